@@ -1,0 +1,74 @@
+/**
+ * The world outside: clock, timers, random numbers, sockets, locks, page events. Everything the SDK
+ * needs of it comes through here, so that tests use a clock of their own and never sleep.
+ */
+
+/** As much of `WebSocket` as is used; the browser's own, or a package's in Node. */
+export interface SocketLike {
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(text: string): void;
+  close(code?: number, reason?: string): void;
+}
+
+/** As much of `navigator.locks` as is used. */
+export interface LocksLike {
+  request(name: string, options: { signal?: AbortSignal }, callback: () => Promise<void>): Promise<unknown>;
+}
+
+/** What happened to the page that a connection wants to know of. */
+export type PageSignal = "online" | "offline" | "visible" | "restored";
+
+/** Replaceable one by one in `options.environment`. */
+export interface Environment {
+  /** Wall clock, ms since 1970: for what people see. */
+  now(): number;
+  /** A clock that never jumps, ms: for deadlines. */
+  monotonic(): number;
+  setTimeout(callback: () => void, ms: number): unknown;
+  clearTimeout(timer: unknown): void;
+  /** From 0 (included) to 1 (excluded): for jitter. */
+  random(): number;
+  randomBytes(count: number): Uint8Array;
+  openSocket(url: string, protocol: string): SocketLike;
+  /** Absent outside secure contexts and in Node. */
+  readonly locks?: LocksLike | undefined;
+  /** False when the browser says that there is no network. */
+  isOnline(): boolean;
+  /** Calls back at `online`, `offline`, when the tab becomes visible, and when the page comes out of the back-forward cache. */
+  onPageSignal(listener: (signal: PageSignal) => void): () => void;
+  /** Where the page is, for the default address; empty outside a page. */
+  readonly location: string;
+}
+
+/** The environment of the browser (or of Node, as far as it has these). */
+export function defaultEnvironment(): Environment {
+  const { navigator, location } = globalThis as Partial<typeof globalThis>;
+  return {
+    now: () => Date.now(),
+    monotonic: () => performance.now(),
+    setTimeout: (callback, ms) => setTimeout(callback, ms),
+    clearTimeout: (timer) => clearTimeout(timer as number),
+    random: () => Math.random(),
+    randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
+    openSocket: (url, protocol) => new WebSocket(url, protocol),
+    locks: navigator?.locks as LocksLike | undefined,
+    isOnline: () => navigator?.onLine !== false,
+    onPageSignal,
+    location: location?.href ?? "",
+  };
+}
+
+function onPageSignal(listener: (signal: PageSignal) => void): () => void {
+  const { window, document } = globalThis as Partial<typeof globalThis>;
+  if (!window || !document) return () => {};
+  const stop = new AbortController();
+  const options = { signal: stop.signal };
+  window.addEventListener("online", () => listener("online"), options);
+  window.addEventListener("offline", () => listener("offline"), options);
+  window.addEventListener("pageshow", (event) => event.persisted && listener("restored"), options);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && listener("visible"), options);
+  return () => stop.abort();
+}
