@@ -1,1 +1,84 @@
-fn main() {}
+//! The tasks of the repository, started as `cargo xtask NAME`.
+//!
+//! People and CI call the same tasks. A task runs ordinary commands, one after the other, and says
+//! which failed, why, and what to do. Nothing here reads from standard input, and nothing here is
+//! part of the product.
+
+mod autobahn;
+mod command;
+mod files;
+mod install;
+mod prove;
+mod repository;
+#[cfg(test)]
+mod rules;
+mod schema;
+mod sdk;
+mod steps;
+mod test;
+mod web;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use repository::Repository;
+
+/// What stands after `cargo xtask`.
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The tasks of this repository.", version)]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what the tests need, then run all of them; each long proof in its short form.
+    Test(test::Args),
+    /// Run a proof at its full numbers and print its verdict.
+    Prove(prove::Args),
+    /// Build the chat page into web/dist, or check that web/dist is what the sources give.
+    Web(web::Args),
+    /// Write docs/schema and the SDK's types from the Rust types, or check that they are current.
+    Schema(schema::Args),
+    /// Compare the server with a bare one: `cargo xtask bench -- --help` lists the rows.
+    Bench {
+        /// Passed on to the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+    /// Take a picture of every view of the page into target/screenshots.
+    Screenshots,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(args.task) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs one task and tells whether it held; an error is a task that could not be run at all.
+fn run(task: Task) -> Result<bool> {
+    let repository = Repository::find()?;
+    match task {
+        Task::Test(args) => test::run(&repository, &args),
+        Task::Prove(args) => prove::run(&repository, &args),
+        Task::Web(args) => web::run(&repository, &args).map(|()| true),
+        Task::Schema(args) => schema::run(&repository, &args).map(|()| true),
+        Task::Bench { rest } => bench(&repository, &rest),
+        Task::Screenshots => prove::screenshots(&repository).map(|()| true),
+    }
+}
+
+/// Runs the benchmark, which prints its own verdict and exits with it.
+fn bench(repository: &Repository, rest: &[String]) -> Result<bool> {
+    let args = ["run", "--release", "-p", "moorline-bench", "--"];
+    repository.command("cargo").args(args).args(rest).succeeds()
+}

@@ -1,0 +1,33 @@
+//! The SDK's tests and the raw clients, which speak to the server without it.
+
+use anyhow::Result;
+
+use crate::install;
+use crate::repository::Repository;
+
+/// Types, unit tests and the size of the core, without a server.
+pub(crate) fn unit(repository: &Repository) -> Result<()> {
+    let npm = |args: &[&str]| repository.command_in("clients/typescript", "npm").args(args).run();
+    npm(&["run", "check"])?;
+    npm(&["test"])?;
+    npm(&["run", "size"])
+}
+
+/// The SDK in Node.js against the release binary.
+pub(crate) fn live(repository: &Repository) -> Result<()> {
+    repository
+        .command_in("clients/typescript", "npm")
+        .args(["run", "test:live"])
+        .env("MOORLINE_BIN", repository.server())
+        .run()
+}
+
+/// The example clients that need no SDK: Python's `websockets` and Node's own WebSocket.
+pub(crate) fn raw_clients(repository: &Repository) -> Result<()> {
+    repository
+        .command("node")
+        .args(["--test", "examples/clients"])
+        .env("MOORLINE_BIN", repository.server())
+        .env("PYTHON", install::python_path(repository))
+        .run()
+}

@@ -1,0 +1,108 @@
+//! `cargo xtask test`: all that must hold before a change is merged, in the order in which it fails
+//! fastest.
+
+use anyhow::{Result, bail};
+
+use crate::repository::Repository;
+use crate::steps::{self, Step};
+use crate::{autobahn, install, prove, schema, sdk, web};
+
+/// Arguments of `cargo xtask test`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Go on after a step that failed.
+    #[arg(long)]
+    keep_going: bool,
+    /// Run only this step; repeatable.
+    #[arg(long, value_name = "STEP")]
+    only: Vec<String>,
+    /// Start at this step.
+    #[arg(long, value_name = "STEP", conflicts_with = "only")]
+    from: Option<String>,
+    /// Print the steps and run none.
+    #[arg(long)]
+    list: bool,
+}
+
+/// Name, what it does, and what to do when it fails.
+type Row = (&'static str, fn(&Repository) -> Result<()>, &'static str);
+
+const ROWS: &[Row] = &[
+    (
+        "install",
+        install::everything,
+        "see what the package manager said above; apt-get, npm and pip must reach their registries",
+    ),
+    ("format", format, "run `cargo fmt --all`"),
+    ("clippy", clippy, "mend what is named above; an exception needs `#[expect]` and its reason"),
+    ("build", build, "mend what the compiler names above"),
+    ("rust-tests", rust, "run the named test alone: `cargo test -p CRATE NAME`"),
+    ("doc-tests", doc, "mend the example in the named doc comment"),
+    ("schema", schema::check, "run `cargo xtask schema` and commit what it writes"),
+    ("sdk", sdk::unit, "run `npm test` in clients/typescript"),
+    ("page-tests", web::test, "run `npm run check` and `npm test` in web"),
+    ("page-fresh", web::check, "run `cargo xtask web` and commit web/dist"),
+    ("autobahn", autobahn::run, "open target/autobahn/index.html: it shows each failed case"),
+    ("sdk-live", sdk::live, "run `npm run test:live` in clients/typescript"),
+    ("raw-clients", sdk::raw_clients, "run `node --test examples/clients`"),
+];
+
+fn all_steps() -> Vec<Step> {
+    let rows = ROWS.iter().map(|(name, run, remedy)| Step {
+        name: (*name).to_owned(),
+        remedy: (*remedy).to_owned(),
+        again: format!("cargo xtask test --only {name}"),
+        run: Box::new(run),
+    });
+    rows.chain(prove::short_steps()).collect()
+}
+
+/// Runs the chosen steps and tells whether all of them passed.
+pub(crate) fn run(repository: &Repository, args: &Args) -> Result<bool> {
+    let all = all_steps();
+    if args.list {
+        all.iter().for_each(|step| println!("{}", step.name));
+        return Ok(true);
+    }
+    for name in args.only.iter().chain(&args.from) {
+        if !all.iter().any(|step| step.name == *name) {
+            bail!("there is no step `{name}`; `cargo xtask test --list` names them");
+        }
+    }
+    let chosen: Vec<Step> = all
+        .into_iter()
+        .skip_while(|step| args.from.as_ref().is_some_and(|from| *from != step.name))
+        .filter(|step| args.only.is_empty() || args.only.contains(&step.name))
+        .collect();
+    Ok(steps::run(repository, &chosen, args.keep_going))
+}
+
+fn format(repository: &Repository) -> Result<()> {
+    repository.command("cargo").args(["fmt", "--all", "--check"]).run()
+}
+
+fn clippy(repository: &Repository) -> Result<()> {
+    let args = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    repository.command("cargo").args(args).run()
+}
+
+/// The binary as people run it; the steps below try this one and no other.
+pub(crate) fn build(repository: &Repository) -> Result<()> {
+    repository.command("cargo").args(["build", "--release", "--bins", "-p", "moorline"]).run()
+}
+
+fn rust(repository: &Repository) -> Result<()> {
+    let nextest = repository.command("cargo").args(["nextest", "--version"]).works();
+    let run: &[&str] =
+        if nextest { &["nextest", "run", "--no-fail-fast"] } else { &["test", "--no-fail-fast"] };
+    repository
+        .command("cargo")
+        .args(run)
+        .args(["--workspace", "--all-targets"])
+        .env("MOORLINE_BIN", repository.server())
+        .run()
+}
+
+fn doc(repository: &Repository) -> Result<()> {
+    repository.command("cargo").args(["test", "--quiet", "--workspace", "--doc"]).run()
+}
