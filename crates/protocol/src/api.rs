@@ -4,8 +4,9 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::ids::MAX_INTEGER;
 use crate::{Epoch, ErrorCode, EventId, Person, RoomId, RoomKind, Seq, ServerInfo, UserId};
 
 /// Every refusal over HTTP: `{"error":{"code":…,"message":…}}`.
@@ -232,14 +233,23 @@ pub struct TokenClaims {
     /// The person's id.
     pub sub: String,
     /// When it ends.
+    #[serde(deserialize_with = "seconds")]
     #[cfg_attr(feature = "schema", ts(type = "number"))]
     pub exp: u64,
     /// When it was made; required with `rooms`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "optional_seconds"
+    )]
     #[cfg_attr(feature = "schema", ts(optional, type = "number"))]
     pub iat: Option<u64>,
     /// When it begins to be good.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "optional_seconds"
+    )]
     #[cfg_attr(feature = "schema", ts(optional, type = "number"))]
     pub nbf: Option<u64>,
     /// The name that others read.
@@ -250,6 +260,23 @@ pub struct TokenClaims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", ts(optional))]
     pub rooms: Option<Vec<RoomId>>,
+}
+
+/// Reads a time of RFC 7519, which may have a fraction; the fraction is dropped.
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let time = f64::deserialize(deserializer)?;
+    if (0.0..=MAX_INTEGER as f64).contains(&time) {
+        return Ok(time as u64);
+    }
+    Err(serde::de::Error::custom("a time is a number of seconds since 1970"))
+}
+
+/// The same where the field may be absent or null.
+fn optional_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    match Option::<serde_json::Value>::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(time) => seconds(time).map(Some).map_err(serde::de::Error::custom),
+    }
 }
 
 #[cfg(test)]
