@@ -1,1 +1,5 @@
-//! Placeholder
+//! The rules of Moorline.
+
+mod outbox;
+
+pub use outbox::{Close, DEFAULT_LIMIT_BYTES, Drained, Notice, Outbox, Pushed};
