@@ -1,1 +1,22 @@
-//! Placeholder
+//! The durable truth of Moorline: logs, rooms, members, read markers, accounts, sessions, search.
+//!
+//! `moorline-chat` calls it; it knows rows, not sockets. Commands go through one writer that commits many in one
+//! transaction and hands each transaction to the one reader of [`Commits`]; reads go to a small pool of their own.
+
+mod answer;
+mod command;
+mod commit;
+mod error;
+mod sqlite;
+mod store;
+
+pub use answer::{
+    Account, Created, Head, Health, Hits, Members, Page, Range, Resumed, RoomCursor, Rooms,
+    SessionId, SessionRow, Stored, User,
+};
+pub use command::{
+    Create, Delete, Edit, Invite, Join, Leave, NewAccount, NewSession, Read, Remove, Rename, Send,
+};
+pub use commit::{Answer, Commit, Commits, Receipt, Reply, Revoked, TouchedRoom};
+pub use error::Error;
+pub use store::{MAX_MEMBERS, MAX_ROOMS, SYSTEM_USER, Store, StoreConfig};

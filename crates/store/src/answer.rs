@@ -1,0 +1,250 @@
+//! What the store tells: results of commands and of reads, as plain values.
+
+use std::fmt;
+use std::str::FromStr;
+
+use moorline_protocol::{
+    Epoch, Event, EventId, Member, Person, ResetReason, RoomId, RoomInfo, Seq, Totals, UserId,
+};
+
+/// Where a command's event stands. The same command again gets the same value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The room.
+    pub room: RoomId,
+    /// The life of its log.
+    pub epoch: Epoch,
+    /// The event's number in it.
+    pub seq: Seq,
+    /// The event's id.
+    pub id: EventId,
+    /// When it was stored, ms since 1970.
+    pub at_ms: u64,
+}
+
+/// A room made or found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// The room.
+    pub room: RoomId,
+    /// The life of its log.
+    pub epoch: Epoch,
+    /// Its first event; 0 for a room made without members.
+    pub seq: Seq,
+    /// That event's id, where there is one.
+    pub id: Option<EventId>,
+    /// When it was made, ms since 1970.
+    pub at_ms: u64,
+    /// Whether it was there before (a repeat, a direct room of the same pair, the API's same id again).
+    pub existing: bool,
+}
+
+/// A session's public name: what the list shows and what is revoked by; the token cannot be told from it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SessionId(pub String);
+
+/// A session that is still good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    /// Its public name.
+    pub id: SessionId,
+    /// Whose.
+    pub user: UserId,
+    /// The person's name to show.
+    pub name: String,
+    /// What the list shows.
+    pub device: Option<String>,
+    /// When it began, ms since 1970.
+    pub created_ms: u64,
+    /// When its person was last seen, ms since 1970.
+    pub seen_ms: u64,
+    /// When it ends, ms since 1970.
+    pub expires_ms: u64,
+}
+
+/// What signing in needs of an account.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The person.
+    pub id: UserId,
+    /// The name to show.
+    pub name: String,
+    /// The password's hash, in PHC form.
+    pub password_hash: String,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Who.
+    pub id: UserId,
+    /// The name to show.
+    pub name: String,
+    /// Tokens issued before this are refused, ms since 1970.
+    pub not_before_ms: u64,
+    /// Whether the person has a built-in account; a backend's token with this id is refused then.
+    pub has_account: bool,
+    /// Whether the person was erased.
+    pub removed: bool,
+    /// When last seen, ms since 1970; 0 for never.
+    pub seen_ms: u64,
+}
+
+/// Where a list of rooms goes on. A text on the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomCursor {
+    /// The activity of the last room of the page before.
+    pub at: u64,
+    /// That room.
+    pub room: RoomId,
+}
+
+impl fmt::Display for RoomCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}~{}", self.at, self.room)
+    }
+}
+
+impl FromStr for RoomCursor {
+    type Err = crate::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const BAD: crate::Error = crate::Error::Invalid("this is no cursor of a list of rooms");
+        let (at, room) = text.split_once('~').ok_or(BAD)?;
+        Ok(Self { at: at.parse().map_err(|_| BAD)?, room: RoomId::new(room).map_err(|_| BAD)? })
+    }
+}
+
+/// A page of rooms, the latest activity first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rooms {
+    /// The rooms.
+    pub rooms: Vec<RoomInfo>,
+    /// Whether there are more.
+    pub more: bool,
+    /// Where the next page begins, if there is one.
+    pub after: Option<RoomCursor>,
+    /// Sums over all rooms of the person; zeros in a page of public rooms.
+    pub totals: Totals,
+    /// Names of those whom the rooms mention.
+    pub people: Vec<Person>,
+}
+
+/// Where a room's log ends now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Its life.
+    pub epoch: Epoch,
+    /// Its first event.
+    pub first: Seq,
+    /// Its newest event.
+    pub head: Seq,
+}
+
+/// What follows a position.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Resumed {
+    /// What follows, without a hole, up to `head`.
+    Events {
+        /// The events, messages as they are now.
+        events: Vec<Event>,
+        /// The newest event.
+        head: Seq,
+        /// Names of those whom the events mention.
+        people: Vec<Person>,
+    },
+    /// The position cannot be gone on from.
+    Reset {
+        /// Why.
+        reason: ResetReason,
+        /// The present life of the log.
+        epoch: Epoch,
+        /// The first event that this person may see.
+        first: Seq,
+        /// The newest event.
+        head: Seq,
+    },
+    /// No room of this person (any more).
+    Gone,
+}
+
+/// Which part of a log is wanted: the nearest events on one side of a seq.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range {
+    /// Above this seq.
+    After(Seq),
+    /// Below this seq.
+    Before(Seq),
+    /// The newest.
+    Newest,
+}
+
+/// A piece of a room's log, ascending, messages as they are now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The life of the log.
+    pub epoch: Epoch,
+    /// The first event that may be seen.
+    pub first: Seq,
+    /// The newest event.
+    pub head: Seq,
+    /// The events.
+    pub events: Vec<Event>,
+    /// Whether there are more in the direction asked for.
+    pub more: bool,
+    /// Names of those whom the events mention.
+    pub people: Vec<Person>,
+}
+
+/// A page of a room's members.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Members {
+    /// The members, in a fixed order.
+    pub members: Vec<Member>,
+    /// Whether there are more.
+    pub more: bool,
+    /// How many there are in all.
+    pub total: u64,
+}
+
+/// Messages found, the newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hits {
+    /// The messages as they are now.
+    pub hits: Vec<Event>,
+    /// Whether there may be more.
+    pub more: bool,
+    /// Where the next page begins; opaque.
+    pub before: Option<u64>,
+    /// How far behind the index is, ms; younger messages may be missing.
+    pub behind_ms: u64,
+    /// Names of those whom the hits mention.
+    pub people: Vec<Person>,
+}
+
+/// How the store is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Health {
+    /// Whether the last write succeeded.
+    pub writable: bool,
+    /// What failed last.
+    pub last_error: Option<String>,
+    /// Size of the write-ahead log.
+    pub wal_bytes: u64,
+    /// Messages not yet found by search.
+    pub index_lag_rows: u64,
+    /// How long the oldest of them waits.
+    pub index_lag_ms: u64,
+    /// Commands waiting for the writer.
+    pub queued: usize,
+    /// Transactions committed since the start.
+    pub commits: u64,
+    /// Commands answered since the start.
+    pub commands: u64,
+}

@@ -1,0 +1,213 @@
+//! `Store`: one API over the back ends. Every call here only forwards; the rules of storing are the back end's.
+
+use std::path::PathBuf;
+
+use moorline_protocol::{Person, Position, RoomId, RoomInfo, Seq, UserId};
+use uuid::Uuid;
+
+use crate::command::Command;
+use crate::sqlite::Sqlite;
+use crate::{
+    Account, Answer, Commits, Create, Created, Delete, Edit, Error, Head, Health, Hits, Invite,
+    Join, Leave, Members, NewAccount, NewSession, Page, Range, Read, Remove, Rename, Reply,
+    Resumed, RoomCursor, Rooms, Send, SessionId, SessionRow, Stored, User,
+};
+
+/// Rooms that a person can be in: what a room list and its sums can read within a few milliseconds.
+pub const MAX_ROOMS: u64 = 5_000;
+
+/// Members that a room can have: what its member list and its feed are built for.
+pub const MAX_MEMBERS: u64 = 100_000;
+
+/// Who does what no person does (rooms and members made through the server's API). Nobody can sign in as it.
+pub const SYSTEM_USER: &str = "moorline";
+
+/// Where the store is and how much may wait for it.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// The data folder; the database is `moorline.db` in it.
+    pub folder: PathBuf,
+    /// Commands that may wait for the writer; more are refused as overloaded. 10,000 is ten full batches.
+    pub queue: usize,
+}
+
+impl StoreConfig {
+    /// The store in this folder, with the default limits.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), queue: 10_000 }
+    }
+}
+
+/// The store. Clones are handles of the same one.
+#[derive(Debug, Clone)]
+pub struct Store(Backend);
+
+#[derive(Debug, Clone)]
+enum Backend {
+    Sqlite(Sqlite),
+}
+
+macro_rules! commands {
+    ($($(#[$doc:meta])* $name:ident($kind:ident) -> $answer:ty;)+) => {
+        $($(#[$doc])* pub fn $name(&self, command: $kind) -> Reply<$answer> {
+            self.submit(Command::$kind(command))
+        })+
+    };
+}
+
+macro_rules! reads {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $kind:ty),*) -> $answer:ty;)+) => {
+        $($(#[$doc])*
+        ///
+        /// # Errors
+        /// Where the store cannot be read now, or where this is not the person's to see.
+        pub async fn $name(&self, $($arg: $kind),*) -> Result<$answer, Error> {
+            match &self.0 { Backend::Sqlite(sqlite) => sqlite.$name($($arg),*).await }
+        })+
+    };
+}
+
+impl Store {
+    /// Opens the store or makes it, brings its schema up to date and raises its generation. Blocks.
+    ///
+    /// # Errors
+    /// Where the folder cannot be used, or where a newer Moorline wrote the data.
+    pub fn open(config: StoreConfig) -> Result<(Self, Commits), Error> {
+        let (sqlite, commits) = Sqlite::open(&config)?;
+        Ok((Self(Backend::Sqlite(sqlite)), commits))
+    }
+
+    /// How the store is, without asking the disk.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        match &self.0 {
+            Backend::Sqlite(sqlite) => sqlite.health(),
+        }
+    }
+
+    /// Commits what is queued, ends the threads and closes the file. Somebody must still be reading [`Commits`].
+    pub async fn close(self) {
+        match self.0 {
+            Backend::Sqlite(sqlite) => sqlite.close().await,
+        }
+    }
+
+    fn submit<T: Answer>(&self, command: Command) -> Reply<T> {
+        match &self.0 {
+            Backend::Sqlite(sqlite) => sqlite.submit(command),
+        }
+    }
+
+    commands! {
+        /// Stores a message.
+        send(Send) -> Stored;
+        /// Stores another text for a message.
+        edit(Edit) -> Stored;
+        /// Erases a message's text everywhere.
+        delete(Delete) -> Stored;
+        /// Makes a room, or finds the one that it would be again.
+        create(Create) -> Created;
+        /// Brings a person into a room by their own wish.
+        join(Join) -> Stored;
+        /// Takes a person out by their own wish.
+        leave(Leave) -> Stored;
+        /// Brings others in.
+        invite(Invite) -> Stored;
+        /// Takes others out.
+        remove(Remove) -> Stored;
+        /// Gives a room another name.
+        rename(Rename) -> Stored;
+    }
+
+    /// Moves a read marker; it only grows, and it shows as a receipt in a later [`crate::Commit`].
+    pub fn read(&self, read: Read) {
+        match &self.0 {
+            Backend::Sqlite(sqlite) => sqlite.read_marker(read),
+        }
+    }
+
+    /// Notes that a person is here.
+    pub fn seen(&self, user: &UserId, at_ms: u64) {
+        match &self.0 {
+            Backend::Sqlite(sqlite) => sqlite.seen(user, at_ms),
+        }
+    }
+
+    /// Makes a person, or gives the one with this id another name. Answers whether anything changed.
+    pub fn put_user(&self, id: UserId, name: String, at_ms: u64) -> Reply<bool> {
+        self.submit(Command::PutUser { id, name, at_ms })
+    }
+
+    /// Makes a built-in account and its person, whose id is generated.
+    pub fn create_account(&self, account: NewAccount) -> Reply<UserId> {
+        match UserId::new(format!("u_{:032x}", rand::random::<u128>())) {
+            Ok(id) => self.submit(Command::CreateAccount { id, account }),
+            Err(_) => Reply::refused(Error::Invalid("no id could be made")),
+        }
+    }
+
+    /// Begins a session.
+    pub fn add_session(&self, session: NewSession) -> Reply<SessionId> {
+        let id = SessionId(Uuid::from_u128(rand::random()).simple().to_string());
+        self.submit(Command::AddSession { id, session })
+    }
+
+    /// Ends one session of a person. Answers whether there was one.
+    pub fn revoke_session(&self, user: UserId, session: SessionId) -> Reply<bool> {
+        self.submit(Command::RevokeSession { user, session })
+    }
+
+    /// Ends all sessions of a person, and refuses tokens issued before now. Answers how many ended.
+    pub fn revoke_sessions(&self, user: UserId, at_ms: u64) -> Reply<u64> {
+        self.submit(Command::RevokeSessions { user, at_ms })
+    }
+
+    /// Resolves once everything queued before it is committed and published.
+    pub fn flush(&self) -> Reply<()> {
+        self.submit(Command::Flush)
+    }
+
+    reads! {
+        /// What signing in by name needs.
+        account_by_login(login: &str) -> Option<Account>;
+        /// The session of a token, unless it has ended or its person is erased.
+        session(token_hash: [u8; 32], now_ms: u64) -> Option<SessionRow>;
+        /// A person's sessions that have not ended, the youngest first.
+        sessions(user: &UserId, now_ms: u64) -> Vec<SessionRow>;
+        /// A person.
+        user(user: &UserId) -> Option<User>;
+        /// A page of a person's rooms, the latest activity first, with sums over all of them.
+        rooms_of(user: &UserId, after: Option<RoomCursor>, limit: usize) -> Rooms;
+        /// All rooms of a person, with their heads.
+        room_ids_of(user: &UserId) -> Vec<(RoomId, Seq)>;
+        /// One room as one person sees it, with the names that it mentions.
+        room_of(user: &UserId, room: &RoomId) -> (RoomInfo, Vec<Person>);
+        /// Where a room's log ends; for the node itself, asks for no person.
+        head(room: &RoomId) -> Head;
+        /// What follows a person's position in a room.
+        resume(user: &UserId, room: &RoomId, from: Position, limit: usize) -> Resumed;
+        /// A piece of a room's log as a person may see it.
+        events(user: &UserId, room: &RoomId, range: Range, limit: usize) -> Page;
+        /// What follows a seq in a room's log; for the node's own feed, asks for no person.
+        log(room: &RoomId, after: Seq, limit: usize) -> Page;
+        /// A page of a room's members, for a member.
+        members(user: &UserId, room: &RoomId, after: Option<&UserId>, limit: usize) -> Members;
+        /// The ids of all members of a room; for the node itself.
+        member_ids(room: &RoomId) -> Vec<UserId>;
+        /// Whether a person is a member.
+        is_member(user: &UserId, room: &RoomId) -> bool;
+        /// Which of these people share a room with this person.
+        shares_room(user: &UserId, others: &[UserId]) -> Vec<UserId>;
+        /// People by ids, whoever asks.
+        names(ids: &[UserId]) -> Vec<Person>;
+        /// People by ids, those only with whom this person shares a room.
+        people_by_ids(user: &UserId, ids: &[UserId]) -> Vec<Person>;
+        /// People by the beginning of a word of their name; with `shared_with`, only those who share a room with that person.
+        people_by_name(query: &str, shared_with: Option<&UserId>, limit: usize) -> Vec<Person>;
+        /// A page of public rooms as a person sees them, the latest activity first.
+        browse(user: &UserId, query: Option<&str>, after: Option<RoomCursor>, limit: usize) -> Rooms;
+        /// Messages by their words, in one room or in all that the person is a member of, the newest first.
+        search(user: &UserId, query: &str, room: Option<&RoomId>, before: Option<u64>, limit: usize) -> Hits;
+    }
+}
