@@ -1,0 +1,35 @@
+/**
+ * The numbers of a run: `short` inside `cargo xtask test`, `full` for `cargo xtask prove`.
+ *
+ * Every proof reads its numbers from here and nowhere else, so that both forms run the same code.
+ */
+
+const full = process.env.MOORLINE_PROOF === "full";
+
+/** The proof that was asked for by name; `idle` and `idle-10min` share one file. */
+const name = process.env.MOORLINE_PROOF_NAME ?? "";
+
+/** Milliseconds in a minute. */
+const MINUTE = 60_000;
+
+/** How long anything that should happen at once may take on a busy machine. */
+export const SOON_MS = 15_000;
+
+/** How long a fault may keep a window away before the run counts as failed. */
+export const BACK_MS = 30_000;
+
+export const latency = { messages: full ? 1_000 : 200, p99Ms: 250 };
+
+/** An idle connection, the proxy that cuts it, and the pings that keep it. */
+export const idle = idleNumbers();
+
+function idleNumbers() {
+  if (!full) return { lastsMs: 15_000, cutMs: 4_000, pingSeconds: 1, timeoutSeconds: 3, twinMs: 15_000 };
+  const lastsMs = name === "idle" ? 360 * MINUTE : 10 * MINUTE;
+  return { lastsMs, cutMs: MINUTE, pingSeconds: 25, timeoutSeconds: 60, twinMs: 3 * MINUTE };
+}
+
+/** The time limit of a test that lasts `ms` when all is well. */
+export function limit(ms) {
+  return { timeout: ms + 4 * MINUTE };
+}

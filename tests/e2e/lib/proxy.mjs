@@ -1,0 +1,174 @@
+/**
+ * A TCP proxy between browser and server that can break what passes through it.
+ *
+ * It knows of HTTP only so much that it can tell a WebSocket's connection from that of a page, so
+ * that a page can be loaded while its socket cannot be opened.
+ */
+
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+
+/** The request line of a WebSocket; Chromium never reuses a connection for one. */
+const WEBSOCKET = /^GET \/ws[ ?]/;
+
+/** A connection from the browser and the one to the server that belongs to it. */
+class Pair {
+  webSocket = false;
+  /** Bytes are swallowed in both directions, for ever. */
+  lost = false;
+  #lastByte = performance.now();
+
+  constructor(browser, server) {
+    this.browser = browser;
+    this.server = server;
+    this.#join(browser, server);
+    this.#join(server, browser);
+  }
+
+  #join(from, to) {
+    from.on("data", (bytes) => {
+      this.#lastByte = performance.now();
+      if (this.lost) return;
+      if (!to.write(bytes)) from.pause();
+    });
+    to.on("drain", () => from.resume());
+    from.on("end", () => !this.lost && to.end());
+    from.on("error", () => this.reset());
+    from.on("close", () => to.destroy());
+  }
+
+  idleMs() {
+    return performance.now() - this.#lastByte;
+  }
+
+  reset() {
+    this.browser.resetAndDestroy();
+    this.server.resetAndDestroy();
+  }
+
+  freeze() {
+    this.browser.pause();
+    this.server.pause();
+  }
+
+  thaw() {
+    this.browser.resume();
+    this.server.resume();
+  }
+}
+
+export class Proxy {
+  /** How many connections were cut by `cut`, lost by `lose`, or cut for being idle. */
+  bites = { reset: 0, lost: 0, frozen: 0, idle: 0, refused: 0 };
+  #pairs = new Set();
+  #mode = "pass";
+  #listener;
+  #timer;
+
+  constructor(listener, targetPort, idleCutMs) {
+    this.#listener = listener;
+    this.targetPort = targetPort;
+    listener.on("connection", (browser) => this.#accept(browser));
+    if (idleCutMs) this.#timer = setInterval(() => this.#cutIdle(idleCutMs), 100);
+  }
+
+  /**
+   * Listens on a free port.
+   *
+   * @param {number} targetPort the server's
+   * @param {{idleCutMs?: number}} options `idleCutMs`: a connection without a byte in either
+   *   direction for so long is closed, as proxies do
+   */
+  static async start(targetPort, { idleCutMs } = {}) {
+    const listener = createServer({ allowHalfOpen: true });
+    listener.listen(0, "127.0.0.1");
+    await once(listener, "listening");
+    return new Proxy(listener, targetPort, idleCutMs);
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.#listener.address().port}`;
+  }
+
+  #accept(browser) {
+    browser.on("error", () => browser.destroy());
+    browser.once("data", (head) => {
+      const webSocket = WEBSOCKET.test(head.toString("latin1", 0, 16));
+      if (webSocket && this.#mode === "refuse") {
+        this.bites.refused += 1;
+        browser.resetAndDestroy();
+        return;
+      }
+      this.#connect(browser, head, webSocket);
+    });
+  }
+
+  #connect(browser, head, webSocket) {
+    browser.pause();
+    const server = connect({ port: this.targetPort, host: "127.0.0.1", allowHalfOpen: true });
+    server.setNoDelay(true);
+    browser.setNoDelay(true);
+    server.on("error", () => browser.resetAndDestroy());
+    const pair = new Pair(browser, server);
+    pair.webSocket = webSocket;
+    this.#pairs.add(pair);
+    browser.on("close", () => this.#pairs.delete(pair));
+    if (this.#mode === "lose") pair.lost = true;
+    else server.write(head);
+    if (this.#mode === "freeze") pair.freeze();
+    else browser.resume();
+  }
+
+  #cutIdle(idleCutMs) {
+    for (const pair of this.#pairs) {
+      if (pair.idleMs() < idleCutMs) continue;
+      if (pair.webSocket) this.bites.idle += 1;
+      pair.browser.destroy();
+      pair.server.destroy();
+    }
+  }
+
+  #webSockets() {
+    return [...this.#pairs].filter((pair) => pair.webSocket);
+  }
+
+  /** Resets every connection, as a network that goes away loudly. */
+  cut() {
+    this.bites.reset += this.#webSockets().length;
+    for (const pair of this.#pairs) pair.reset();
+  }
+
+  /** Swallows what is sent from now on, also on new connections; nobody is told. */
+  lose() {
+    this.bites.lost += this.#webSockets().length;
+    this.#mode = "lose";
+    for (const pair of this.#pairs) pair.lost = true;
+  }
+
+  /** Holds back what is sent from now on, until `pass`. */
+  freeze() {
+    this.bites.frozen += this.#webSockets().length;
+    this.#mode = "freeze";
+    for (const pair of this.#pairs) pair.freeze();
+  }
+
+  /** Lets pages through but no WebSocket, and cuts those that are open. */
+  refuseWebSockets() {
+    this.#mode = "refuse";
+    for (const pair of this.#webSockets()) pair.reset();
+  }
+
+  /** Lets new connections through; frozen ones go on, lost ones stay lost. */
+  pass() {
+    this.#mode = "pass";
+    for (const pair of this.#pairs) pair.thaw();
+  }
+
+  /** Stops listening and ends every connection. */
+  async close() {
+    clearInterval(this.#timer);
+    for (const pair of this.#pairs) pair.reset();
+    this.#listener.close();
+    await once(this.#listener, "close");
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * Waiting for something to become true, with a deadline and a word on what was awaited.
+ *
+ * What can be awaited as an event is; this is for what can only be asked.
+ */
+
+const STEP_MS = 25;
+
+/**
+ * Asks until the answer is truthy, and returns it.
+ *
+ * @template T
+ * @param {string} what said when the deadline passes
+ * @param {() => T | Promise<T>} ask
+ * @param {number} deadlineMs
+ * @returns {Promise<NonNullable<T>>}
+ */
+export async function until(what, ask, deadlineMs) {
+  const end = performance.now() + deadlineMs;
+  for (;;) {
+    const answer = await ask();
+    if (answer) return answer;
+    if (performance.now() > end) throw new Error(`not within ${deadlineMs / 1000} s: ${what}`);
+    await pause(STEP_MS);
+  }
+}
+
+/** Lets time pass: for idle runs and for the spacing of a load, never to wait for an effect. */
+export function pause(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,190 @@
+/**
+ * A window of the chat page as one person uses it: clicks, keys, and what can be seen.
+ *
+ * Everything goes by the page's test ids and never by its state; what a person cannot do is not
+ * here. Waits have a deadline and say what did not come.
+ */
+
+import { SOON_MS } from "./form.mjs";
+import { until } from "./wait.mjs";
+import { Watch } from "./watch.mjs";
+
+/** A selector for one of the page's test ids. */
+const id = (name) => `[data-testid="${name}"]`;
+
+/** The password of everybody in these tests. */
+export const PASSWORD = "correct horse battery";
+
+export class Window {
+  /** @param {import("playwright-core").Page} page */
+  constructor(page, url) {
+    this.page = page;
+    this.url = url;
+    this.watch = new Watch(page, new URL(url).origin);
+    page.setDefaultTimeout(SOON_MS);
+  }
+
+  /**
+   * Opens the page as somebody whom the server does not know.
+   *
+   * @param {import("playwright-core").Browser} browser
+   * @param {string} url
+   * @param {import("playwright-core").BrowserContextOptions} look
+   */
+  static async open(browser, url, look = {}) {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...look });
+    const window = new Window(await context.newPage(), url);
+    await window.page.goto(url);
+    return window;
+  }
+
+  /** Another tab of the same person in the same browser. */
+  async tab() {
+    const tab = new Window(await this.page.context().newPage(), this.url);
+    await tab.page.goto(this.url);
+    return tab;
+  }
+
+  at(name) {
+    return this.page.locator(id(name));
+  }
+
+  // --- Who one is
+
+  async signUp(name) {
+    await this.page.goto(`${this.url}/#/signup`);
+    const display = this.at("signup-display");
+    await this.at("signup-name").fill(name);
+    if (await display.count()) await display.fill(name[0].toUpperCase() + name.slice(1));
+    await this.at("signup-password").fill(PASSWORD);
+    await this.at("signup-submit").click();
+    await this.isIn();
+    return this;
+  }
+
+  async signIn(name, password = PASSWORD) {
+    await this.page.goto(`${this.url}/#/signin`);
+    await this.at("login-name").fill(name);
+    await this.at("login-password").fill(password);
+    await this.at("login-submit").click();
+    return this;
+  }
+
+  /** Waits until the page shows the rooms of somebody signed in and its socket is welcomed. */
+  async isIn() {
+    await this.at("new-room").first().waitFor();
+    await until("a welcome of the server", () => this.watch.welcome(), SOON_MS);
+    return this;
+  }
+
+  async signOut() {
+    await this.at("sign-out").first().click();
+    await this.at("login-name").waitFor();
+  }
+
+  // --- Rooms
+
+  /** Makes a room by the page's dialog and returns its id. */
+  async makeRoom(kind, { name, people = [] }) {
+    await this.at("new-room").first().click();
+    await this.at(`new-room-kind-${kind}`).click();
+    if (name) await this.at("new-room-name").fill(name);
+    for (const person of people) await this.#choose(person);
+    await this.at("new-room-create").click();
+    await this.at("composer-input").waitFor();
+    return this.roomId();
+  }
+
+  async #choose(person) {
+    const input = this.at("new-room-people");
+    await input.fill(person);
+    await this.page.getByRole("option").filter({ hasText: new RegExp(person, "i") }).first().click();
+  }
+
+  /** The id of the room that is open, as the page's address has it. */
+  async roomId() {
+    await this.page.waitForURL(/#\/room\//);
+    return decodeURIComponent(new URL(this.page.url()).hash.split("/")[2]);
+  }
+
+  room(roomId) {
+    return this.page.locator(`${id("room-row")}[data-room-id="${roomId}"]`);
+  }
+
+  async enter(roomId) {
+    await this.room(roomId).click();
+    await this.at("composer-input").waitFor();
+  }
+
+  // --- Messages
+
+  /** Types a message and presses Enter; it need not be stored when this returns. */
+  async say(text) {
+    await this.at("composer-input").fill(text);
+    await this.at("composer-input").press("Enter");
+  }
+
+  message(text) {
+    return this.at("message-row").filter({ hasText: text });
+  }
+
+  /** Waits until a message is to be seen, in a state if one is given. */
+  async sees(text, state) {
+    const row = state ? this.message(text).and(this.page.locator(`[data-state="${state}"]`)) : this.message(text);
+    await row.first().waitFor();
+  }
+
+  /** The message rows that are in the page right now, in their order. */
+  shown() {
+    return this.at("message-row").evaluateAll((rows) =>
+      rows.map((row) => ({
+        seq: row.dataset.seq ? Number(row.dataset.seq) : null,
+        cid: row.dataset.cid ?? null,
+        state: row.dataset.state ?? null,
+        from: row.dataset.from ?? null,
+        text: row.querySelector('[data-testid="message-body"]')?.textContent ?? row.textContent,
+      })),
+    );
+  }
+
+  /**
+   * All message rows of the room, in their order, by scrolling from the first to the last: a long
+   * list may hold only a part of its rows in the page.
+   */
+  async all() {
+    await this.#scroll(0);
+    const rows = [];
+    let last = "";
+    for (;;) {
+      const shown = await this.shown();
+      const known = rows.findLastIndex((row) => row.cid === shown[0]?.cid);
+      rows.splice(known < 0 ? rows.length : known, rows.length, ...shown);
+      const place = await this.#scroll(1);
+      if (place === last) return rows;
+      last = place;
+    }
+  }
+
+  /** Scrolls the list to its top (0) or one screen on (1) and tells where it is. */
+  #scroll(way) {
+    return this.at("message-list").evaluate(async (list, way) => {
+      list.scrollTop = way === 0 ? 0 : list.scrollTop + list.clientHeight * 0.8;
+      await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+      return `${Math.round(list.scrollTop)} of ${list.scrollHeight}`;
+    }, way);
+  }
+
+  /** What the banner says about the connection; null if there is none. */
+  async banner() {
+    const banner = this.at("banner");
+    return (await banner.count()) ? banner.getAttribute("data-state") : null;
+  }
+
+  async reload() {
+    await this.page.reload();
+  }
+
+  async close() {
+    await this.page.context().close();
+  }
+}
