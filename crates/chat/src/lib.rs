@@ -1,5 +1,121 @@
-//! The rules of Moorline.
+//! The rules of Moorline: who may do what, the way of a message from the store to every outbox, resume, presence.
+//!
+//! The session of each connection calls [`Chat`]; the store decides and commits; the [`Hub`] publishes what was
+//! committed. No HTTP, no SQL, no sockets here.
 
+mod error;
+mod feed;
+mod follow;
+mod hub;
+mod listener;
 mod outbox;
+mod people;
+mod rules;
+mod typing;
 
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use moorline_store::{Commits, Store};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::JoinHandle;
+
+pub use error::Error;
+pub use follow::Followed;
+pub use hub::{Counts, Hub};
+pub use listener::Listener;
 pub use outbox::{Close, DEFAULT_LIMIT_BYTES, Drained, Notice, Outbox, Pushed};
+pub use rules::{Grants, check_positions, checked_name};
+
+/// Connections that read the log to catch up at the same time; the others wait their turn.
+const CATCHING_UP: usize = 64;
+
+/// Whom a person may find by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Directory {
+    /// Everybody.
+    #[default]
+    All,
+    /// Those one shares a room with.
+    Shared,
+    /// Nobody.
+    Off,
+}
+
+/// The chat of one node.
+pub struct Chat {
+    store: Store,
+    hub: Arc<Hub>,
+    catching_up: Semaphore,
+    directory: Directory,
+}
+
+impl Chat {
+    /// Starts the chat over a store: its hub's task publishes every commit until the store is closed, and then ends.
+    #[must_use]
+    pub fn start(
+        store: Store,
+        commits: Commits,
+        directory: Directory,
+    ) -> (Arc<Self>, JoinHandle<()>) {
+        let hub = Arc::new(Hub::new(store.clone()));
+        let publishing = tokio::spawn(publish_all(hub.clone(), commits));
+        let chat = Self { store, hub, catching_up: Semaphore::new(CATCHING_UP), directory };
+        (Arc::new(chat), publishing)
+    }
+
+    /// The durable truth, for what needs no rule.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Who listens to what.
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Whom a person may find by name.
+    #[must_use]
+    pub fn directory(&self) -> Directory {
+        self.directory
+    }
+
+    /// Waits for one's turn to read the log.
+    pub(crate) async fn turn_to_catch_up(&self) -> Option<SemaphorePermit<'_>> {
+        self.catching_up.acquire().await.ok()
+    }
+}
+
+/// The hub's task: the one sequential owner of all feeds of this node.
+async fn publish_all(hub: Arc<Hub>, mut commits: Commits) {
+    const TICK: Duration = Duration::from_secs(1);
+    const SWEEP_EVERY: u32 = 10;
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticked = 0_u32;
+    loop {
+        tokio::select! {
+            commit = commits.next() => match commit {
+                Some(commit) => hub.publish(commit).await,
+                None => return,
+            },
+            _ = ticks.tick() => {
+                hub.tick(Instant::now(), now_ms());
+                ticked = ticked.wrapping_add(1);
+                if ticked.is_multiple_of(SWEEP_EVERY) {
+                    hub.sweep(Instant::now());
+                }
+            }
+        }
+    }
+}
+
+/// The wall clock, ms since 1970: what events are stamped with. Nothing depends on its order.
+#[must_use]
+pub fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0))
+}

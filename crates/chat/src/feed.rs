@@ -1,0 +1,343 @@
+//! A room's feed on this node: the last seq delivered, the local listeners, the newest frames.
+//!
+//! The hub's one task delivers; sessions enter and leave. An event is encoded once and pushed to every listener as the
+//! same frame. A lower seq than the last is dropped, a higher one than the next is a hole that the hub fills first.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+use moorline_protocol::{Change, Epoch, Event, EventKind, Frame, Person, RoomId, Seq, UserId};
+use moorline_store::Head;
+use parking_lot::Mutex;
+
+use crate::listener::Listener;
+use crate::outbox::{Notice, Pushed};
+use crate::typing::Typing;
+
+/// Frames kept for those who come back within a moment.
+const TAIL_FRAMES: usize = 64;
+/// Bytes of them: 1,000 rooms at full speed hold 32 MiB.
+const TAIL_BYTES: usize = 32 * 1024;
+
+/// One room's live feed.
+pub(crate) struct Feed {
+    room: RoomId,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Where the feed stands; unknown until the head was read.
+    at: Option<(Epoch, Seq)>,
+    /// The highest event seen before the head was known.
+    early: Seq,
+    members: u64,
+    entries: Vec<Entry>,
+    tail: VecDeque<(Seq, Frame)>,
+    tail_bytes: usize,
+    /// Where the feed stood at the last sweep.
+    swept: Seq,
+    /// Senders whose names everybody here was told.
+    named: HashSet<UserId>,
+    typing: Typing,
+    empty_since: Option<Instant>,
+}
+
+struct Entry {
+    listener: Arc<Listener>,
+    /// Whether the client knows of the room; the first event of one that it does not know announces it.
+    is_announced: bool,
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    /// Everything was delivered or known before.
+    Done,
+    /// Events after this seq are missing and must be delivered first.
+    Hole(Seq),
+}
+
+/// What became of an attempt to enter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entered {
+    /// From the next event on, the listener gets all.
+    Live,
+    /// The feed is ahead: the log must be read from the listener's position.
+    Behind(Seq),
+    /// The feed does not know the head yet: read it and call [`Feed::warm`].
+    Cold,
+    /// The log has another life than the listener's position.
+    OtherEpoch,
+    /// The person was taken out meanwhile.
+    Barred,
+}
+
+impl Feed {
+    pub(crate) fn new(room: RoomId, now: Instant) -> Arc<Self> {
+        let state = State {
+            at: None,
+            early: Seq(0),
+            members: 0,
+            entries: Vec::new(),
+            tail: VecDeque::new(),
+            tail_bytes: 0,
+            swept: Seq(0),
+            named: HashSet::new(),
+            typing: Typing::default(),
+            empty_since: Some(now),
+        };
+        Arc::new(Self { room, state: Mutex::new(state) })
+    }
+
+    pub(crate) fn room(&self) -> &RoomId {
+        &self.room
+    }
+
+    /// Tells a new feed where the log ended when it was read, after the feed was made.
+    pub(crate) fn warm(&self, head: Head) {
+        let mut state = self.state.lock();
+        if state.at.is_none() {
+            state.at = Some((head.epoch, head.head.max(state.early)));
+        }
+    }
+
+    /// The last event delivered, once it is known.
+    pub(crate) fn position(&self) -> Option<Seq> {
+        self.state.lock().at.map(|(_, last)| last)
+    }
+
+    /// How many members the room has, as last heard.
+    pub(crate) fn set_members(&self, members: u64) {
+        self.state.lock().members = members;
+    }
+
+    pub(crate) fn members(&self) -> u64 {
+        self.state.lock().members
+    }
+
+    /// Lets a listener in whose client has everything up to `cursor`, pushing what the tail still holds after it.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        listener: &Arc<Listener>,
+        cursor: (Epoch, Seq),
+    ) -> Entered {
+        let mut state = self.state.lock();
+        let Some((epoch, last)) = state.at else { return Entered::Cold };
+        if !listener.may_enter(&self.room, cursor.1) {
+            return Entered::Barred;
+        }
+        if epoch != cursor.0 {
+            return Entered::OtherEpoch;
+        }
+        state.remove(listener, self);
+        let mut reached = cursor.1;
+        while reached < last {
+            let Some(frame) = state.from_tail(reached.next()) else {
+                return Entered::Behind(reached);
+            };
+            if listener.outbox().push(frame) == Pushed::Lagging {
+                return Entered::Behind(reached);
+            }
+            reached = reached.next();
+        }
+        state.add(listener.clone(), self, true);
+        Entered::Live
+    }
+
+    /// Lets a listener in whose client has not been told of the room yet.
+    pub(crate) fn enter_unannounced(self: &Arc<Self>, listener: &Arc<Listener>) {
+        let mut state = self.state.lock();
+        if listener.may_enter(&self.room, Seq(u64::MAX - 1)) {
+            state.add(listener.clone(), self, false);
+        }
+    }
+
+    /// Takes a listener out.
+    pub(crate) fn leave(&self, listener: &Arc<Listener>) {
+        let mut state = self.state.lock();
+        state.remove(listener, self);
+        state.typing.stopped(listener.user());
+    }
+
+    /// Gives back what a quiet room need not hold. Answers since when nobody listens.
+    pub(crate) fn sweep(&self, now: Instant) -> Option<Instant> {
+        let mut state = self.state.lock();
+        let last = state.at.map_or(Seq(0), |(_, last)| last);
+        if state.swept == last {
+            state.tail = VecDeque::new();
+            state.tail_bytes = 0;
+        }
+        state.swept = last;
+        if state.entries.is_empty() {
+            return Some(*state.empty_since.get_or_insert(now));
+        }
+        state.entries.shrink_to_fit();
+        state.empty_since = None;
+        None
+    }
+
+    /// Delivers events of this room in the order of the log. Whoever is woken is left in `wakers`.
+    pub(crate) fn deliver(
+        &self,
+        events: &[Arc<Event>],
+        name_of: &dyn Fn(&UserId) -> Option<Person>,
+        wakers: &mut Vec<Waker>,
+    ) -> Delivered {
+        let mut state = self.state.lock();
+        let mut frames: Vec<(Seq, Frame)> = Vec::with_capacity(events.len());
+        for event in events {
+            let Some((epoch, last)) = state.at else {
+                state.early = state.early.max(event.seq);
+                state.announce(&self.room, wakers, self);
+                continue;
+            };
+            if event.epoch != epoch || event.seq <= last {
+                continue;
+            }
+            if event.seq > last.next() {
+                state.flush(&mut frames, self, wakers);
+                return Delivered::Hole(last);
+            }
+            state.at = Some((epoch, event.seq));
+            state.typing.stopped(&event.from);
+            frames.push((event.seq, state.encode(event, name_of)));
+            if let EventKind::Member { changes } = &event.kind {
+                // The one who goes gets this event and nothing above it.
+                state.flush(&mut frames, self, wakers);
+                for change in changes.iter().filter(|change| change.change != Change::Joined) {
+                    state.remove_person(&change.user, self);
+                }
+            }
+        }
+        state.flush(&mut frames, self, wakers);
+        Delivered::Done
+    }
+
+    /// Pushes what may be dropped to everybody here. Answers how many did not get it.
+    pub(crate) fn tell(&self, frame: &Frame) -> u64 {
+        let state = self.state.lock();
+        let dropped =
+            |entry: &&Entry| entry.listener.outbox().push_droppable(frame) == Pushed::Lagging;
+        state.entries.iter().filter(|entry| entry.is_announced).filter(dropped).count() as u64
+    }
+
+    /// The listeners, once each, for those who tell several rooms at once.
+    pub(crate) fn listeners(&self) -> Vec<Arc<Listener>> {
+        self.state.lock().entries.iter().map(|entry| entry.listener.clone()).collect()
+    }
+
+    /// Somebody types. Answers whether a frame is still due.
+    pub(crate) fn typed(&self, user: &UserId, now: Instant) -> bool {
+        let mut state = self.state.lock();
+        let frame = state.typing.typed(&self.room, user, now);
+        let is_due = state.typing.is_due();
+        drop(state);
+        if let Some(frame) = frame {
+            self.tell(&frame);
+        }
+        is_due
+    }
+
+    /// Tells who types, if that is due. Answers whether it still is.
+    pub(crate) fn tick(&self, now: Instant) -> bool {
+        let mut state = self.state.lock();
+        let frame = state.typing.tick(&self.room, now);
+        let is_due = state.typing.is_due();
+        drop(state);
+        if let Some(frame) = frame {
+            self.tell(&frame);
+        }
+        is_due
+    }
+}
+
+impl State {
+    fn add(&mut self, listener: Arc<Listener>, feed: &Arc<Feed>, is_announced: bool) {
+        listener.entered(feed);
+        self.entries.push(Entry { listener, is_announced });
+        // The newcomer knows no names yet, so senders are introduced to everybody once more.
+        self.named.clear();
+    }
+
+    fn remove(&mut self, listener: &Arc<Listener>, feed: &Feed) {
+        if let Some(at) =
+            self.entries.iter().position(|entry| Arc::ptr_eq(&entry.listener, listener))
+        {
+            self.entries.swap_remove(at);
+            listener.left(feed);
+        }
+    }
+
+    fn remove_person(&mut self, user: &UserId, feed: &Feed) {
+        self.entries.retain(|entry| {
+            let stays = entry.listener.user() != user;
+            if !stays {
+                entry.listener.left(feed);
+            }
+            stays
+        });
+    }
+
+    fn from_tail(&self, seq: Seq) -> Option<Frame> {
+        let first = self.tail.front()?.0;
+        let index = usize::try_from(seq.0.checked_sub(first.0)?).ok()?;
+        self.tail.get(index).map(|(_, frame)| frame.clone())
+    }
+
+    /// The event as a frame, with the names of people whom somebody here may not know.
+    fn encode(&mut self, event: &Event, name_of: &dyn Fn(&UserId) -> Option<Person>) -> Frame {
+        let unknown: Vec<Person> = event
+            .mentioned()
+            .filter(|user| !self.named.contains(*user))
+            .filter_map(name_of)
+            .collect();
+        if unknown.is_empty() {
+            return Frame::json(event);
+        }
+        self.named.extend(unknown.iter().map(|person| person.id.clone()));
+        Frame::json(&Event { people: unknown, ..event.clone() })
+    }
+
+    /// Pushes frames to all listeners: one lock of each outbox, whatever the number of frames.
+    fn flush(&mut self, frames: &mut Vec<(Seq, Frame)>, feed: &Feed, wakers: &mut Vec<Waker>) {
+        let Some((first, _)) = frames.first().map(|(seq, frame)| (*seq, frame)) else { return };
+        let shared: Vec<Frame> = frames.iter().map(|(_, frame)| frame.clone()).collect();
+        self.announce(&feed.room, wakers, feed);
+        self.entries.retain(|entry| {
+            let (taken, waker) = entry.listener.outbox().push_all(&shared);
+            wakers.extend(waker);
+            if taken == shared.len() {
+                return true;
+            }
+            let from = Seq(first.0 + taken as u64);
+            entry.listener.left(feed);
+            wakers.extend(entry.listener.notify(Notice::Behind { room: feed.room.clone(), from }));
+            false
+        });
+        for (seq, frame) in frames.drain(..) {
+            self.keep(seq, frame);
+        }
+    }
+
+    /// Hands those who have not been told of the room over to their sessions.
+    fn announce(&mut self, room: &RoomId, wakers: &mut Vec<Waker>, feed: &Feed) {
+        self.entries.retain(|entry| {
+            if !entry.is_announced {
+                entry.listener.left(feed);
+                wakers.extend(entry.listener.notify(Notice::Added { room: room.clone() }));
+            }
+            entry.is_announced
+        });
+    }
+
+    fn keep(&mut self, seq: Seq, frame: Frame) {
+        self.tail_bytes += frame.len();
+        self.tail.push_back((seq, frame));
+        while self.tail.len() > TAIL_FRAMES || self.tail_bytes > TAIL_BYTES {
+            let Some((_, oldest)) = self.tail.pop_front() else { break };
+            self.tail_bytes -= oldest.len();
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Following a room: from any position of the log to its live feed, without a hole and in order.
+//!
+//! Joining, resuming and coming back as a slow reader are the same: read the log from the cursor, a page at a time and
+//! only while the outbox has room, until the feed is close enough to be entered at exactly the cursor.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use moorline_protocol::{
+    Epoch, Event, Frame, Person, Position, Reply, Reset, ResetReason, RoomId, Seq,
+};
+use moorline_store::{Error, Range, Resumed};
+
+use crate::Chat;
+use crate::feed::Entered;
+use crate::listener::Listener;
+
+/// Events read at once: a few milliseconds of work, so that 64 who catch up take turns.
+const PAGE: usize = 200;
+
+/// Where following ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Followed {
+    /// The listener gets what comes from now on.
+    Live,
+    /// The room is not the person's (any more).
+    Gone,
+}
+
+impl Chat {
+    /// Brings a listener whose client has everything up to `cursor` into the room's live feed.
+    ///
+    /// # Errors
+    /// Where the store cannot be read; the listener is then in no feed of this room, and following can be tried again.
+    pub async fn follow(
+        &self,
+        listener: &Arc<Listener>,
+        room: &RoomId,
+        mut cursor: (Epoch, Seq),
+    ) -> Result<Followed, Error> {
+        loop {
+            match self.hub().enter(listener, room, cursor) {
+                Entered::Live => return Ok(Followed::Live),
+                Entered::Barred => return Ok(Followed::Gone),
+                Entered::Cold => match self.store().head(room).await {
+                    Ok(head) => self.hub().warm(room, head),
+                    Err(Error::NotFound) => return Ok(Followed::Gone),
+                    Err(error) => return Err(error),
+                },
+                Entered::OtherEpoch => match self.reset(listener, room).await? {
+                    Some(head) => cursor = head,
+                    None => return Ok(Followed::Gone),
+                },
+                Entered::Behind(reached) => {
+                    cursor.1 = reached;
+                    match self.read_on(listener, room, cursor).await? {
+                        Some(read) => cursor = read,
+                        None => return Ok(Followed::Gone),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Queues the next page of the log. Answers the new cursor; `None` where the room is not the person's any more.
+    async fn read_on(
+        &self,
+        listener: &Arc<Listener>,
+        room: &RoomId,
+        cursor: (Epoch, Seq),
+    ) -> Result<Option<(Epoch, Seq)>, Error> {
+        poll_fn(|cx| listener.outbox().poll_room(cx)).await;
+        let _turn = self.turn_to_catch_up().await;
+        let page =
+            match self.store().events(listener.user(), room, Range::After(cursor.1), PAGE).await {
+                Ok(page) => page,
+                Err(Error::NotFound) => return Ok(None),
+                Err(error) => return Err(error),
+            };
+        if page.epoch != cursor.0 {
+            return Ok(Some((Epoch::UNKNOWN, cursor.1)));
+        }
+        let reached = page.events.last().map_or(cursor.1.max(page.head), |event| event.seq);
+        queue(listener, page.events, &page.people);
+        Ok(Some((page.epoch, reached)))
+    }
+
+    /// Tells the client that the log has another life, and goes on from its head.
+    async fn reset(
+        &self,
+        listener: &Arc<Listener>,
+        room: &RoomId,
+    ) -> Result<Option<(Epoch, Seq)>, Error> {
+        let info = match self.store().room_of(listener.user(), room).await {
+            Ok((info, _)) => info,
+            Err(Error::NotFound) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let (epoch, head) = (info.epoch, info.head);
+        queue_reset(listener, room, ResetReason::Epoch, Some((epoch, info.first, head)));
+        Ok(Some((epoch, head)))
+    }
+
+    /// Brings what follows a client's position, or tells it that it cannot be gone on from; then follows the room.
+    /// At most `limit` events; answers how many were sent.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub async fn resume(
+        &self,
+        listener: &Arc<Listener>,
+        room: &RoomId,
+        from: Position,
+        limit: usize,
+    ) -> Result<usize, Error> {
+        poll_fn(|cx| listener.outbox().poll_room(cx)).await;
+        let position = (from.epoch, from.seq);
+        let (cursor, sent) = match self.store().resume(listener.user(), room, from, limit).await? {
+            Resumed::Events { events, people, .. } => {
+                let sent = events.len();
+                let reached = events.last().map_or(position.1, |event| event.seq);
+                queue(listener, events, &people);
+                ((position.0, reached), sent)
+            }
+            Resumed::Reset { reason, epoch, first, head } => {
+                queue_reset(listener, room, reason, Some((epoch, first, head)));
+                ((epoch, head), 0)
+            }
+            Resumed::Gone => {
+                queue_reset(listener, room, ResetReason::Gone, None);
+                return Ok(0);
+            }
+        };
+        self.follow(listener, room, cursor).await?;
+        Ok(sent)
+    }
+}
+
+/// Queues a piece of the log; the first event carries the names of all who are mentioned in it.
+fn queue(listener: &Listener, events: Vec<Event>, people: &[Person]) {
+    for (index, mut event) in events.into_iter().enumerate() {
+        if index == 0 {
+            event.people = people.to_vec();
+        }
+        listener.outbox().reply(Frame::json(&event));
+    }
+}
+
+fn queue_reset(
+    listener: &Listener,
+    room: &RoomId,
+    reason: ResetReason,
+    now: Option<(Epoch, Seq, Seq)>,
+) {
+    let reset = Reset {
+        room: room.clone(),
+        reason,
+        epoch: now.map(|(epoch, _, _)| epoch),
+        first: now.map(|(_, first, _)| first),
+        head: now.map(|(_, _, head)| head),
+    };
+    listener.outbox().reply(Reply::from(reset).frame());
+}

@@ -1,0 +1,361 @@
+//! The hub: which connections of this node listen to which room, and the way of every commit to them.
+//!
+//! One task publishes ([`Hub::publish`]); sessions come, enter rooms, leave. What other nodes commit will enter by
+//! [`Hub::advance`], which trusts nothing but the store; what this node commits will leave at the end of `publish`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use moorline_protocol::{
+    Change, CloseCode, Epoch, Event, EventKind, Frame, Goodbye, Limits, Person, Presence,
+    PresenceChange, Receipt, Reply, RoomChange, RoomChangeKind, RoomId, Seq, UserId,
+};
+use moorline_store::{Commit, Error, Head, Revoked, Store};
+use parking_lot::Mutex;
+
+use crate::feed::{Delivered, Entered, Feed};
+use crate::listener::Listener;
+use crate::outbox::{Close, Notice};
+use crate::people::People;
+
+/// How long a feed without listeners is kept: those who come back after a cut find it warm.
+const KEPT: Duration = Duration::from_secs(60);
+/// Events read at once to fill a hole.
+const FILL: usize = 500;
+
+/// The local listeners and the feeds that they are in.
+pub struct Hub {
+    store: Store,
+    feeds: Mutex<HashMap<RoomId, Arc<Feed>>>,
+    people: Mutex<People>,
+    /// Rooms with a typing frame that is due.
+    typing: Mutex<Vec<Arc<Feed>>>,
+    counts: Counts,
+}
+
+/// What the hub did, for metrics.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Ephemeral frames that a full outbox did not take.
+    pub dropped: AtomicU64,
+    /// Holes filled from the store.
+    pub filled: AtomicU64,
+    /// Events published.
+    pub published: AtomicU64,
+}
+
+impl Hub {
+    pub(crate) fn new(store: Store) -> Self {
+        Self {
+            store,
+            feeds: Mutex::default(),
+            people: Mutex::default(),
+            typing: Mutex::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// What the hub did so far.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// A connection has signed in. From here on it hears of changes of its own memberships, so that nothing falls
+    /// between this and the reading of its rooms.
+    pub fn came(&self, listener: &Arc<Listener>) {
+        self.people.lock().came(listener);
+    }
+
+    /// A connection is over.
+    pub fn went(&self, listener: &Arc<Listener>, now: Instant) {
+        let feeds = listener.take_feeds();
+        for feed in &feeds {
+            feed.leave(listener);
+        }
+        self.people.lock().went(listener, feeds, now);
+        listener.outbox().shut();
+    }
+
+    /// Whether a person is here.
+    #[must_use]
+    pub fn presence(&self, user: &UserId) -> Presence {
+        self.people.lock().presence(user)
+    }
+
+    /// Fills in who of these is here.
+    pub fn add_presence(&self, people: &mut [Person]) {
+        let here = self.people.lock();
+        for person in people {
+            person.presence = Some(here.presence(&person.id));
+        }
+    }
+
+    pub(crate) fn enter(
+        &self,
+        listener: &Arc<Listener>,
+        room: &RoomId,
+        cursor: (Epoch, Seq),
+    ) -> Entered {
+        self.feed(room).enter(listener, cursor)
+    }
+
+    pub(crate) fn enter_unannounced(&self, listener: &Arc<Listener>, room: &RoomId) {
+        self.feed(room).enter_unannounced(listener);
+    }
+
+    pub(crate) fn warm(&self, room: &RoomId, head: Head) {
+        self.feed(room).warm(head);
+    }
+
+    /// How many members a room has, as the session read it: decides whether presence and receipts go to all.
+    pub fn set_members(&self, room: &RoomId, members: u64) {
+        self.feed(room).set_members(members);
+    }
+
+    fn feed(&self, room: &RoomId) -> Arc<Feed> {
+        let mut feeds = self.feeds.lock();
+        if let Some(feed) = feeds.get(room) {
+            return feed.clone();
+        }
+        feeds.entry(room.clone()).or_insert_with(|| Feed::new(room.clone(), Instant::now())).clone()
+    }
+
+    /// Publishes one commit: events to the feeds in order, then receipts and revocations, then the replies. Wakes the
+    /// connections last, so that an ack and the sender's own event go out in one write.
+    pub async fn publish(&self, commit: Commit) {
+        let mut wakers = Vec::new();
+        for (room, events) in by_room(&commit.events) {
+            let feed = self.feeds.lock().get(&room).cloned();
+            self.bar_the_removed(&events);
+            if let Some(feed) = feed {
+                self.deliver(&feed, &events, &mut wakers).await;
+            }
+            self.tell_memberships(&events, &mut wakers);
+        }
+        self.touch(&commit);
+        for receipt in &commit.receipts {
+            self.tell_receipt(receipt);
+        }
+        for revoked in &commit.revoked {
+            self.revoke(revoked);
+        }
+        self.counts.published.fetch_add(commit.events.len() as u64, Ordering::Relaxed);
+        commit.answer();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Something says that a room's log has reached `head`: delivers what is missing from the store. Whatever said it
+    /// may be late, repeated, reordered or wrong; nothing but the store's own events is delivered.
+    pub async fn advance(&self, room: &RoomId) {
+        let feed = self.feeds.lock().get(room).cloned();
+        let Some(feed) = feed else { return };
+        let mut wakers = Vec::new();
+        if let Some(after) = feed.position() {
+            self.fill(&feed, after, &mut wakers).await;
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    async fn deliver(&self, feed: &Arc<Feed>, events: &[Arc<Event>], wakers: &mut Vec<Waker>) {
+        while let Delivered::Hole(after) = self.deliver_known(feed, events, wakers) {
+            if !self.fill(feed, after, wakers).await {
+                return;
+            }
+        }
+    }
+
+    fn deliver_known(
+        &self,
+        feed: &Arc<Feed>,
+        events: &[Arc<Event>],
+        wakers: &mut Vec<Waker>,
+    ) -> Delivered {
+        feed.deliver(events, &|user| self.people.lock().person(user), wakers)
+    }
+
+    /// Reads what follows `after` from the store and delivers it. Answers whether it got on.
+    async fn fill(&self, feed: &Arc<Feed>, mut after: Seq, wakers: &mut Vec<Waker>) -> bool {
+        let mut got_on = false;
+        loop {
+            let page = match self.store.log(feed.room(), after, FILL).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::warn!(room.id = %feed.room(), %error, "could not fill a hole in room {}", feed.room());
+                    return false;
+                }
+            };
+            let events: Vec<Arc<Event>> = page.events.into_iter().map(Arc::new).collect();
+            let Some(last) = events.last() else { return got_on };
+            after = last.seq;
+            self.counts.filled.fetch_add(1, Ordering::Relaxed);
+            self.bar_the_removed(&events);
+            self.deliver_known(feed, &events, wakers);
+            self.tell_memberships(&events, wakers);
+            got_on = true;
+            if !page.more {
+                return true;
+            }
+        }
+    }
+
+    /// Before a removal is delivered, its people are kept from entering with what they read earlier.
+    fn bar_the_removed(&self, events: &[Arc<Event>]) {
+        for (event, user, change) in changes(events) {
+            for listener in self.people.lock().listeners(user) {
+                match change {
+                    Change::Joined => listener.unbar(&event.room),
+                    Change::Left | Change::Removed => listener.bar(&event.room, event.seq),
+                }
+            }
+        }
+    }
+
+    /// After a membership event is delivered, the people concerned hear of the room's coming or going.
+    fn tell_memberships(&self, events: &[Arc<Event>], wakers: &mut Vec<Waker>) {
+        for (event, user, change) in changes(events) {
+            let room = &event.room;
+            for listener in self.people.lock().listeners(user) {
+                if change == Change::Joined {
+                    wakers.extend(listener.notify(Notice::Added { room: room.clone() }));
+                } else {
+                    let what = RoomChangeKind::Gone { id: room.clone() };
+                    listener
+                        .outbox()
+                        .reply(Reply::from(RoomChange { what, people: Vec::new() }).frame());
+                }
+            }
+        }
+    }
+
+    fn touch(&self, commit: &Commit) {
+        let feeds = self.feeds.lock();
+        for touched in &commit.rooms {
+            if let Some(feed) = feeds.get(&touched.room) {
+                feed.set_members(touched.members);
+            }
+        }
+    }
+
+    fn tell_receipt(&self, receipt: &moorline_store::Receipt) {
+        let moorline_store::Receipt { room, user, seq } = receipt.clone();
+        let frame = Reply::from(Receipt { room: room.clone(), user: user.clone(), seq }).frame();
+        let feed = self.feeds.lock().get(&room).cloned();
+        match feed {
+            Some(feed) if feed.members() <= u64::from(Limits::DEFAULT.receipt_members) => {
+                self.drop_some(feed.tell(&frame))
+            }
+            // In a large room only the person's own windows hear of it.
+            _ => self.tell_person(&user, &frame),
+        }
+    }
+
+    fn tell_person(&self, user: &UserId, frame: &Frame) {
+        for listener in self.people.lock().listeners(user) {
+            listener.outbox().push_droppable(frame);
+        }
+    }
+
+    fn drop_some(&self, dropped: u64) {
+        self.counts.dropped.fetch_add(dropped, Ordering::Relaxed);
+    }
+
+    fn revoke(&self, revoked: &Revoked) {
+        let goodbye = Goodbye { code: CloseCode::SIGNED_OUT.0, reconnect: false, after_ms: 0 };
+        let frame = Reply::from(goodbye).frame();
+        for listener in self.people.lock().listeners(&revoked.user) {
+            if revoked.session.is_none() || revoked.session.as_ref() == listener.session() {
+                listener.outbox().reply(frame.clone());
+                listener.outbox().close(Close::new(CloseCode::SIGNED_OUT, "signed out"));
+            }
+        }
+    }
+
+    /// A person types in a room that this listener is in; unknown rooms are passed over.
+    pub fn typed(&self, listener: &Arc<Listener>, room: &RoomId, now: Instant) {
+        let Some(feed) = listener.feeds().into_iter().find(|feed| feed.room() == room) else {
+            return;
+        };
+        if feed.typed(listener.user(), now) {
+            self.typing.lock().push(feed);
+        }
+    }
+
+    /// Tells the people around a listener that its person is here, once for all their connections.
+    pub fn tell_coming(&self, listener: &Arc<Listener>, at_ms: u64) {
+        if self.people.lock().tell_coming(listener.user()) {
+            self.tell_presence(listener.user(), &listener.feeds(), Presence::Online, at_ms);
+        }
+    }
+
+    fn tell_presence(&self, user: &UserId, feeds: &[Arc<Feed>], state: Presence, at: u64) {
+        let small =
+            |feed: &&Arc<Feed>| feed.members() <= u64::from(Limits::DEFAULT.receipt_members);
+        let mut listeners: Vec<Arc<Listener>> =
+            feeds.iter().filter(small).flat_map(|feed| feed.listeners()).collect();
+        listeners.sort_unstable_by_key(Arc::as_ptr);
+        listeners.dedup_by_key(|listener| Arc::as_ptr(listener));
+        if listeners.is_empty() {
+            return;
+        }
+        let frame = Reply::from(PresenceChange { user: user.clone(), state, at }).frame();
+        for listener in listeners.iter().filter(|listener| listener.user() != user) {
+            listener.outbox().push_droppable(&frame);
+        }
+    }
+
+    /// What is due by the clock: typing frames, people whose grace is over. Once a second.
+    pub fn tick(&self, now: Instant, at_ms: u64) {
+        let due = std::mem::take(&mut *self.typing.lock());
+        let still: Vec<Arc<Feed>> = due.into_iter().filter(|feed| feed.tick(now)).collect();
+        self.typing.lock().extend(still);
+        let gone = self.people.lock().gone(now);
+        for gone in gone {
+            self.tell_presence(&gone.user, &gone.feeds, Presence::Offline, at_ms);
+        }
+    }
+
+    /// Forgets feeds that nobody has listened to for a while, and what quiet rooms need not hold. Every ten seconds.
+    pub fn sweep(&self, now: Instant) {
+        self.feeds.lock().retain(|_, feed| {
+            let is_kept = feed.sweep(now).is_none_or(|since| now.duration_since(since) < KEPT);
+            is_kept || Arc::strong_count(feed) > 1
+        });
+    }
+
+    /// Every listener, for a drain.
+    #[must_use]
+    pub fn listeners(&self) -> Vec<Arc<Listener>> {
+        self.people.lock().all().cloned().collect()
+    }
+}
+
+/// The events of a commit, room by room, each in the order of its log.
+fn by_room(events: &[Arc<Event>]) -> Vec<(RoomId, Vec<Arc<Event>>)> {
+    let mut places: HashMap<&RoomId, usize> = HashMap::with_capacity(events.len());
+    let mut rooms: Vec<(RoomId, Vec<Arc<Event>>)> = Vec::new();
+    for event in events {
+        let place = *places.entry(&event.room).or_insert_with(|| {
+            rooms.push((event.room.clone(), Vec::new()));
+            rooms.len() - 1
+        });
+        if let Some((_, of_room)) = rooms.get_mut(place) {
+            of_room.push(event.clone());
+        }
+    }
+    rooms
+}
+
+/// Everybody's coming and going in these events, in order.
+fn changes(events: &[Arc<Event>]) -> impl Iterator<Item = (&Arc<Event>, &UserId, Change)> {
+    events.iter().flat_map(|event| {
+        let changes = match &event.kind {
+            EventKind::Member { changes } => changes.as_slice(),
+            _ => &[],
+        };
+        changes.iter().map(move |change| (event, &change.user, change.change))
+    })
+}

@@ -1,0 +1,107 @@
+//! A listener: one local connection of one person, as the hub sees it.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use moorline_protocol::{RoomId, Seq, UserId};
+use moorline_store::SessionId;
+use parking_lot::Mutex;
+
+use crate::feed::Feed;
+use crate::outbox::{Notice, Outbox};
+
+/// One connection of a person. The hub pushes to its outbox; its session enters and leaves feeds with it.
+pub struct Listener {
+    user: UserId,
+    name: Arc<str>,
+    session: Option<SessionId>,
+    outbox: Arc<Outbox>,
+    place: Mutex<Place>,
+}
+
+/// Where a listener is, and where it must not be. Locked inside a feed's lock, never the other way round.
+#[derive(Default)]
+struct Place {
+    feeds: Vec<Arc<Feed>>,
+    /// Rooms that the person was taken out of while connected, with the position of that.
+    gone: Vec<(RoomId, Seq)>,
+}
+
+impl Listener {
+    /// A connection of `user`, signed in by `session` if it came with a cookie.
+    #[must_use]
+    pub fn new(
+        user: UserId,
+        name: Arc<str>,
+        session: Option<SessionId>,
+        outbox: Arc<Outbox>,
+    ) -> Arc<Self> {
+        Arc::new(Self { user, name, session, outbox, place: Mutex::default() })
+    }
+
+    /// Whose connection it is.
+    #[must_use]
+    pub fn user(&self) -> &UserId {
+        &self.user
+    }
+
+    /// The person's name to show, as it was at sign-in.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The session that it came with.
+    #[must_use]
+    pub fn session(&self) -> Option<&SessionId> {
+        self.session.as_ref()
+    }
+
+    /// Its queue.
+    #[must_use]
+    pub fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
+    pub(crate) fn notify(&self, notice: Notice) -> Option<Waker> {
+        self.outbox.notify(notice)
+    }
+
+    /// The person was taken out of a room at this position: no read from before it lets this listener in again.
+    pub(crate) fn bar(&self, room: &RoomId, at: Seq) {
+        let mut place = self.place.lock();
+        place.gone.retain(|(barred, _)| barred != room);
+        place.gone.push((room.clone(), at));
+    }
+
+    /// The person is in the room again.
+    pub(crate) fn unbar(&self, room: &RoomId) {
+        self.place.lock().gone.retain(|(barred, _)| barred != room);
+    }
+
+    /// Whether what was read when the log ended at `head` may still let this listener in.
+    pub(crate) fn may_enter(&self, room: &RoomId, head: Seq) -> bool {
+        !self.place.lock().gone.iter().any(|(barred, at)| barred == room && *at > head)
+    }
+
+    pub(crate) fn entered(&self, feed: &Arc<Feed>) {
+        self.place.lock().feeds.push(feed.clone());
+    }
+
+    pub(crate) fn left(&self, feed: &Feed) {
+        let mut place = self.place.lock();
+        if let Some(at) =
+            place.feeds.iter().position(|entered| std::ptr::eq(&raw const **entered, feed))
+        {
+            place.feeds.swap_remove(at);
+        }
+    }
+
+    pub(crate) fn feeds(&self) -> Vec<Arc<Feed>> {
+        self.place.lock().feeds.clone()
+    }
+
+    pub(crate) fn take_feeds(&self) -> Vec<Arc<Feed>> {
+        std::mem::take(&mut self.place.lock().feeds)
+    }
+}

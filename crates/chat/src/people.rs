@@ -1,0 +1,148 @@
+//! Who is here on this node: a person's connections, and the grace before their going is told.
+//!
+//! Presence is told at most once and never takes a seq. Time is an argument.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use moorline_protocol::{Person, Presence, UserId};
+
+use crate::feed::Feed;
+use crate::listener::Listener;
+
+/// A reconnect within this time is not told to anybody.
+pub(crate) const GRACE: Duration = Duration::from_secs(30);
+
+/// The people with connections, and those who went a moment ago.
+#[derive(Default)]
+pub(crate) struct People {
+    here: HashMap<UserId, Here>,
+    /// Who went and when, oldest first.
+    going: Vec<(Instant, UserId)>,
+}
+
+#[derive(Default)]
+struct Here {
+    listeners: Vec<Arc<Listener>>,
+    /// Whose coming was told, and where their going is to be told.
+    told: Option<Vec<Arc<Feed>>>,
+}
+
+/// One whose going is to be told now.
+pub(crate) struct Gone {
+    pub(crate) user: UserId,
+    pub(crate) feeds: Vec<Arc<Feed>>,
+}
+
+impl People {
+    pub(crate) fn came(&mut self, listener: &Arc<Listener>) {
+        self.here.entry(listener.user().clone()).or_default().listeners.push(listener.clone());
+    }
+
+    /// Whether the person's coming has to be told; afterwards it has been.
+    pub(crate) fn tell_coming(&mut self, user: &UserId) -> bool {
+        self.here.get_mut(user).is_some_and(|here| here.told.replace(Vec::new()).is_none())
+    }
+
+    /// A connection ended; `feeds` is where the person was.
+    pub(crate) fn went(&mut self, listener: &Arc<Listener>, feeds: Vec<Arc<Feed>>, now: Instant) {
+        let Some(here) = self.here.get_mut(listener.user()) else { return };
+        here.listeners.retain(|other| !Arc::ptr_eq(other, listener));
+        if !here.listeners.is_empty() {
+            return;
+        }
+        match &mut here.told {
+            Some(told) => {
+                *told = feeds;
+                self.going.push((now, listener.user().clone()));
+            }
+            None => {
+                self.here.remove(listener.user());
+            }
+        }
+    }
+
+    /// Those whose grace is over and who did not come back.
+    pub(crate) fn gone(&mut self, now: Instant) -> Vec<Gone> {
+        let due = self.going.partition_point(|(went, _)| now.duration_since(*went) >= GRACE);
+        let due: Vec<UserId> = self.going.drain(..due).map(|(_, user)| user).collect();
+        due.into_iter().filter_map(|user| self.forget(user)).collect()
+    }
+
+    /// Forgets a person without connections.
+    fn forget(&mut self, user: UserId) -> Option<Gone> {
+        if !self.here.get(&user)?.listeners.is_empty() {
+            return None;
+        }
+        let feeds = self.here.remove(&user)?.told.unwrap_or_default();
+        Some(Gone { user, feeds })
+    }
+
+    pub(crate) fn listeners(&self, user: &UserId) -> &[Arc<Listener>] {
+        self.here.get(user).map_or(&[], |here| &here.listeners)
+    }
+
+    pub(crate) fn presence(&self, user: &UserId) -> Presence {
+        if self.here.contains_key(user) { Presence::Online } else { Presence::Offline }
+    }
+
+    pub(crate) fn person(&self, user: &UserId) -> Option<Person> {
+        let listener = self.here.get(user)?.listeners.first()?;
+        Some(Person { id: user.clone(), name: listener.name().to_string(), presence: None })
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Listener>> {
+        self.here.values().flat_map(|here| &here.listeners)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Outbox;
+
+    fn listener(user: &str) -> Arc<Listener> {
+        Listener::new(UserId::new(user).unwrap(), user.into(), None, Arc::new(Outbox::new(1000)))
+    }
+
+    #[test]
+    fn a_reconnect_within_the_grace_is_told_to_nobody() {
+        let (mut people, start) = (People::default(), Instant::now());
+        let (first, second) = (listener("ann"), listener("ann"));
+        people.came(&first);
+        assert!(people.tell_coming(first.user()));
+        people.went(&first, Vec::new(), start);
+        assert_eq!(people.presence(first.user()), Presence::Online);
+        people.came(&second);
+        assert!(!people.tell_coming(first.user()));
+        assert!(people.gone(start + GRACE).is_empty());
+        assert_eq!(people.presence(first.user()), Presence::Online);
+    }
+
+    #[test]
+    fn one_who_stays_away_is_told_gone_once() {
+        let (mut people, start) = (People::default(), Instant::now());
+        let ann = listener("ann");
+        people.came(&ann);
+        people.tell_coming(ann.user());
+        people.went(&ann, Vec::new(), start);
+        assert!(people.gone(start + GRACE / 2).is_empty());
+        let gone = people.gone(start + GRACE);
+        assert_eq!(gone.iter().map(|gone| gone.user.as_str()).collect::<Vec<_>>(), ["ann"]);
+        assert!(people.gone(start + 2 * GRACE).is_empty());
+        assert_eq!(people.presence(ann.user()), Presence::Offline);
+    }
+
+    #[test]
+    fn a_second_window_keeps_a_person_here() {
+        let (mut people, start) = (People::default(), Instant::now());
+        let (first, second) = (listener("ann"), listener("ann"));
+        people.came(&first);
+        people.came(&second);
+        people.tell_coming(first.user());
+        people.went(&first, Vec::new(), start);
+        assert!(people.gone(start + GRACE).is_empty());
+        assert_eq!(people.listeners(first.user()).len(), 1);
+    }
+}
