@@ -43,8 +43,8 @@ impl Form {
 enum Kind {
     /// A test target of `moorline-faults`.
     Faults(&'static str),
-    /// A file of `tests/e2e`.
-    Browser(&'static str),
+    /// Files of `tests/e2e`.
+    Browser(&'static [&'static str]),
 }
 
 struct Proof {
@@ -71,31 +71,31 @@ const PROOFS: &[Proof] = &[
     Proof {
         name: "two-windows",
         about: "200 messages from two windows through five kills, five cuts and a reload",
-        kind: Kind::Browser("two-windows"),
+        kind: Kind::Browser(&["proxy", "two-windows"]),
         only_by_name: false,
     },
     Proof {
         name: "latency",
         about: "each message is seen in the other window within 250 ms at p99",
-        kind: Kind::Browser("latency"),
+        kind: Kind::Browser(&["latency"]),
         only_by_name: false,
     },
     Proof {
         name: "idle-10min",
         about: "ten idle minutes behind a proxy that cuts after 60 s: no disconnect",
-        kind: Kind::Browser("idle"),
+        kind: Kind::Browser(&["idle"]),
         only_by_name: false,
     },
     Proof {
         name: "page",
         about: "every view, state and command of the page, and that it asks nobody else",
-        kind: Kind::Browser("page"),
+        kind: Kind::Browser(&["page-people", "page-rooms", "page-link"]),
         only_by_name: false,
     },
     Proof {
         name: "idle",
         about: "six idle hours behind the same proxy",
-        kind: Kind::Browser("idle"),
+        kind: Kind::Browser(&["idle"]),
         only_by_name: true,
     },
 ];
@@ -164,10 +164,10 @@ fn prove(repository: &Repository, proof: &Proof, form: Form) -> Result<()> {
             .command("cargo")
             .args(["test", "--release", "-p", "moorline-faults", "--test", test])
             .args(["--", "--nocapture", "--test-threads=1"]),
-        Kind::Browser(file) => repository
+        Kind::Browser(files) => repository
             .command_in("tests/e2e", "node")
-            .args(["--test", "--test-reporter=spec"])
-            .arg(format!("{file}.test.mjs")),
+            .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
+            .args(files.iter().map(|file| format!("{file}.test.mjs"))),
     };
     command
         .env("MOORLINE_BIN", repository.server())

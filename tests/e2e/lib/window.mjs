@@ -12,6 +12,9 @@ import { Watch } from "./watch.mjs";
 /** A selector for one of the page's test ids. */
 const id = (name) => `[data-testid="${name}"]`;
 
+/** The scrolling list of a room, which may hold only a part of the room's rows. */
+const LIST = '[role="log"]';
+
 /** The password of everybody in these tests. */
 export const PASSWORD = "correct horse battery";
 
@@ -53,9 +56,8 @@ export class Window {
 
   async signUp(name) {
     await this.page.goto(`${this.url}/#/signup`);
-    const display = this.at("signup-display");
+    await this.at("signup-display").fill(name[0].toUpperCase() + name.slice(1));
     await this.at("signup-name").fill(name);
-    if (await display.count()) await display.fill(name[0].toUpperCase() + name.slice(1));
     await this.at("signup-password").fill(PASSWORD);
     await this.at("signup-submit").click();
     await this.isIn();
@@ -78,8 +80,14 @@ export class Window {
   }
 
   async signOut() {
+    await this.at("settings").first().click();
     await this.at("sign-out").first().click();
     await this.at("login-name").waitFor();
+  }
+
+  /** What the page says about a sign-in or sign-up that was refused. */
+  refusal() {
+    return this.page.locator(".auth-card .err").first().innerText();
   }
 
   // --- Rooms
@@ -142,32 +150,36 @@ export class Window {
         cid: row.dataset.cid ?? null,
         state: row.dataset.state ?? null,
         from: row.dataset.from ?? null,
-        text: row.querySelector('[data-testid="message-body"]')?.textContent ?? row.textContent,
+        text: row.querySelector(".text")?.textContent ?? "",
       })),
     );
   }
 
-  /**
-   * All message rows of the room, in their order, by scrolling from the first to the last: a long
-   * list may hold only a part of its rows in the page.
-   */
+  /** All message rows of the room, in their order, by scrolling from the first to the last. */
   async all() {
-    await this.#scroll(0);
+    await this.toStart();
     const rows = [];
     let last = "";
     for (;;) {
       const shown = await this.shown();
-      const known = rows.findLastIndex((row) => row.cid === shown[0]?.cid);
+      const known = rows.findLastIndex((row) => isSame(row, shown[0]));
       rows.splice(known < 0 ? rows.length : known, rows.length, ...shown);
       const place = await this.#scroll(1);
-      if (place === last) return rows;
+      if (place === last && !(await this.page.locator(`${LIST} .edge`).count())) return rows;
       last = place;
     }
   }
 
-  /** Scrolls the list to its top (0) or one screen on (1) and tells where it is. */
+  /** Scrolls up until the beginning of the room is there, as far as one may see it. */
+  async toStart() {
+    const begun = this.page.locator(`${LIST} .beginning`);
+    await until("the beginning of the room", async () => (await this.#scroll(0)) && begun.count(), SOON_MS);
+    await this.#scroll(0);
+  }
+
+  /** Scrolls the list to its top (0) or most of a screen on (1) and tells where it is. */
   #scroll(way) {
-    return this.at("message-list").evaluate(async (list, way) => {
+    return this.page.locator(LIST).evaluate(async (list, way) => {
       list.scrollTop = way === 0 ? 0 : list.scrollTop + list.clientHeight * 0.8;
       await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
       return `${Math.round(list.scrollTop)} of ${list.scrollHeight}`;
@@ -187,4 +199,9 @@ export class Window {
   async close() {
     await this.page.context().close();
   }
+}
+
+/** A row keeps its cid from the first moment on; what a backend posted without one keeps its seq. */
+function isSame(one, other) {
+  return other !== undefined && (one.cid ? one.cid === other.cid : one.seq === other.seq);
 }

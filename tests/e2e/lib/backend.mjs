@@ -1,0 +1,52 @@
+/**
+ * The server API, as a backend of one's own would use it: for what a test needs there beforehand.
+ */
+
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+
+const KEY = "the-key-of-the-tests-0123456789abcdef";
+
+/** Arguments of `moorline serve` that turn the API on. */
+export const WITH_API = ["--api-key", KEY];
+
+export class Backend {
+  constructor(url) {
+    this.url = url;
+  }
+
+  async #ask(method, path, body, headers = {}) {
+    const answer = await fetch(`${this.url}/api/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json", ...headers },
+      body: body && JSON.stringify(body),
+    });
+    const text = await answer.text();
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`);
+    return text ? JSON.parse(text) : null;
+  }
+
+  person(id, name) {
+    return this.#ask("PUT", `/users/${encodeURIComponent(id)}`, { name });
+  }
+
+  room(room) {
+    return this.#ask("POST", "/rooms", room);
+  }
+
+  add(room, user) {
+    return this.#ask("PUT", `/rooms/${room}/members/${encodeURIComponent(user)}`);
+  }
+
+  remove(room, user) {
+    return this.#ask("DELETE", `/rooms/${room}/members/${encodeURIComponent(user)}`);
+  }
+
+  say(room, from, body) {
+    return this.#ask("POST", `/rooms/${room}/messages`, { from, body }, { "idempotency-key": randomUUID() });
+  }
+
+  async events(room) {
+    return (await this.#ask("GET", `/rooms/${room}/events?after=0&limit=1000`)).events;
+  }
+}
