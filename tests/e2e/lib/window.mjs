@@ -52,10 +52,15 @@ export class Window {
     return this.page.locator(id(name));
   }
 
+  /** Follows a link of the page; the page is not loaded again. */
+  async go(hash) {
+    await this.page.evaluate((to) => (location.hash = to), hash);
+  }
+
   // --- Who one is
 
   async signUp(name) {
-    await this.page.goto(`${this.url}/#/signup`);
+    await this.go("#/signup");
     await this.at("signup-display").fill(name[0].toUpperCase() + name.slice(1));
     await this.at("signup-name").fill(name);
     await this.at("signup-password").fill(PASSWORD);
@@ -65,7 +70,7 @@ export class Window {
   }
 
   async signIn(name, password = PASSWORD) {
-    await this.page.goto(`${this.url}/#/signin`);
+    await this.go("#/signin");
     await this.at("login-name").fill(name);
     await this.at("login-password").fill(password);
     await this.at("login-submit").click();
@@ -95,18 +100,18 @@ export class Window {
   /** Makes a room by the page's dialog and returns its id. */
   async makeRoom(kind, { name, people = [] }) {
     await this.at("new-room").first().click();
-    await this.at(`new-room-kind-${kind}`).click();
+    await this.at(`new-room-kind-${kind}`).check({ force: true });
     if (name) await this.at("new-room-name").fill(name);
     for (const person of people) await this.#choose(person);
     await this.at("new-room-create").click();
+    await this.page.locator("dialog").waitFor({ state: "detached" });
     await this.at("composer-input").waitFor();
     return this.roomId();
   }
 
   async #choose(person) {
-    const input = this.at("new-room-people");
-    await input.fill(person);
-    await this.page.getByRole("option").filter({ hasText: new RegExp(person, "i") }).first().click();
+    await this.at("new-room-people").fill(person);
+    await this.at("person-option").filter({ hasText: new RegExp(person, "i") }).first().click();
   }
 
   /** The id of the room that is open, as the page's address has it. */
