@@ -224,7 +224,8 @@ export interface TimelineSnapshot {
 /** A member as `room.members()` lists them. */
 export interface Member extends Person {
   readonly role: Role;
-  readonly read: number;
+  /** Absent in large rooms. */
+  readonly read?: number;
 }
 
 /** A page of a list that goes on at `after` while `more`. */
@@ -284,7 +285,8 @@ export interface Room extends Readable<TimelineSnapshot> {
   delete(message: string): Sending;
   loadBefore(): Promise<void>;
   loadAfter(): Promise<void>;
-  fillGap(key: string): Promise<void>;
+  /** Loads a page of a gap: its newer end (for one who scrolls up), or its older end (for one who scrolls down). */
+  fillGap(key: string, side?: "newer" | "older"): Promise<void>;
   /** Loads the page around a position. */
   jumpTo(seq: number): Promise<void>;
   /** Loads the newest page. */
@@ -329,8 +331,8 @@ export interface Client extends Readable<ClientSnapshot> {
   lookUp(ids: readonly string[]): Promise<void>;
   search(
     query: string,
-    options?: { readonly room?: string; readonly limit?: number; readonly before?: string },
-  ): Promise<{ readonly hits: readonly Hit[]; readonly more: boolean; readonly completeTo?: number }>;
+    options?: { readonly room?: string; readonly limit?: number },
+  ): Promise<{ readonly hits: readonly Hit[]; readonly more: boolean }>;
   /** Resolves when nothing is queued any more. */
   drained(): Promise<void>;
 }

@@ -4,7 +4,7 @@
  */
 
 /** Error codes that the SDK itself adds to the server's list. */
-export type LocalErrorCode = "timeout" | "closed" | "aborted" | "gone" | "bad_reply" | "token_failed";
+export type LocalErrorCode = "timeout" | "disconnected" | "discarded" | "user_changed" | "bad_reply";
 
 /** An error with a stable code; `retryable` says whether trying the same again can help. */
 export class MoorlineError extends Error {

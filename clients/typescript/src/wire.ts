@@ -126,7 +126,9 @@ export interface Welcome {
   readonly limits: Readonly<Record<string, number>>;
   readonly totals: { readonly rooms: number; readonly unread: number; readonly mentions: number };
   readonly rooms: readonly WireRoom[];
-  readonly people: readonly WirePerson[];
+  /** Where the next page of `rooms` goes on; absent where these are all. */
+  readonly after?: string;
+  readonly people?: readonly WirePerson[];
 }
 
 /** Stored. Sent only after the commit. */
@@ -157,7 +159,8 @@ export interface WireMember {
   readonly id: string;
   readonly name: string;
   readonly role: Role;
-  readonly read: number;
+  /** Absent in large rooms. */
+  readonly read?: number;
   readonly presence?: Presence;
   readonly seen?: number;
 }
@@ -191,7 +194,7 @@ export interface HitsReply {
   readonly id?: number;
   readonly hits: readonly MessageEvent[];
   readonly more: boolean;
-  readonly complete_to?: number;
+  readonly people?: readonly WirePerson[];
 }
 
 export interface Pong {
@@ -297,7 +300,6 @@ export type Request =
       readonly query: string;
       readonly room?: string;
       readonly limit: number;
-      readonly before?: string;
     }
   | { readonly type: "history"; readonly room: string; readonly before?: number; readonly after?: number; readonly limit: number }
   | { readonly type: "ping" };

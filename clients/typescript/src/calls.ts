@@ -1,0 +1,61 @@
+/**
+ * Questions that a person waits for (history, members, create, …). Every one may be asked again, since it either
+ * reads or carries a cid, so a cut in the middle is bridged. The outbox has its own, endless, patience.
+ */
+import type { Environment } from "./env.js";
+import { MoorlineError } from "./error.js";
+import type { Reply, Request } from "./wire.js";
+
+/** Longer than a restart of the server, shorter than people wait for a page. */
+const DEADLINE_MS = 30_000;
+const RETRY_MS = 500;
+
+/** Asks, and asks again after a cut, until the deadline. */
+export class Calls {
+  private readonly waiting = new Set<() => void>();
+
+  constructor(
+    private readonly env: Environment,
+    private readonly connection: { request(command: Request): Promise<Reply>; readonly state: { readonly is: string } },
+  ) {}
+
+  /** The answer of the type asked for. */
+  async run<T extends Reply["type"]>(command: Request, type: T): Promise<Extract<Reply, { type: T }>> {
+    const until = this.env.monotonic() + DEADLINE_MS;
+    for (;;) {
+      if (this.connection.state.is !== "live") await this.pause(until - this.env.monotonic());
+      const error = await this.connection.request(command).then(
+        (reply) => (reply.type === type ? reply : unexpected(reply)),
+        (failure: MoorlineError) => failure,
+      );
+      if (!(error instanceof MoorlineError)) return error as Extract<Reply, { type: T }>;
+      const left = until - this.env.monotonic();
+      if (!error.retryable || left <= 0 || this.connection.state.is === "closed") throw error;
+      // While there is no connection, the next round waits for it.
+      if (error.code !== "disconnected") await this.pause(Math.min(left, error.retryAfterMs ?? RETRY_MS));
+    }
+  }
+
+  /** The connection is live, or will not come back: whoever waits looks again. */
+  wake(): void {
+    const waiting = [...this.waiting];
+    this.waiting.clear();
+    for (const resume of waiting) resume();
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.env.setTimeout(() => resume(), Math.max(0, ms));
+      const resume = (): void => {
+        this.env.clearTimeout(timer);
+        this.waiting.delete(resume);
+        resolve();
+      };
+      this.waiting.add(resume);
+    });
+  }
+}
+
+function unexpected({ type }: Reply): MoorlineError {
+  return new MoorlineError("bad_reply", `The server answered with "${type}".`);
+}

@@ -1,0 +1,359 @@
+/**
+ * What a program holds of a room: its timeline, and everything one can do there. Made by the client, one object a room,
+ * also for rooms that are not known yet. It loads pages; order and repeats are the log's business.
+ */
+import type { Member, MessageItem, Page, Room, Sending, TimelineItem, TimelineSnapshot } from "./api.js";
+import type { Calls } from "./calls.js";
+import type { Environment } from "./env.js";
+import { MoorlineError } from "./error.js";
+import { Signal, type Notifier } from "./observable.js";
+import type { Outbox, Outgoing } from "./outbox.js";
+import { overlay, pendingRow } from "./pending.js";
+import type { People } from "./people.js";
+import { ReadMarker } from "./read-marker.js";
+import type { Rooms } from "./rooms.js";
+import { Timeline } from "./timeline.js";
+import type { Command, PageReply, Request, WireEvent } from "./wire.js";
+
+/** A screen and a half. */
+const PAGE = 50;
+/** Shown above the first unread message, so that one sees what it answers. */
+const CONTEXT = 25;
+
+/** What a handle needs of the client. */
+export interface RoomContext {
+  readonly env: Environment;
+  readonly notifier: Notifier;
+  readonly calls: Calls;
+  readonly outbox: Outbox;
+  readonly people: People;
+  readonly rooms: Rooms;
+  me(): string | undefined;
+  uuid(): string;
+  notify(command: Command): boolean;
+}
+
+/** The piece of the log that a page is asked for. */
+interface Part {
+  readonly before?: number;
+  readonly after?: number;
+  readonly limit: number;
+}
+
+type Durable = "join" | "leave" | "rename" | "invite" | "remove";
+type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+
+/** One room. */
+export class RoomHandle implements Room {
+  readonly getSnapshot: () => TimelineSnapshot;
+  readonly subscribe: (listener: () => void) => () => void;
+  private readonly signal: Signal<TimelineSnapshot>;
+  private readonly timeline: Timeline;
+  private readonly marker: ReadMarker;
+  private status: TimelineSnapshot["status"] = "idle";
+  private error: MoorlineError | undefined;
+  private firstUnreadSeq: number | undefined;
+  private opening: Promise<void> | undefined;
+  private readonly loading = new Map<string, Promise<void>>();
+  /** Raised when what is loaded is thrown away, so that pages on their way are too. */
+  private generation = 0;
+
+  constructor(
+    readonly id: string,
+    private readonly context: RoomContext,
+  ) {
+    this.timeline = new Timeline(context.me);
+    this.signal = new Signal(context.notifier, () => this.build());
+    this.getSnapshot = this.signal.getSnapshot;
+    this.subscribe = this.signal.subscribe;
+    this.marker = new ReadMarker(context.env, (seq) => context.notify({ type: "read", room: id, seq }));
+  }
+
+  get isOpen(): boolean {
+    return this.status === "loading" || this.status === "ready";
+  }
+
+  open(): Promise<void> {
+    if (this.status === "ready") return Promise.resolve();
+    return (this.opening ??= this.load().finally(() => (this.opening = undefined)));
+  }
+
+  close(): void {
+    this.forget("idle");
+    this.firstUnreadSeq = undefined;
+  }
+
+  send(body: string, { replyTo }: { readonly replyTo?: string } = {}): Sending {
+    const cid = this.context.uuid();
+    this.context.rooms.get(this.id)?.typing.sent();
+    return this.post(cid, { type: "send", room: this.id, cid, body, reply_to: replyTo });
+  }
+
+  edit(message: string, body: string): Sending {
+    const cid = this.context.uuid();
+    return this.post(cid, { type: "edit", room: this.id, cid, message, body });
+  }
+
+  delete(message: string): Sending {
+    const cid = this.context.uuid();
+    return this.post(cid, { type: "delete", room: this.id, cid, message });
+  }
+
+  retry(cid: string): void {
+    this.context.outbox.retry(this.id, cid);
+    this.context.notifier.flush();
+  }
+
+  discard(cid: string): boolean {
+    const isDiscarded = this.context.outbox.discard(this.id, cid);
+    this.context.notifier.flush();
+    return isDiscarded;
+  }
+
+  loadBefore(): Promise<void> {
+    const from = this.timeline.bounds?.from;
+    if (from === undefined) return this.open();
+    if (from <= this.first) return Promise.resolve();
+    return this.once("before", () => this.fetch({ before: from, limit: PAGE }));
+  }
+
+  loadAfter(): Promise<void> {
+    const to = this.timeline.bounds?.to;
+    if (to === undefined) return this.open();
+    if (to >= this.head) return Promise.resolve();
+    return this.once("after", () => this.fetch({ after: to, limit: PAGE }));
+  }
+
+  fillGap(key: string, side: "newer" | "older" = "newer"): Promise<void> {
+    const gap = this.timeline.rows.find((row) => row.type === "gap" && row.key === key);
+    if (gap?.type !== "gap") return Promise.resolve();
+    const limit = Math.min(PAGE, gap.before - gap.after - 1);
+    const { before, after } = gap;
+    return this.once(key, () => this.fetch(side === "newer" ? { before, limit } : { after, limit }));
+  }
+
+  jumpTo(seq: number): Promise<void> {
+    if (this.timeline.has(seq)) return Promise.resolve();
+    return this.once(`to ${seq}`, () => this.around(seq));
+  }
+
+  jumpToLatest(): Promise<void> {
+    const to = this.timeline.bounds?.to;
+    if (to !== undefined && to >= this.head) return Promise.resolve();
+    return this.once("latest", () => this.fetch({ limit: PAGE }));
+  }
+
+  markRead(seq = this.head): void {
+    const state = this.context.rooms.get(this.id);
+    if (!state?.markRead(seq, this.timeline.countOthersAfter(seq, state.head))) return;
+    this.marker.move(seq);
+    this.context.rooms.touch(this.id);
+  }
+
+  typing(): void {
+    const typing = this.context.rooms.get(this.id)?.typing;
+    if (typing?.shouldTell()) this.context.notify({ type: "typing", room: this.id });
+  }
+
+  async members({ after, limit = 100 }: { readonly after?: string; readonly limit?: number } = {}): Promise<
+    Page<Member> & { readonly total: number }
+  > {
+    const reply = await this.context.calls.run({ type: "members", room: this.id, after, limit }, "members");
+    this.context.people.learn(reply.members.map(({ id, name, presence }) => ({ id, name, presence })));
+    const state = this.context.rooms.get(this.id);
+    for (const { id, read } of reply.members) {
+      if (state && read !== undefined && id !== this.context.me()) state.receipts[id] = Math.max(read, state.receipts[id] ?? 0);
+    }
+    this.touch();
+    return { items: reply.members, more: reply.more, total: reply.total, after: reply.members.at(-1)?.id };
+  }
+
+  invite(users: readonly string[]): Promise<void> {
+    return this.ask({ type: "invite", room: this.id, users });
+  }
+
+  remove(users: readonly string[]): Promise<void> {
+    return this.ask({ type: "remove", room: this.id, users });
+  }
+
+  rename(name: string): Promise<void> {
+    return this.ask({ type: "rename", room: this.id, name });
+  }
+
+  join(): Promise<void> {
+    return this.ask({ type: "join", room: this.id });
+  }
+
+  leave(): Promise<void> {
+    return this.ask({ type: "leave", room: this.id });
+  }
+
+  /** The log's next event. */
+  applied(event: WireEvent): void {
+    if (this.isOpen) this.timeline.append(event);
+    if (event.cid !== undefined && event.from === this.context.me()) {
+      this.context.outbox.settle(this.id, event.cid, { seq: event.seq, id: event.id, at: event.at });
+    }
+    this.context.outbox.forgetSent(this.id, event.seq);
+    this.touch();
+  }
+
+  /** The room came, went, or its log lost history. */
+  changed(change: "added" | "gone" | "reset", reason?: string): void {
+    if (change === "gone") {
+      this.marker.clear();
+      return this.forget("gone");
+    }
+    const wasShown = this.isOpen || this.status === "gone";
+    if (change === "reset" && (reason === "too_far" || reason === "pruned")) {
+      if (this.isOpen) void this.once("latest", () => this.fetch({ limit: PAGE }));
+      return;
+    }
+    this.context.outbox.forgetSent(this.id, Infinity);
+    this.forget("idle");
+    if (wasShown) void this.open().catch(() => {});
+  }
+
+  /** Live again: what could not be told before. */
+  live(): void {
+    const state = this.context.rooms.get(this.id);
+    if (state) this.marker.live();
+    if (this.error && this.status === "loading") void this.open().catch(() => {});
+  }
+
+  touch(): void {
+    this.signal.changed();
+  }
+
+  private get first(): number {
+    return this.context.rooms.get(this.id)?.first ?? 1;
+  }
+
+  private get head(): number {
+    return this.context.rooms.get(this.id)?.head ?? 0;
+  }
+
+  private post(cid: string, command: Parameters<Outbox["add"]>[2]): Sending {
+    const { acked } = this.context.outbox.add(this.id, cid, command);
+    this.context.rooms.touch(this.id);
+    this.touch();
+    this.context.notifier.flush();
+    return { cid, acked };
+  }
+
+  private async ask(command: Without<Extract<Request, { type: Durable }>, "cid">): Promise<void> {
+    await this.context.calls.run({ ...command, cid: this.context.uuid() } as Request, "ack");
+  }
+
+  private forget(status: TimelineSnapshot["status"]): void {
+    this.generation++;
+    this.timeline.clear();
+    this.loading.clear();
+    this.opening = undefined;
+    this.status = status;
+    this.error = undefined;
+    this.touch();
+  }
+
+  private async load(): Promise<void> {
+    this.status = "loading";
+    this.error = undefined;
+    this.touch();
+    const state = this.context.rooms.get(this.id);
+    const { read = 0, unread = 0 } = state?.info() ?? {};
+    await this.once("open", () => (unread > 0 ? this.around(read + 1) : this.fetch({ limit: PAGE })));
+    if (unread > 0) this.firstUnreadSeq ??= this.timeline.firstOtherAfter(read);
+    this.touch();
+  }
+
+  /** What stands before a position and what follows it. */
+  private async around(seq: number): Promise<void> {
+    await this.fetch({ before: seq, limit: CONTEXT }, { after: seq - 1, limit: PAGE });
+  }
+
+  /** Pages into the timeline, all in the same moment. */
+  private async fetch(...parts: readonly Part[]): Promise<void> {
+    const { generation } = this;
+    const { calls, people } = this.context;
+    const pages = await Promise.all(parts.map((part) => calls.run({ type: "history", room: this.id, ...part }, "page")));
+    if (generation !== this.generation) return;
+    pages.forEach((page, index) => {
+      people.learn(page.people);
+      const { from, to } = edges(page, parts[index]!);
+      this.timeline.insert(from, to, page.events);
+    });
+    this.status = "ready";
+  }
+
+  /** One load of each sort at a time; a second call waits for the first. */
+  private once(name: string, load: () => Promise<void>): Promise<void> {
+    const running = this.loading.get(name);
+    if (running) return running;
+    const { generation } = this;
+    const ended = (error?: MoorlineError): void => {
+      if (generation !== this.generation) return;
+      this.loading.delete(name);
+      this.error = error;
+      this.touch();
+    };
+    const promise = load().then(
+      () => ended(),
+      (error: MoorlineError) => {
+        ended(error);
+        throw error;
+      },
+    );
+    promise.catch(() => {});
+    this.loading.set(name, promise);
+    this.touch();
+    return promise;
+  }
+
+  private build(): TimelineSnapshot {
+    const state = this.context.rooms.get(this.id);
+    const { first, head, timeline } = this;
+    const { from, to } = timeline.bounds ?? { from: first, to: head };
+    const isLoading = (name: string): boolean => this.loading.has(name);
+    return {
+      id: this.id,
+      status: this.status,
+      info: state?.info(),
+      items: this.rows(),
+      hasMoreBefore: this.status === "ready" && from > first,
+      hasMoreAfter: this.status === "ready" && to < head,
+      loadingBefore: isLoading("before"),
+      loadingAfter: isLoading("after") || isLoading("latest"),
+      error: this.error,
+      firstUnreadSeq: this.firstUnreadSeq,
+      first,
+      head,
+      read: state?.read ?? 0,
+      receipts: { ...state?.receipts },
+    };
+  }
+
+  private rows(): readonly TimelineItem[] {
+    const outgoing = this.context.outbox.of(this.id);
+    const { rows } = this.timeline;
+    if (outgoing.length === 0) return rows;
+    const me = this.context.me() ?? "";
+    const waiting = outgoing.filter((item) => !this.isShown(item)).map((item) => pendingRow(item, me));
+    const changes = outgoing.filter(({ entry }) => entry.command.type !== "send");
+    const changed = changes.length > 0 ? rows.map((row) => overlay(row, changes)) : rows;
+    return [...changed, ...waiting.filter((row): row is MessageItem => row !== undefined)];
+  }
+
+  /** Whether the log has this message already: then it has a row. */
+  private isShown({ entry, stored }: Outgoing): boolean {
+    return this.timeline.hasCid(entry.cid) || (stored !== undefined && this.timeline.has(stored.seq));
+  }
+}
+
+/** What a page covers: its events are dense, and an end that has no more reaches the log's own. */
+function edges({ events, more, first, head }: PageReply, { before, after }: Part): { from: number; to: number } {
+  const [oldest] = events;
+  const newest = events.at(-1);
+  if (after !== undefined) return { from: Math.max(after + 1, first), to: more && newest ? newest.seq : Math.max(head, newest?.seq ?? 0) };
+  const to = before === undefined ? Math.max(head, newest?.seq ?? 0) : Math.min(before - 1, head);
+  return { from: more && oldest ? oldest.seq : first, to };
+}

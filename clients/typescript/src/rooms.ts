@@ -1,0 +1,216 @@
+/**
+ * All rooms of the person: made from welcome, pages and `room` frames, kept current by the logs' events, told as
+ * one list. It routes events to logs and knows what to resume; what a timeline shows is the handles' business.
+ */
+import type { RoomInfo, RoomList, RoomListSnapshot } from "./api.js";
+import type { Environment } from "./env.js";
+import { Signal, type Notifier } from "./observable.js";
+import { RoomLog } from "./room.js";
+import { RoomState, type RowContext } from "./room-state.js";
+import { Typing } from "./typing.js";
+import type { PageReply, Position, ReceiptFrame, ResetFrame, RoomsReply, Welcome, WireEvent, WireRoom } from "./wire.js";
+
+/** What the list needs of the client. */
+export interface RoomsHost extends RowContext {
+  readonly env: Environment;
+  readonly everyEvent: boolean;
+  /** The next event of a room's log; `live` when it is newer than the connection. */
+  applied(event: WireEvent, live: boolean): void;
+  changed(room: string, change: "added" | "gone" | "reset", reason?: string): void;
+  /** A row changed, so whoever shows the room looks again. */
+  touched(room: string): void;
+  pageAfter(room: string, seq: number): Promise<PageReply>;
+  resume(positions: Readonly<Record<string, Position>>): void;
+  nextPage(after: string | undefined): Promise<RoomsReply>;
+  /** Rooms whose timeline is open: resumed first. */
+  isOpen(room: string): boolean;
+}
+
+/** The list. */
+export class Rooms implements RoomList {
+  private readonly signal: Signal<RoomListSnapshot>;
+  private readonly states = new Map<string, RoomState>();
+  private welcomed = false;
+  private cursor: string | undefined;
+  private later: readonly string[] = [];
+  /** Counts of the rooms that no page has named yet. */
+  private elsewhere = { unread: 0, mentions: 0 };
+
+  readonly getSnapshot: () => RoomListSnapshot;
+  readonly subscribe: (listener: () => void) => () => void;
+
+  constructor(
+    notifier: Notifier,
+    private readonly host: RoomsHost,
+  ) {
+    this.signal = new Signal(notifier, () => this.build());
+    this.getSnapshot = this.signal.getSnapshot;
+    this.subscribe = this.signal.subscribe;
+  }
+
+  get(room: string): RoomState | undefined {
+    return this.states.get(room);
+  }
+
+  readonly loadMore = async (): Promise<void> => {
+    if (this.cursor === undefined) return;
+    const { rooms, more, after } = await this.host.nextPage(this.cursor);
+    for (const room of rooms) this.learn(room);
+    this.cursor = more ? after : undefined;
+    this.signal.changed();
+  };
+
+  /** The positions for `hello`: open rooms first, then by activity. The others are for `resumeLater`. */
+  positions(count: number): Record<string, Position> {
+    const { isOpen } = this.host;
+    const order = [...this.states.keys()].sort((left, right) => {
+      return Number(isOpen(right)) - Number(isOpen(left)) || this.at(right) - this.at(left);
+    });
+    this.later = order.slice(count);
+    return this.positionsOf(order.slice(0, count));
+  }
+
+  /** Resumes what found no place in `hello`. */
+  resumeLater(count: number): void {
+    const { later } = this;
+    this.later = [];
+    for (let from = 0; from < later.length; from += count) this.host.resume(this.positionsOf(later.slice(from, from + count)));
+  }
+
+  welcome({ rooms, totals, after }: Welcome): void {
+    for (const room of rooms) this.learn(room);
+    this.welcomed = true;
+    const known = this.sum();
+    this.elsewhere = {
+      unread: Math.max(0, totals.unread - known.unread),
+      mentions: Math.max(0, totals.mentions - known.mentions),
+    };
+    this.cursor = this.states.size < totals.rooms ? after : undefined;
+    this.signal.changed();
+  }
+
+  /** A room object of whatever frame. */
+  learn(wire: WireRoom): void {
+    const known = this.states.get(wire.id);
+    if (known) {
+      known.learn(wire);
+      return this.touch(wire.id);
+    }
+    this.elsewhere.unread = Math.max(0, this.elsewhere.unread - wire.unread);
+    this.elsewhere.mentions = Math.max(0, this.elsewhere.mentions - wire.mentions);
+    this.states.set(wire.id, this.create(wire));
+    if (this.welcomed) this.host.changed(wire.id, "added");
+    this.touch(wire.id);
+  }
+
+  receive(event: WireEvent): void {
+    this.states.get(event.room)?.log.receive(event);
+  }
+
+  reset(frame: ResetFrame): void {
+    const state = this.states.get(frame.room);
+    if (!state) return;
+    if (frame.reason === "gone") return this.gone(frame.room, "gone");
+    const { epoch = state.log.position.epoch, first = 1, head = 0 } = frame;
+    state.reset(epoch, first, head);
+    state.log.reset(frame);
+    this.host.changed(frame.room, "reset", frame.reason);
+    this.touch(frame.room);
+  }
+
+  gone(room: string, reason?: string): void {
+    const state = this.states.get(room);
+    if (!state) return;
+    state.typing.close();
+    this.states.delete(room);
+    this.host.changed(room, "gone", reason);
+    this.touch(room);
+  }
+
+  receipt({ room, user, seq }: ReceiptFrame): void {
+    const state = this.states.get(room);
+    if (!state) return;
+    if (user === this.host.me) state.markRead(seq, undefined);
+    else state.receipts[user] = Math.max(seq, state.receipts[user] ?? 0);
+    this.touch(room);
+  }
+
+  typing(room: string, users: readonly string[], more = 0): void {
+    this.states.get(room)?.typing.set(users, more);
+  }
+
+  /** Something that the row shows has changed. */
+  touch(room: string): void {
+    this.states.get(room)?.touch();
+    this.signal.changed();
+    this.host.touched(room);
+  }
+
+  /** A name has changed, and titles with it. */
+  touchAll(): void {
+    for (const room of this.states.keys()) this.touch(room);
+  }
+
+  clear(): void {
+    for (const room of [...this.states.keys()]) this.gone(room, "user");
+    this.welcomed = false;
+    this.cursor = undefined;
+    this.elsewhere = { unread: 0, mentions: 0 };
+    this.signal.changed();
+  }
+
+  private at(room: string): number {
+    return this.states.get(room)?.info().at ?? 0;
+  }
+
+  private positionsOf(rooms: readonly string[]): Record<string, Position> {
+    const known = rooms.flatMap((id) => this.states.get(id) ? [[id, this.states.get(id)!.log.position] as const] : []);
+    return Object.fromEntries(known);
+  }
+
+  private create(wire: WireRoom): RoomState {
+    const { id } = wire;
+    const { host } = this;
+    const log = new RoomLog(wire.epoch, wire.head, host.everyEvent, {
+      apply: (event) => this.apply(event),
+      pageAfter: (seq) => host.pageAfter(id, seq),
+      resume: (position) => host.resume({ [id]: position }),
+    });
+    const typing = new Typing(host.env, () => this.touch(id));
+    // A room that came while we were away: what is unread in it was never delivered.
+    const missed = Math.max(wire.first - 1, wire.read);
+    if (host.everyEvent && this.welcomed && missed < wire.head) log.catchUp(missed, wire.head);
+    return new RoomState(wire, log, typing, host);
+  }
+
+  private apply(event: WireEvent): void {
+    const state = this.states.get(event.room);
+    if (!state) return;
+    const live = event.seq > state.liveFrom;
+    state.apply(event, this.host.me);
+    this.host.applied(event, live);
+    this.touch(event.room);
+  }
+
+  private sum(): { unread: number; mentions: number } {
+    const total = { unread: 0, mentions: 0 };
+    for (const state of this.states.values()) {
+      const { unread, mentions } = state.info();
+      total.unread += unread;
+      total.mentions += mentions;
+    }
+    return total;
+  }
+
+  private build(): RoomListSnapshot {
+    const rooms = [...this.states.values()].map((state) => state.info()).sort(byActivity);
+    const known = this.sum();
+    const unread = known.unread + this.elsewhere.unread;
+    const mentions = known.mentions + this.elsewhere.mentions;
+    return { rooms, unread, mentions, hasMore: this.cursor !== undefined, ready: this.welcomed };
+  }
+}
+
+function byActivity(left: RoomInfo, right: RoomInfo): number {
+  return right.at - left.at || (left.id < right.id ? -1 : 1);
+}

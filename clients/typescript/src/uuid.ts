@@ -1,0 +1,25 @@
+/**
+ * UUIDv7 (RFC 9562): the cids of everything sent. In one client they only rise, also when the wall clock
+ * jumps back, since the outbox takes their order for the order of writing.
+ */
+import type { Environment } from "./env.js";
+
+/** Makes cids of one client. */
+export function uuidV7Source(env: Environment): () => string {
+  let ms = 0;
+  let counter = 0;
+  return () => {
+    const now = env.now();
+    // 12 bits of counter; if a millisecond ever holds more than 4,096 ids, the next one is borrowed.
+    if (now > ms) (ms = now), (counter = 0);
+    else if (++counter > 0xfff) ms++, (counter = 0);
+    const time = hex(ms, 12);
+    const [variant = 0, ...rest] = env.randomBytes(8);
+    const tail = [variant & 0x3f | 0x80, ...rest].map((byte) => hex(byte, 2)).join("");
+    return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(counter, 3)}-${tail.slice(0, 4)}-${tail.slice(4)}`;
+  };
+}
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, "0");
+}
