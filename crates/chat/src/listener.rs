@@ -1,5 +1,6 @@
 //! A listener: one local connection of one person, as the hub sees it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -99,6 +100,12 @@ impl Listener {
 
     pub(crate) fn feeds(&self) -> Vec<Arc<Feed>> {
         self.place.lock().feeds.clone()
+    }
+
+    /// The rooms whose feeds it is in.
+    #[must_use]
+    pub fn rooms(&self) -> HashSet<RoomId> {
+        self.place.lock().feeds.iter().map(|feed| feed.room().clone()).collect()
     }
 
     pub(crate) fn take_feeds(&self) -> Vec<Arc<Feed>> {

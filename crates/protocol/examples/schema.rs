@@ -1,0 +1,78 @@
+//! Writes the protocol's JSON Schema and the SDK's TypeScript types from the Rust types.
+//!
+//! `cargo run -p moorline-protocol --features schema --example schema -- FOLDER` writes `protocol.schema.json` and
+//! `protocol.generated.ts` there; `cargo xtask schema` puts them where they belong.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use moorline_protocol::{Command, ErrorCode, Event, Reply};
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use ts_rs::{Config, TS, TypeVisitor};
+
+/// Everything that a server may send.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, clippy::large_enum_variant)]
+enum ServerFrame {
+    Event(Event),
+    Reply(Reply),
+}
+
+fn main() -> std::io::Result<()> {
+    let folder = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| ".".into()));
+    std::fs::write(folder.join("protocol.schema.json"), schema())?;
+    std::fs::write(folder.join("protocol.generated.ts"), typescript())
+}
+
+fn schema() -> String {
+    let mut generator: SchemaGenerator = SchemaSettings::draft2020_12().into_generator();
+    let command = generator.subschema_for::<Command>();
+    let server = generator.subschema_for::<ServerFrame>();
+    let document = serde_json::json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Moorline client protocol, version 1",
+        "description": "A command may also carry `id`, an integer; its answer carries the same.",
+        "command": command,
+        "serverFrame": server,
+        "$defs": generator.take_definitions(true),
+    });
+    format!("{document:#}\n")
+}
+
+/// Each type once, in the order of first mention.
+struct Declarations {
+    config: Config,
+    seen: Vec<String>,
+    text: String,
+}
+
+impl TypeVisitor for Declarations {
+    fn visit<T: TS + 'static + ?Sized>(&mut self) {
+        if T::output_path().is_none() {
+            return;
+        }
+        let name = T::ident(&self.config);
+        if self.seen.contains(&name) {
+            return;
+        }
+        self.seen.push(name);
+        let docs = T::docs().unwrap_or_default();
+        let _ = writeln!(self.text, "{docs}export {}\n", T::decl(&self.config));
+        T::visit_dependencies(self);
+    }
+}
+
+fn typescript() -> String {
+    let mut declarations =
+        Declarations { config: Config::default(), seen: Vec::new(), text: String::new() };
+    declarations.visit::<Command>();
+    declarations.visit::<Event>();
+    declarations.visit::<Reply>();
+    declarations.visit::<ErrorCode>();
+    format!(
+        "// Made by `cargo xtask schema` from the Rust types. Do not edit.\n\n{}\
+         /** What a server sends. */\nexport type ServerFrame = Event | Reply;\n",
+        declarations.text
+    )
+}

@@ -1,0 +1,180 @@
+//! The rooms of a session that are on their way to their live feeds, one after the other.
+//!
+//! Rooms come here from `hello`, from `rooms`, and from the hub's notices: an outbox that was full, a room that the
+//! person was brought into.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use moorline_chat::{Chat, Listener, Notice, now_ms};
+use moorline_protocol::{Epoch, Limits, Position, Reply, RoomChange, RoomChangeKind, RoomId, Seq};
+use moorline_store::Error;
+
+use super::pending::Job;
+
+/// One room and where it goes on from.
+#[derive(Debug, Clone)]
+pub(crate) struct Follow {
+    room: RoomId,
+    from: From,
+}
+
+#[derive(Debug, Clone)]
+enum From {
+    /// The client has a position.
+    Position(Position),
+    /// The client was told this head.
+    Head(Epoch, Seq),
+    /// The client has everything below this event of the present life.
+    Before(Seq),
+    /// The client has to be told of the room.
+    Announcement,
+}
+
+impl Follow {
+    pub(crate) fn resume(room: RoomId, position: Position) -> Self {
+        Self { room, from: From::Position(position) }
+    }
+
+    pub(crate) fn from_head(room: RoomId, epoch: Epoch, head: Seq) -> Self {
+        Self { room, from: From::Head(epoch, head) }
+    }
+
+    /// Whether nothing was missed.
+    pub(crate) fn is_live(&self) -> bool {
+        !matches!(self.from, From::Position(_))
+    }
+}
+
+/// What of it is still to do.
+#[derive(Default)]
+pub(crate) struct Following {
+    waiting: VecDeque<Follow>,
+    running: Option<Job<()>>,
+    /// The rooms of `hello`; they share one budget, and their end is when others hear that the person is here.
+    first: Option<(Vec<Follow>, bool)>,
+}
+
+impl Following {
+    /// Begins with the rooms of `hello`.
+    pub(crate) fn begin(&mut self, rooms: Vec<Follow>, has_rest: bool) {
+        self.first = Some((rooms, has_rest));
+    }
+
+    pub(crate) fn add(&mut self, rooms: Vec<Follow>) {
+        self.waiting.extend(rooms);
+    }
+
+    /// Goes on as far as possible; leaves the waker with all it waits for.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, chat: &Arc<Chat>, listener: &Arc<Listener>) {
+        loop {
+            if let Some(running) = &mut self.running {
+                if running.as_mut().poll(cx).is_pending() {
+                    self.take_notices(cx, listener);
+                    return;
+                }
+                self.running = None;
+            }
+            if let Some((rooms, has_rest)) = self.first.take() {
+                self.running = Some(Box::pin(follow_first(chat.clone(), listener.clone(), rooms, has_rest)));
+            } else if let Some(next) = self.waiting.pop_front() {
+                self.running = Some(Box::pin(follow_one(chat.clone(), listener.clone(), next)));
+            } else if !self.take_notices(cx, listener) {
+                self.waiting.shrink_to(4);
+                return;
+            }
+        }
+    }
+
+    /// Answers whether there were any.
+    fn take_notices(&mut self, cx: &Context<'_>, listener: &Listener) -> bool {
+        let mut were_any = false;
+        while let Poll::Ready(notices) = listener.outbox().poll_notices(cx) {
+            were_any = true;
+            self.waiting.extend(notices.into_iter().map(|notice| match notice {
+                Notice::Behind { room, from } => Follow { room, from: From::Before(from) },
+                Notice::Added { room } => Follow { room, from: From::Announcement },
+            }));
+        }
+        were_any
+    }
+}
+
+/// The rooms of `hello`: what was missed first, within the connection's budget, then the live feeds.
+async fn follow_first(chat: Arc<Chat>, listener: Arc<Listener>, rooms: Vec<Follow>, has_rest: bool) {
+    let mut budget = Limits::DEFAULT.resume_total as usize;
+    for follow in &rooms {
+        budget -= insist(|| attempt(&chat, &listener, follow, budget)).await;
+    }
+    if has_rest {
+        insist(|| enter_rest(&chat, &listener)).await;
+    }
+    chat.hub().tell_coming(&listener, now_ms());
+}
+
+async fn follow_one(chat: Arc<Chat>, listener: Arc<Listener>, follow: Follow) {
+    insist(|| attempt(&chat, &listener, &follow, Limits::DEFAULT.resume_events as usize)).await;
+}
+
+/// Tries until the store answers: a room is never given up silently. Answers how many events were sent.
+async fn insist<F: Future<Output = Result<usize, Error>>>(attempt: impl Fn() -> F) -> usize {
+    loop {
+        match attempt().await {
+            Ok(sent) => return sent,
+            Err(Error::NotFound) => return 0,
+            Err(error) => {
+                tracing::warn!(%error, "could not follow a room, trying again");
+                tokio::time::sleep(error.retry_after().unwrap_or(Duration::from_secs(1))).await;
+            }
+        }
+    }
+}
+
+async fn attempt(chat: &Chat, listener: &Arc<Listener>, follow: &Follow, budget: usize) -> Result<usize, Error> {
+    let room = &follow.room;
+    match &follow.from {
+        From::Position(position) => {
+            let limit = budget.min(Limits::DEFAULT.resume_events as usize);
+            return chat.resume(listener, room, position.clone(), limit).await;
+        }
+        From::Head(epoch, head) => {
+            chat.follow(listener, room, (*epoch, *head)).await?;
+        }
+        From::Before(seq) => {
+            let epoch = chat.store().head(room).await?.epoch;
+            chat.follow(listener, room, (epoch, Seq(seq.0.saturating_sub(1)))).await?;
+        }
+        From::Announcement => announce(chat, listener, room).await?,
+    }
+    Ok(0)
+}
+
+/// Tells the client of a room and goes on from the head that it was told.
+async fn announce(chat: &Chat, listener: &Arc<Listener>, room: &RoomId) -> Result<(), Error> {
+    let (info, people) = chat.store().room_of(listener.user(), room).await?;
+    chat.hub().set_members(room, info.members);
+    let cursor = (info.epoch, info.head);
+    let what = RoomChangeKind::Added { room: Box::new(info) };
+    listener.outbox().reply(Reply::from(RoomChange { what, people }).frame());
+    chat.follow(listener, room, cursor).await?;
+    Ok(())
+}
+
+/// Enters the feeds of the rooms that no page has named, and announces those that changed meanwhile.
+async fn enter_rest(chat: &Chat, listener: &Arc<Listener>) -> Result<usize, Error> {
+    let named: HashSet<RoomId> = listener.rooms();
+    let before: HashMap<RoomId, Seq> = chat.store().room_ids_of(listener.user()).await?.into_iter().collect();
+    for room in before.keys().filter(|room| !named.contains(*room)) {
+        chat.hub().enter_unannounced(listener, room);
+    }
+    let now = chat.store().room_ids_of(listener.user()).await?;
+    let has_moved = |room: &RoomId, head: Seq| before.get(room).is_none_or(|known| *known < head);
+    for (room, head) in now {
+        if !named.contains(&room) && has_moved(&room, head) {
+            announce(chat, listener, &room).await?;
+        }
+    }
+    Ok(0)
+}

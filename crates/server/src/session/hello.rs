@@ -1,0 +1,125 @@
+//! `hello`: who it is, the welcome, and where every room goes on from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use moorline_chat::{Close, Error, Listener, check_positions, now_ms};
+use moorline_protocol::{
+    CloseCode, ErrorCode, Frame, Hello, Limits, Person, Position, Reply, RoomId, ServerInfo, Welcome,
+};
+use moorline_store::Rooms;
+
+use super::following::Follow;
+use super::pending::refusal;
+use super::{Live, SessionSettings, expiry};
+use crate::auth::Identity;
+use crate::connection::Connection;
+
+/// Rooms that `welcome` names.
+const NAMED: usize = 100;
+
+/// A sign-in that succeeded; the welcome is in the outbox.
+pub(crate) struct Greeted {
+    pub(crate) live: Live,
+    /// Where the named and the resumed rooms go on from.
+    pub(crate) rooms: Vec<Follow>,
+    /// Whether the person has more rooms than were named.
+    pub(crate) rest_after: bool,
+}
+
+/// Signs the connection in.
+pub(crate) async fn greet(
+    settings: Arc<SessionSettings>,
+    cookie: Option<Box<Identity>>,
+    id: Option<u64>,
+    hello: Hello,
+    connection: Connection,
+) -> Result<Box<Greeted>, Close> {
+    let outbox = connection.outbox();
+    if let Err(error) = check_positions(&hello.resume) {
+        outbox.reply(refusal(id, &error).frame());
+        return Err(Close::new(CloseCode::BAD_CLIENT, "too many positions"));
+    }
+    let identity = identify(&settings, cookie, hello.token.as_deref(), id, &connection).await?;
+    if hello.keepalive == Some(true) {
+        connection.set_application_ping(Reply::Ping {}.frame());
+    }
+    let listener =
+        Listener::new(identity.user.clone(), identity.name.clone(), identity.session.clone(), outbox.clone());
+    settings.chat.hub().came(&listener);
+    let rooms = match settings.chat.store().rooms_of(&identity.user, None, NAMED).await {
+        Ok(rooms) => rooms,
+        Err(error) => {
+            settings.chat.hub().went(&listener, std::time::Instant::now());
+            outbox.reply(refusal(id, &Error::from(error)).frame());
+            return Err(Close::new(CloseCode::OVERLOADED, "the store is not available"));
+        }
+    };
+    let follow = follow_all(&settings, &rooms, hello.resume);
+    let rest_after = rooms.more;
+    outbox.reply(welcome(&settings, &connection, &identity, rooms));
+    let expires = identity.expires_ms.map(expiry);
+    let grants = (!identity.grants.rooms.is_empty()).then(|| Box::new(identity.grants));
+    Ok(Box::new(Greeted { live: Live { listener, grants, expires }, rooms: follow, rest_after }))
+}
+
+/// A token wins over the cookie.
+async fn identify(
+    settings: &SessionSettings,
+    cookie: Option<Box<Identity>>,
+    token: Option<&str>,
+    id: Option<u64>,
+    connection: &Connection,
+) -> Result<Identity, Close> {
+    let refused = match token {
+        Some(token) => match settings.auth.by_token(token).await {
+            Ok(identity) => return Ok(identity),
+            Err(refused) => Some(refused),
+        },
+        None => match cookie {
+            Some(identity) => return Ok(*identity),
+            None => None,
+        },
+    };
+    if refused.as_ref().is_some_and(crate::auth::Refused::is_retryable) {
+        connection.outbox().reply(Reply::refusal(id, ErrorCode::Unavailable).frame());
+        return Err(Close::new(CloseCode::OVERLOADED, "the store is not available"));
+    }
+    connection.outbox().reply(Reply::refusal(id, ErrorCode::TokenRefused).frame());
+    Err(Close::new(CloseCode::TOKEN, "the token was refused"))
+}
+
+/// The named rooms go on from the head that they are told with, unless the client has a position.
+fn follow_all(settings: &SessionSettings, rooms: &Rooms, mut resume: BTreeMap<RoomId, Position>) -> Vec<Follow> {
+    let mut all = Vec::with_capacity(rooms.rooms.len().max(resume.len()));
+    for room in &rooms.rooms {
+        settings.chat.hub().set_members(&room.id, room.members);
+        all.push(match resume.remove(&room.id) {
+            Some(position) => Follow::resume(room.id.clone(), position),
+            None => Follow::from_head(room.id.clone(), room.epoch, room.head),
+        });
+    }
+    // Rooms that the welcome does not name: further ones of the person, or none of theirs, which ends in a reset.
+    all.extend(resume.into_iter().map(|(room, position)| Follow::resume(room, position)));
+    // What was missed comes before what is new.
+    all.sort_by_key(Follow::is_live);
+    all
+}
+
+fn welcome(settings: &SessionSettings, connection: &Connection, identity: &Identity, rooms: Rooms) -> Frame {
+    let mut people = rooms.people;
+    settings.chat.hub().add_presence(&mut people);
+    let welcome = Welcome {
+        connection: connection.id().to_string(),
+        user: Person { id: identity.user.clone(), name: identity.name.to_string(), presence: None },
+        time: now_ms(),
+        server: ServerInfo { name: "moorline".into(), version: env!("CARGO_PKG_VERSION").into() },
+        keepalive: settings.keepalive,
+        limits: Limits::DEFAULT,
+        totals: rooms.totals,
+        after: rooms.after.map(|after| after.to_string()),
+        rooms: rooms.rooms,
+        people,
+    };
+    Reply::from(welcome).frame()
+}

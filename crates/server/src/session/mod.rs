@@ -1,0 +1,251 @@
+//! The session: the unified chat consumer, one connection of a person that carries all their rooms.
+//!
+//! It reads commands, calls the chat, and answers in order; live events come to the same outbox from the hub. It holds
+//! no rule of the chat and knows nothing of the transport.
+
+mod commands;
+mod following;
+mod hello;
+mod pending;
+mod rate;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::StatusCode;
+use moorline_chat::{Chat, Close, Grants, Listener, now_ms};
+use moorline_protocol::{CloseCode, Command, ErrorCode, Goodbye, Keepalive, Limits, Refused, Reply};
+use tokio::time::Instant;
+
+use crate::auth::{Authenticator, Identity};
+use crate::connection::Connection;
+use crate::consumer::{Accept, Closed, Consumer, Incoming, Refusal};
+use crate::scope::Scope;
+use following::Following;
+use pending::Pending;
+use rate::{Allowance, Verdict};
+
+/// The subprotocol of version 1; a client may leave it out.
+const SUBPROTOCOL: &str = "moorline.v1";
+/// A connection that has not said `hello` by then is closed.
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+/// Commands in work at once; further ones wait in the socket.
+const IN_WORK: usize = 64;
+
+/// What all sessions of a server share.
+pub struct SessionSettings {
+    /// The chat.
+    pub chat: Arc<Chat>,
+    /// Who decides who somebody is.
+    pub auth: Arc<Authenticator>,
+    /// What `welcome` says of it.
+    pub keepalive: Keepalive,
+    /// Whether clients on this machine are held to the rates too.
+    pub limit_loopback: bool,
+}
+
+/// One connection of one person.
+pub struct ChatConsumer {
+    settings: Arc<SessionSettings>,
+    phase: Phase,
+    pending: VecDeque<Pending>,
+    following: Following,
+    /// None for those who are exempt.
+    allowance: Option<Allowance>,
+    is_draining: bool,
+}
+
+enum Phase {
+    /// Nothing was said yet. A cookie may have said already who it is.
+    Waiting { cookie: Option<Box<Identity>>, until: Instant },
+    /// `hello` is in work.
+    Greeting,
+    /// Signed in.
+    Live(Live),
+}
+
+struct Live {
+    listener: Arc<Listener>,
+    grants: Option<Box<Grants>>,
+    expires: Option<Instant>,
+}
+
+impl ChatConsumer {
+    /// A consumer for a new connection.
+    #[must_use]
+    pub fn new(settings: Arc<SessionSettings>) -> Self {
+        Self {
+            settings,
+            phase: Phase::Waiting { cookie: None, until: Instant::now() + HELLO_WITHIN },
+            pending: VecDeque::new(),
+            following: Following::default(),
+            allowance: None,
+            is_draining: false,
+        }
+    }
+
+    /// Reads one text and begins what it asks for.
+    fn take(&mut self, text: &str, connection: &Connection) -> Result<(), Close> {
+        if let Some(allowance) = &mut self.allowance {
+            match allowance.take(&Limits::DEFAULT, Instant::now()) {
+                Verdict::Pass => {}
+                Verdict::Wait(ms) => {
+                    let code = ErrorCode::RateLimited;
+                    let id = moorline_protocol::parse(text).map_or_else(|refused| refused.id, |(id, _)| id);
+                    return self.answer(connection, &Reply::failure(id, code, code.text().to_owned(), Some(ms)));
+                }
+                Verdict::Close => return Err(Close::new(CloseCode::TOO_MANY, "too many commands")),
+            }
+        }
+        match moorline_protocol::parse(text) {
+            Ok((id, command)) => self.begin(id, command, connection),
+            Err(refused) => self.refuse(refused, connection),
+        }
+    }
+
+    fn begin(&mut self, id: Option<u64>, command: Command, connection: &Connection) -> Result<(), Close> {
+        match &mut self.phase {
+            Phase::Waiting { cookie, .. } => {
+                let Command::Hello(hello) = command else { return hello_first(id, connection) };
+                let job = hello::greet(self.settings.clone(), cookie.take(), id, hello, connection.clone());
+                self.phase = Phase::Greeting;
+                self.pending.push_back(Pending::Greeting(Box::pin(job)));
+                Ok(())
+            }
+            Phase::Greeting => Ok(()),
+            Phase::Live(live) => {
+                let begun = commands::begin(&self.settings.chat, live, id, command, connection.outbox());
+                self.pending.extend(begun);
+                Ok(())
+            }
+        }
+    }
+
+    fn refuse(&self, refused: Refused, connection: &Connection) -> Result<(), Close> {
+        if matches!(self.phase, Phase::Waiting { .. }) {
+            let failure = Reply::failure(refused.id, refused.code, refused.message, None);
+            connection.outbox().reply(failure.frame());
+            return hello_first(refused.id, connection);
+        }
+        self.answer(connection, &Reply::failure(refused.id, refused.code, refused.message, None))
+    }
+
+    fn answer(&self, connection: &Connection, reply: &Reply) -> Result<(), Close> {
+        connection.outbox().reply(reply.frame());
+        Ok(())
+    }
+
+    /// Finishes what is in work, in the order in which it was begun.
+    fn poll_pending(&mut self, cx: &mut Context<'_>, connection: &Connection) -> Result<(), Close> {
+        while let Some(first) = self.pending.front_mut() {
+            let Poll::Ready(done) = first.poll(cx, connection.outbox()) else { return Ok(()) };
+            self.pending.pop_front();
+            match done {
+                pending::Done::Answered => {}
+                pending::Done::Follow(rooms) => self.following.add(rooms),
+                pending::Done::Refused(close) => return Err(close),
+                pending::Done::SignedIn(greeted) => {
+                    let hello::Greeted { live, rooms, rest_after } = *greeted;
+                    connection.signed_in(live.listener.user().clone());
+                    self.following.begin(rooms, rest_after);
+                    self.phase = Phase::Live(live);
+                }
+            }
+        }
+        if self.pending.capacity() > 8 {
+            self.pending = VecDeque::new();
+        }
+        Ok(())
+    }
+}
+
+fn hello_first(id: Option<u64>, connection: &Connection) -> Result<(), Close> {
+    connection.outbox().reply(Reply::refusal(id, ErrorCode::HelloFirst).frame());
+    Err(Close::new(CloseCode::BAD_CLIENT, "the first command must be hello"))
+}
+
+fn expiry(expires_ms: u64) -> Instant {
+    Instant::now() + Duration::from_millis(expires_ms.saturating_sub(now_ms()))
+}
+
+impl Consumer for ChatConsumer {
+    async fn connect(&mut self, scope: &Scope) -> Result<Accept, Refusal> {
+        let unavailable = |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", ErrorCode::Unavailable.text());
+        let identity = self.settings.auth.by_cookie(&scope.headers).await.map_err(unavailable)?;
+        if let Phase::Waiting { cookie, until } = &mut self.phase {
+            *cookie = identity.map(Box::new);
+            *until = Instant::now() + HELLO_WITHIN;
+        }
+        if self.settings.limit_loopback || !scope.client.is_local() {
+            self.allowance = Some(Allowance::new(&Limits::DEFAULT, Instant::now()));
+        }
+        Ok(Accept::new().subprotocol(SUBPROTOCOL, scope).awaiting_sign_in())
+    }
+
+    async fn receive(&mut self, incoming: Incoming, connection: &Connection) -> Result<(), Close> {
+        match incoming {
+            Incoming::Text(text) => self.take(&text, connection),
+            Incoming::Bytes(_) => {
+                let refused = Refused {
+                    id: None,
+                    code: ErrorCode::BadJson,
+                    message: "Binary messages are not part of this protocol; send JSON as text.".into(),
+                };
+                self.refuse(refused, connection)
+            }
+        }
+    }
+
+    fn poll_progress(&mut self, cx: &mut Context<'_>, connection: &Connection) -> Poll<Result<(), Close>> {
+        if let Err(close) = self.poll_pending(cx, connection) {
+            return Poll::Ready(Err(close));
+        }
+        if let Phase::Live(live) = &self.phase {
+            self.following.poll(cx, &self.settings.chat, &live.listener);
+        }
+        if self.is_draining && self.pending.is_empty() {
+            connection.close(CloseCode::RESTART, "the server restarts");
+        }
+        Poll::Pending
+    }
+
+    fn wants_input(&self) -> bool {
+        !self.is_draining && self.pending.len() < IN_WORK && !matches!(self.phase, Phase::Greeting)
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Waiting { until, .. } => Some(*until),
+            Phase::Greeting => None,
+            Phase::Live(live) => live.expires,
+        }
+    }
+
+    fn on_deadline(&mut self, _now: Instant, connection: &Connection) -> Result<(), Close> {
+        match &self.phase {
+            Phase::Waiting { .. } => Err(Close::new(CloseCode::BAD_CLIENT, "no hello within 10 seconds")),
+            Phase::Greeting => Ok(()),
+            Phase::Live(_) => {
+                let goodbye = Goodbye { code: CloseCode::TOKEN.0, reconnect: true, after_ms: 0 };
+                connection.outbox().reply(Reply::from(goodbye).frame());
+                Err(Close::new(CloseCode::TOKEN, "the token has expired"))
+            }
+        }
+    }
+
+    fn drain(&mut self, after: Duration, connection: &Connection) {
+        let after_ms = u64::try_from(after.as_millis()).unwrap_or(0);
+        let goodbye = Goodbye { code: CloseCode::RESTART.0, reconnect: true, after_ms };
+        connection.outbox().reply(Reply::from(goodbye).frame());
+        self.is_draining = true;
+    }
+
+    async fn disconnect(&mut self, _closed: &Closed) {
+        if let Phase::Live(live) = &self.phase {
+            self.settings.chat.hub().went(&live.listener, std::time::Instant::now());
+            self.settings.chat.store().seen(live.listener.user(), now_ms());
+        }
+    }
+}
