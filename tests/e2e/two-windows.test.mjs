@@ -9,9 +9,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
+import { Backend, WITH_API } from "./lib/backend.mjs";
 import { launch } from "./lib/browser.mjs";
 import { BACK_MS, SOON_MS, limit } from "./lib/form.mjs";
-import { recordOf, withoutOneEvent } from "./lib/history.mjs";
+import { History, withoutOneRow } from "./lib/history.mjs";
 import { Proxy } from "./lib/proxy.mjs";
 import { Server, verify } from "./lib/server.mjs";
 import { pause, until } from "./lib/wait.mjs";
@@ -23,6 +24,7 @@ const EACH = 9;
 const OUTBOX = 20;
 const ALL = 200;
 
+const PING_MS = 1_000;
 const PINGS = ["--ping-interval", "1", "--ping-timeout", "3"];
 
 let browser;
@@ -75,23 +77,19 @@ async function write(window, name, from, count, sent) {
 }
 
 /** Waits until a window has a new connection that the server welcomed. */
-function reconnected(window, after) {
-  const back = () =>
-    window.watch.frames.some(
-      ({ socket, way, text }) =>
-        socket >= after && way === "received" && text.includes('"type":"welcome"'),
-    );
-  return until(`window back on a connection after its ${after}th`, back, BACK_MS);
+function reconnected(window, before) {
+  const back = () => window.watch.sockets.some(({ number, welcomed }) => number > before && welcomed);
+  return until(`window back on a connection after its ${before}th`, back, BACK_MS);
 }
 
 /** Both windows write while the fault happens; returns when both are back. */
-async function throughFault(name, fault, { ann, bob, sent, from }) {
-  const before = [ann, bob].map((window) => window.watch.sockets.length);
+async function throughFault(name, fault, { ann, bob, sent, from, history }) {
+  const [ofAnn, ofBob] = [ann, bob].map((window) => window.watch.sockets.length);
   const writing = [write(ann, "ann", from, EACH, sent), write(bob, "bob", from, EACH, sent)];
   await pause(150);
-  await fault();
+  await history.fault(name, fault);
   await Promise.all(writing);
-  await Promise.all([reconnected(ann, before[0]), reconnected(bob, before[1])]);
+  await Promise.all([reconnected(ann, ofAnn), reconnected(bob, ofBob)]);
   console.log(`  ${name}: both back`);
 }
 
@@ -128,7 +126,7 @@ function assertSame(rows, sent, who) {
 }
 
 test("200 messages from two windows survive five kills, five cuts and a reload", limit(240_000), async (t) => {
-  const server = await Server.start("two-windows", PINGS);
+  const server = await Server.start("two-windows", [...PINGS, ...WITH_API]);
   t.after(() => server.close());
   const proxy = await Proxy.start(server.port);
   t.after(() => proxy.close());
@@ -141,10 +139,11 @@ test("200 messages from two windows survive five kills, five cuts and a reload",
   const room = await ann.makeRoom("direct", { people: ["bob"] });
   await bob.enter(room);
 
+  const history = new History({ pingMs: PING_MS });
   const sent = [];
   let from = 1;
   const through = async (name, fault) => {
-    await throughFault(name, fault, { ann, bob, sent, from });
+    await throughFault(name, fault, { ann, bob, sent, from, history });
     from += EACH;
   };
   const cuts = Object.entries(CUTS);
@@ -152,7 +151,7 @@ test("200 messages from two windows survive five kills, five cuts and a reload",
     await through(`kill ${round + 1}`, () => killFor(server, round * 400));
     const [name, cut] = cuts[round];
     await through(name, () => cut(proxy));
-    if (round === 2) await reloadWithFullOutbox(proxy, ann, sent);
+    if (round === 2) await history.fault("reload", () => reloadWithFullOutbox(proxy, ann, sent));
   }
   assert.equal(sent.length, ALL);
 
@@ -169,10 +168,10 @@ test("200 messages from two windows survive five kills, five cuts and a reload",
   assert.ok(ann.watch.reconnects >= 10 && bob.watch.reconnects >= 10, "a fault was not noticed");
   assert.deepEqual([...ann.watch.faults, ...bob.watch.faults], []);
 
-  const history = recordOf("two-windows", { ann, bob });
-  const verdict = verify(history);
+  await history.audit(new Backend(server.url), room);
+  const file = history.write("two-windows", { ann, bob });
+  const verdict = verify(file);
   console.log(verdict.said);
   assert.ok(verdict.holds, "the checker refuses the history");
-  const twin = verify(withoutOneEvent(history));
-  assert.ok(!twin.holds, "the checker accepts a history with an event taken out");
+  assert.ok(!verify(withoutOneRow(file)).holds, "the checker accepts a log with a row taken out");
 });

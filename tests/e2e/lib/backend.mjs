@@ -46,7 +46,13 @@ export class Backend {
     return this.#ask("POST", `/rooms/${room}/messages`, { from, body }, { "idempotency-key": randomUUID() });
   }
 
+  /** A page of the room's log. */
+  page(room, after) {
+    return this.#ask("GET", `/rooms/${room}/events?after=${after}&limit=1000`);
+  }
+
+  /** The first thousand events of the room's log. */
   async events(room) {
-    return (await this.#ask("GET", `/rooms/${room}/events?after=0&limit=1000`)).events;
+    return (await this.page(room, 0)).events;
   }
 }

@@ -20,11 +20,18 @@ export const PASSWORD = "correct horse battery";
 
 export class Window {
   /** @param {import("playwright-core").Page} page */
-  constructor(page, url) {
+  constructor(page, url, watch) {
     this.page = page;
     this.url = url;
-    this.watch = new Watch(page, new URL(url).origin);
+    this.watch = watch;
     page.setDefaultTimeout(SOON_MS);
+  }
+
+  static async #in(context, url) {
+    const page = await context.newPage();
+    const window = new Window(page, url, await Watch.begin(page, new URL(url).origin));
+    await page.goto(url);
+    return window;
   }
 
   /**
@@ -36,16 +43,12 @@ export class Window {
    */
   static async open(browser, url, look = {}) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...look });
-    const window = new Window(await context.newPage(), url);
-    await window.page.goto(url);
-    return window;
+    return Window.#in(context, url);
   }
 
   /** Another tab of the same person in the same browser. */
-  async tab() {
-    const tab = new Window(await this.page.context().newPage(), this.url);
-    await tab.page.goto(this.url);
-    return tab;
+  tab() {
+    return Window.#in(this.page.context(), this.url);
   }
 
   at(name) {
