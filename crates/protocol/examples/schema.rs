@@ -1,7 +1,7 @@
 //! Writes the protocol's JSON Schema and the SDK's TypeScript types from the Rust types.
 //!
-//! `cargo run -p moorline-protocol --features schema --example schema -- FOLDER` writes `protocol.schema.json` and
-//! `protocol.generated.ts` there; `cargo xtask schema` puts them where they belong.
+//! `cargo run -p moorline-protocol --features schema --example schema -- ROOT` writes them where they belong below the
+//! repository's root, or below another folder to compare with; `cargo xtask schema` does both.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -20,9 +20,13 @@ enum ServerFrame {
 }
 
 fn main() -> std::io::Result<()> {
-    let folder = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| ".".into()));
-    std::fs::write(folder.join("protocol.schema.json"), schema())?;
-    std::fs::write(folder.join("protocol.generated.ts"), typescript())
+    let root = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| ".".into()));
+    let write = |folder: &str, name: &str, text: String| {
+        std::fs::create_dir_all(root.join(folder))?;
+        std::fs::write(root.join(folder).join(name), text)
+    };
+    write("docs/schema", "protocol.schema.json", schema())?;
+    write("clients/typescript/src", "protocol.generated.ts", typescript())
 }
 
 fn schema() -> String {
