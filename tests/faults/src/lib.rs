@@ -1,1 +1,6 @@
-//! Placeholder
+//! What the proofs with a whole server share: the server as a process, raw clients that keep a
+//! history, and the proxy that breaks connections. Used by the tests and programs of this package
+//! only; it ships nowhere.
+
+pub mod control;
+pub mod proxy;
