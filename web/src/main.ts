@@ -1,0 +1,32 @@
+// Starts the page: builds the state with the real surroundings and mounts the view on it.
+import { createClient } from '@moorline/client';
+import { mount } from 'svelte';
+import './style/tokens.css';
+import './style/base.css';
+import './style/frame.css';
+import './style/conversation.css';
+import './style/panels.css';
+import './style/pages.css';
+import './style/adapt.css';
+import { Accounts } from './state/account.ts';
+import { App } from './state/app.svelte.ts';
+import { deviceName } from './state/device.ts';
+import View from './view/App.svelte';
+
+const app = new App({
+  accounts: new Accounts(),
+  connect: (me) => createClient({ user: me.id, device: deviceName(navigator.userAgent) }),
+  navigate: (hash, isReplacing) => {
+    if (isReplacing) {
+      history.replaceState(null, '', hash);
+      app.arrive(hash);
+    } else {
+      location.hash = hash;
+    }
+  },
+});
+
+app.arrive(location.hash);
+addEventListener('hashchange', () => app.arrive(location.hash));
+mount(View, { target: document.body, props: { app } });
+void app.start();

@@ -1,0 +1,134 @@
+// The page as a whole: which screen, which place, who is signed in. Everything from outside is handed in, so that tests hand in their own.
+import type { Client } from '@moorline/client';
+import { Accounts, Refusal, type Person } from './account.ts';
+import { Appearance } from './appearance.svelte.ts';
+import { Chat } from './chat.svelte.ts';
+import { formatRoute, parseRoute, type Route } from './route.ts';
+
+/** What is on screen. */
+export type Screen =
+  | { is: 'starting' }
+  | { is: 'unreachable' }
+  | { is: 'signed-out'; hasEnded: boolean }
+  | { is: 'in'; chat: Chat };
+
+/** What the page needs from its surroundings. */
+export interface Surroundings {
+  accounts: Accounts;
+  /** Makes the client of this person; it is not started yet. */
+  connect: (me: Person) => Client;
+  /** Shows another address, which comes back by `App.arrive`. */
+  navigate: (hash: string, isReplacing: boolean) => void;
+}
+
+/** Close codes after which the session is over. */
+const sessionIsOver = new Set([4401, 4403]);
+const tryAgainMs = 2_000;
+
+/** The one object that the view draws. */
+export class App {
+  readonly accounts: Accounts;
+  readonly appearance = new Appearance();
+  screen = $state.raw<Screen>({ is: 'starting' });
+  route = $state.raw<Route>({ at: 'rooms' });
+  signup = $state<'open' | 'invite' | 'closed'>('closed');
+  version = $state('');
+  /** Somebody signed in on this device before: then the first screen is for signing in, not for a new account. */
+  isKnownHere = $state(wasHere());
+  readonly #outside: Surroundings;
+  #offState: (() => void) | undefined;
+  #isLeaving = false;
+
+  constructor(outside: Surroundings) {
+    this.#outside = outside;
+    this.accounts = outside.accounts;
+  }
+
+  /** Asks the server who is here; tries again by itself while it cannot be reached. */
+  async start(): Promise<void> {
+    try {
+      const door = await this.accounts.door();
+      this.signup = door.signup;
+      this.version = door.server.version;
+      if (door.user) this.#enter(door.user);
+      else this.screen = { is: 'signed-out', hasEnded: false };
+    } catch {
+      this.screen = { is: 'unreachable' };
+      setTimeout(() => { if (this.screen.is === 'unreachable') void this.start(); }, tryAgainMs);
+    }
+  }
+
+  /** The address changed. */
+  arrive(hash: string): void {
+    this.route = parseRoute(hash);
+    this.#follow();
+  }
+
+  go(route: Route, isReplacing = false): void {
+    this.#outside.navigate(formatRoute(route), isReplacing);
+  }
+
+  async signIn(name: string, password: string): Promise<void> {
+    this.#enter(await this.accounts.signIn(name, password));
+  }
+
+  async signUp(display: string, name: string, password: string): Promise<void> {
+    this.#enter(await this.accounts.signUp(display || name, name, password));
+  }
+
+  /** Signs out here. Without the server's word the session would go on, so a failure is told and the page stays. */
+  async signOut(): Promise<void> {
+    this.#isLeaving = true;
+    try {
+      await this.accounts.signOut();
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.code !== 'unauthorized') throw error;
+    } finally {
+      this.#isLeaving = false;
+    }
+    this.#exit(false);
+  }
+
+  #enter(me: Person): void {
+    const client = this.#outside.connect(me);
+    this.#offState = client.on('state', (state) => {
+      if (state.is === 'closed' && sessionIsOver.has(state.code) && !this.#isLeaving) this.#exit(true);
+    });
+    this.isKnownHere = true;
+    remember();
+    this.screen = { is: 'in', chat: new Chat(client, me) };
+    if (this.route.at === 'signup' || this.route.at === 'signin') this.go({ at: 'rooms' }, true);
+    this.#follow();
+  }
+
+  #exit(hasEnded: boolean): void {
+    this.#offState?.();
+    if (this.screen.is === 'in') this.screen.chat.stop();
+    this.screen = { is: 'signed-out', hasEnded };
+    this.go({ at: 'signin' }, true);
+  }
+
+  #follow(): void {
+    if (this.screen.is !== 'in') return;
+    if (this.route.at === 'room') this.screen.chat.open(this.route.id);
+    else if (this.route.at === 'rooms') this.screen.chat.open(undefined);
+  }
+}
+
+const knownKey = 'moorline.known';
+
+function wasHere(): boolean {
+  try {
+    return localStorage.getItem(knownKey) !== null;
+  } catch {
+    return false;
+  }
+}
+
+function remember(): void {
+  try {
+    localStorage.setItem(knownKey, '1');
+  } catch {
+    // Storage is switched off: the next visit starts with a new account's form, one click from signing in.
+  }
+}

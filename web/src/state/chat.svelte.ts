@@ -1,0 +1,139 @@
+// Everything of a signed-in person: connection, rooms, people, the open conversation. Binds the SDK to the view; holds no DOM.
+import type { Client, ClientSnapshot, Page, Person, RoomInfo, RoomListSnapshot } from '@moorline/client';
+import { Announcer } from './announcer.svelte.ts';
+import { bannerAt, follow, type Banner, type LinkHistory } from './banner.ts';
+import { Clock } from './clock.svelte.ts';
+import { Drafts } from './drafts.ts';
+import { Talk } from './talk.svelte.ts';
+import { Watched } from './watched.svelte.ts';
+import { t } from '../text/index.ts';
+
+/** The chat of one person. */
+export class Chat {
+  readonly me: { id: string; name: string };
+  readonly announcer = new Announcer();
+  readonly clock = new Clock();
+  readonly #client: Client;
+  readonly #link: Watched<ClientSnapshot>;
+  readonly #rooms: Watched<RoomListSnapshot>;
+  readonly #people: Watched<ReadonlyMap<string, Person>>;
+  readonly #drafts: Drafts;
+  readonly #off: (() => void)[];
+  #history = $state.raw<LinkHistory>({});
+
+  /** The conversation on screen. */
+  talk = $state.raw<Talk | undefined>(undefined);
+  /** While the pointer or the focus is in the list, its order stays. */
+  isListHeld = $state(false);
+  #heldOrder: readonly string[] = [];
+
+  readonly banner: Banner = $derived(bannerAt(this.link.state, this.#history, this.clock.now));
+
+  constructor(client: Client, me: { id: string; name: string }) {
+    this.me = me;
+    this.#client = client;
+    this.#link = new Watched(client);
+    this.#rooms = new Watched(client.rooms);
+    this.#people = new Watched(client.people);
+    this.#drafts = new Drafts(me.id);
+    this.#off = [client.on('state', () => this.#follow())];
+    this.#follow();
+    client.start();
+  }
+
+  /** The connection and the outbox as a whole. */
+  get link(): ClientSnapshot {
+    return this.#link.now;
+  }
+
+  get roomList(): RoomListSnapshot {
+    return this.#rooms.now;
+  }
+
+  /** The rooms as listed: by last activity, but unmoved while somebody points at them. */
+  get rooms(): readonly RoomInfo[] {
+    const rooms = this.roomList.rooms;
+    if (!this.isListHeld) {
+      this.#heldOrder = rooms.map((room) => room.id);
+      return rooms;
+    }
+    const place = new Map(this.#heldOrder.map((id, index) => [id, index]));
+    return [...rooms].sort((a, b) => (place.get(a.id) ?? -1) - (place.get(b.id) ?? -1));
+  }
+
+  room(id: string): RoomInfo | undefined {
+    return this.roomList.rooms.find((room) => room.id === id);
+  }
+
+  person(id: string): Person | undefined {
+    return this.#people.now.get(id);
+  }
+
+  /** A person's name, or 'you' for oneself; the id when nobody told the name yet. */
+  name = (id: string): string => (id === this.me.id ? t.note.you : this.#people.now.get(id)?.name ?? id);
+
+  /** Opens a room, or none, and leaves the one before. */
+  open(id: string | undefined): void {
+    if (this.talk?.id === id) return;
+    this.talk?.close();
+    this.talk = id === undefined ? undefined : new Talk(this.#client, id, this.#drafts, this.announcer, this.name);
+  }
+
+  draftOf(room: string): string {
+    return room === this.talk?.id ? '' : this.#drafts.get(room);
+  }
+
+  /** The next room with something unread, after the one that is open. */
+  nextUnread(step: 1 | -1): string | undefined {
+    const rooms = this.rooms;
+    const here = rooms.findIndex((room) => room.id === this.talk?.id);
+    for (let i = 1; i <= rooms.length; i += 1) {
+      const room = rooms[(here + step * i + rooms.length * 2) % rooms.length];
+      if (room && room.unread > 0) return room.id;
+    }
+    return undefined;
+  }
+
+  moreRooms(): void {
+    this.#client.rooms.loadMore().catch(() => undefined);
+  }
+
+  tryNow(): void {
+    this.#client.retryNow();
+  }
+
+  create(room: { kind: 'direct' | 'group' | 'public'; name?: string; members?: string[] }): Promise<string> {
+    return this.#client.create(room);
+  }
+
+  join(room: string): Promise<void> {
+    return this.#client.join(room);
+  }
+
+  browse(query: string, after?: string): Promise<Page<RoomInfo>> {
+    return this.#client.browse({ query: query || undefined, after, limit: 30 });
+  }
+
+  /** People by the beginning of their name, without oneself. */
+  async findPeople(query: string): Promise<readonly Person[]> {
+    const found = await this.#client.findPeople(query, 8);
+    return found.filter((person) => person.id !== this.me.id);
+  }
+
+  /** Ends the connection; what is queued stays on the device. */
+  stop(): void {
+    this.open(undefined);
+    for (const off of this.#off) off();
+    this.clock.tick(0);
+    this.#client.stop();
+  }
+
+  #follow(): void {
+    const { state } = this.#client.getSnapshot();
+    const now = Date.now();
+    const wasTold = bannerAt({ is: 'connecting', attempt: 0 }, this.#history, now).is !== 'none';
+    this.#history = follow(this.#history, state, now);
+    this.clock.tick(state.is === 'live' ? 1_000 : 250);
+    if (state.is === 'live' && wasTold) this.announcer.say(t.link.connected);
+  }
+}
