@@ -104,7 +104,7 @@ class MoorlineClient implements Client {
   }
 
   async create(room: { readonly kind: RoomKind; readonly name?: string; readonly members?: readonly string[] }): Promise<string> {
-    const ack = await this.calls.run({ type: "create", cid: this.uuid(), ...room }, "ack");
+    const ack = await this.calls.run({ type: "create", cid: this.uuid(), ...room, members: [...(room.members ?? [])] }, "ack");
     return ack.room;
   }
 
@@ -139,7 +139,8 @@ class MoorlineClient implements Client {
   ): Promise<{ readonly hits: readonly Hit[]; readonly more: boolean }> {
     const { hits, more, people } = await this.calls.run({ type: "search", query, room, limit }, "hits");
     this.names.learn(people);
-    return { hits: hits.map((event) => ({ room: event.room, message: messageItem(event, this.me) })), more };
+    const messages = hits.filter((event) => event.kind === "message");
+    return { hits: messages.map((event) => ({ room: event.room, message: messageItem(event, this.me) })), more };
   }
 
   drained(): Promise<void> {

@@ -169,11 +169,11 @@ export class RoomHandle implements Room {
   }
 
   invite(users: readonly string[]): Promise<void> {
-    return this.ask({ type: "invite", room: this.id, users });
+    return this.ask({ type: "invite", room: this.id, users: [...users] });
   }
 
   remove(users: readonly string[]): Promise<void> {
-    return this.ask({ type: "remove", room: this.id, users });
+    return this.ask({ type: "remove", room: this.id, users: [...users] });
   }
 
   rename(name: string): Promise<void> {

@@ -59,7 +59,8 @@ export class RoomState {
     this.read = wire.read;
     this.unread = wire.unread;
     this.mentions = wire.mentions;
-    this.readMessages = wire.last && wire.last.n - wire.unread;
+    const last = lastOf(wire);
+    this.readMessages = last && last.n - wire.unread;
     if (ahead !== undefined) this.markRead(ahead, undefined);
   }
 
@@ -74,7 +75,7 @@ export class RoomState {
   /** The next event of the log. */
   apply(event: WireEvent, me: string | undefined): void {
     this.row = undefined;
-    const { last } = this.wire;
+    const last = lastOf(this.wire);
     if (last && (event.kind === "edit" || event.kind === "delete") && event.of === last.seq) this.changeLast(last, event);
     // The counts of the room object hold for everything up to its head.
     if (event.seq <= this.wire.head) return;
@@ -92,7 +93,7 @@ export class RoomState {
     if (seq <= this.read) return false;
     this.row = undefined;
     this.read = seq;
-    const { last } = this.wire;
+    const last = lastOf(this.wire);
     if (!last || seq >= last.seq) left = 0;
     if (left !== undefined) {
       this.unread = left;
@@ -145,7 +146,7 @@ export class RoomState {
     const { me, outgoing } = this.context;
     const { read, unread, mentions } = this;
     const waiting = outgoing(id).filter(({ entry }) => entry.command.type === "send");
-    const last = preview(this.wire.last, waiting, me ?? "");
+    const last = preview(lastOf(this.wire), waiting, me ?? "");
     const title = name ?? (peer === undefined ? id : this.context.name(peer));
     const typing = this.typing.users.filter((user) => user !== me);
     const queued = waiting.filter(({ state }) => state === "queued" || state === "sending").length;
@@ -154,6 +155,10 @@ export class RoomState {
     const typingMore = this.typing.more;
     return { id, kind, name, title, peer, role, members, head, read, unread, mentions, last, at, typing, typingMore, queued, failed };
   }
+}
+
+function lastOf({ last }: WireRoom): MessageEvent | undefined {
+  return last?.kind === "message" ? last : undefined;
 }
 
 /** The newest message of the log, or one's own that is not there yet. */
@@ -170,7 +175,7 @@ function preview(last: MessageEvent | undefined, waiting: readonly Outgoing[], m
 /** A room that was found by browsing: told as it is, without any state of ours. */
 export function browsed(wire: WireRoom): RoomInfo {
   const { id, kind, name, peer, role, members, head, read, unread, mentions, at } = wire;
-  const last = preview(wire.last, [], "");
+  const last = preview(lastOf(wire), [], "");
   const title = name ?? id;
   return { id, kind, name, title, peer, role, members, head, read, unread, mentions, last, at, typing: [], typingMore: 0, queued: 0, failed: 0 };
 }
