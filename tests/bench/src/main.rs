@@ -67,7 +67,7 @@ struct Args {
     #[arg(long, default_value_t = 4, hide = true)]
     writers: usize,
     /// Messages that a writer sends in one write
-    #[arg(long, default_value_t = 16, hide = true)]
+    #[arg(long, default_value_t = 32, hide = true)]
     burst: usize,
     /// Port of the bare server
     #[arg(long, default_value_t = 0, hide = true)]

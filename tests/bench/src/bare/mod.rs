@@ -223,3 +223,63 @@ impl Bare {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+    use crate::plan::Plan;
+    use crate::swarm::{Script, Swarm};
+    use crate::talk::Talk;
+
+    struct Listening(Talk);
+
+    impl Script for Listening {
+        fn opened(&mut self, conn: usize, out: &mut Vec<u8>) {
+            self.0.opened(conn, out);
+        }
+
+        fn text(&mut self, conn: usize, frame: &[u8], _: &mut Vec<u8>) {
+            self.0.hear(conn, frame);
+        }
+
+        fn ended(&mut self, _: usize, why: &str) {
+            self.0.fail(why);
+        }
+    }
+
+    fn address_of_a_server() -> SocketAddr {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        std::thread::spawn(move || serve(port, Duration::from_millis(50)));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(address).is_err() {
+            assert!(Instant::now() < deadline, "the bare server does not listen");
+            std::thread::yield_now();
+        }
+        address
+    }
+
+    #[test]
+    fn everybody_in_a_room_gets_each_message_once_and_the_pings() {
+        let plan = Plan::one_room(30);
+        let rooms = plan.rooms[0].id.clone();
+        let hello = |n| {
+            format!(r#"{{"type":"hello","user":"p{n}","rooms":"{rooms}","reply":300}}"#)
+                .into_bytes()
+        };
+        let mut people = Listening(Talk::new(&plan, (0..30).map(hello).collect(), 200));
+        let mut swarm = Swarm::new(address_of_a_server()).unwrap();
+        swarm.grow(&mut people, 30, |people| people.0.ready).unwrap();
+        for conn in [3, 3, 29, 0] {
+            let send = people.0.next_send(conn);
+            swarm.say(conn, &send);
+        }
+        let all = |people: &mut Listening, swarm: &mut Swarm| {
+            people.0.ledger.delivered() == 120 && people.0.acked == 4 && swarm.fewest_pings() > 0
+        };
+        swarm.spin(&mut people, Duration::from_secs(10), all).unwrap();
+        assert_eq!(people.0.ledger.verdict(4), Ok(()));
+    }
+}
