@@ -13,7 +13,7 @@ use moorline_protocol::{
     Change, CloseCode, Epoch, Event, EventKind, Frame, Goodbye, Limits, Person, Presence,
     PresenceChange, Receipt, Reply, RoomChange, RoomChangeKind, RoomId, Seq, UserId,
 };
-use moorline_store::{Commit, Error, Head, Revoked, Store};
+use moorline_store::{Commit, Head, Revoked, Store};
 use parking_lot::Mutex;
 
 use crate::feed::{Delivered, Entered, Feed};
@@ -103,7 +103,8 @@ impl Hub {
         self.feed(room).enter(listener, cursor)
     }
 
-    pub(crate) fn enter_unannounced(&self, listener: &Arc<Listener>, room: &RoomId) {
+    /// Lets a listener into a room that its client has not been told of: the first event announces it.
+    pub fn enter_unannounced(&self, listener: &Arc<Listener>, room: &RoomId) {
         self.feed(room).enter_unannounced(listener);
     }
 

@@ -24,10 +24,10 @@ pub(crate) struct Typing {
 impl Typing {
     /// Somebody types. Answers the frame if one may go out now; else it is due at a later [`Typing::tick`].
     pub(crate) fn typed(&mut self, room: &RoomId, user: &UserId, now: Instant) -> Option<Frame> {
-        match self.people.iter_mut().find(|(known, _)| known == user) {
-            Some((_, at)) => *at = now,
-            None if self.people.len() < REMEMBERED => self.people.push((user.clone(), now)),
-            None => {}
+        if let Some((_, at)) = self.people.iter_mut().find(|(known, _)| known == user) {
+            *at = now;
+        } else if self.people.len() < REMEMBERED {
+            self.people.push((user.clone(), now));
         }
         self.is_due = true;
         self.tick(room, now)

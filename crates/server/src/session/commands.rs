@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use moorline_chat::{Chat, Directory, Error, Grants, Outbox, check_positions, now_ms};
 use moorline_protocol::{
-    Browse, Command, ErrorCode, Hits, Limits, Members, MembersPage, Page, People, PeopleList, Person, Reply, Rooms,
-    RoomsPage, Search, UserId,
+    Browse, Command, ErrorCode, Hits, Limits, Members, MembersPage, Page, People, PeopleList,
+    Person, Reply, Rooms, RoomsPage, Search, UserId,
 };
 use moorline_store::{Range, RoomCursor};
 
@@ -58,7 +58,12 @@ enum Begun {
     Read(Box<Command>),
 }
 
-fn begin_durable(chat: &Chat, live: &Live, id: Option<u64>, command: Command) -> Result<Begun, Error> {
+fn begin_durable(
+    chat: &Chat,
+    live: &Live,
+    id: Option<u64>,
+    command: Command,
+) -> Result<Begun, Error> {
     let (user, at) = (live.listener.user(), now_ms());
     let reply = match command {
         Command::Send(send) => chat.send(user, send, at)?,
@@ -69,11 +74,18 @@ fn begin_durable(chat: &Chat, live: &Live, id: Option<u64>, command: Command) ->
             chat.join(user, join, live.grants.as_deref().unwrap_or(&none), at)
         }
         Command::Leave(leave) => chat.leave(user, leave, at),
-        Command::Invite(invite) => chat.invite(Some(user), invite.room, invite.cid, invite.users, at)?,
-        Command::Remove(remove) => chat.remove(Some(user), remove.room, remove.cid, remove.users, at)?,
+        Command::Invite(invite) => {
+            chat.invite(Some(user), invite.room, invite.cid, invite.users, at)?
+        }
+        Command::Remove(remove) => {
+            chat.remove(Some(user), remove.room, remove.cid, remove.users, at)?
+        }
         Command::Rename(rename) => chat.rename(user, rename, at)?,
         Command::Create(create) => {
-            return Ok(Begun::Pending(Pending::Created { id, reply: chat.create(user, create, at)? }));
+            return Ok(Begun::Pending(Pending::Created {
+                id,
+                reply: chat.create(user, create, at)?,
+            }));
         }
         Command::Read(read) => {
             chat.read(user, read);
@@ -85,14 +97,21 @@ fn begin_durable(chat: &Chat, live: &Live, id: Option<u64>, command: Command) ->
         }
         Command::Ping(_) => return Ok(Begun::Answered(Reply::Pong { id })),
         Command::Pong(_) => return Ok(Begun::Nothing),
-        Command::Hello(_) => return Ok(Begun::Answered(Reply::refusal(id, ErrorCode::AlreadyHello))),
+        Command::Hello(_) => {
+            return Ok(Begun::Answered(Reply::refusal(id, ErrorCode::AlreadyHello)));
+        }
         other => return Ok(Begun::Read(Box::new(other))),
     };
     Ok(Begun::Pending(Pending::Stored { id, reply }))
 }
 
 /// Carries out a command that only reads.
-async fn read(chat: Arc<Chat>, user: UserId, id: Option<u64>, command: Command) -> (Option<Reply>, Vec<Follow>) {
+async fn read(
+    chat: Arc<Chat>,
+    user: UserId,
+    id: Option<u64>,
+    command: Command,
+) -> (Option<Reply>, Vec<Follow>) {
     let answer = match command {
         Command::History(history) => page(&chat, &user, id, history).await,
         Command::Rooms(rooms) => own_rooms(&chat, &user, id, rooms).await,
@@ -101,7 +120,8 @@ async fn read(chat: Arc<Chat>, user: UserId, id: Option<u64>, command: Command) 
         Command::People(people) => people_found(&chat, &user, id, people).await,
         Command::Search(search) => hits(&chat, &user, id, search).await,
         Command::Resume(resume) => check_positions(&resume.positions).map(|()| {
-            let follow = resume.positions.into_iter().map(|(room, position)| Follow::resume(room, position));
+            let follow =
+                resume.positions.into_iter().map(|(room, position)| Follow::resume(room, position));
             (None, follow.collect())
         }),
         _ => Ok((Some(Reply::refusal(id, ErrorCode::UnknownType)), Vec::new())),
@@ -109,9 +129,16 @@ async fn read(chat: Arc<Chat>, user: UserId, id: Option<u64>, command: Command) 
     answer.unwrap_or_else(|error| (Some(refusal(id, &error)), Vec::new()))
 }
 
-async fn page(chat: &Chat, user: &UserId, id: Option<u64>, history: moorline_protocol::History) -> Answer {
+async fn page(
+    chat: &Chat,
+    user: &UserId,
+    id: Option<u64>,
+    history: moorline_protocol::History,
+) -> Answer {
     let range = match (history.before, history.after) {
-        (Some(_), Some(_)) => return Err(Error::Invalid("give `before` or `after`, not both".into())),
+        (Some(_), Some(_)) => {
+            return Err(Error::Invalid("give `before` or `after`, not both".into()));
+        }
         (Some(before), None) => Range::Before(before),
         (None, Some(after)) => Range::After(after),
         (None, None) => Range::Newest,
@@ -124,7 +151,10 @@ async fn page(chat: &Chat, user: &UserId, id: Option<u64>, history: moorline_pro
 }
 
 async fn own_rooms(chat: &Chat, user: &UserId, id: Option<u64>, rooms: Rooms) -> Answer {
-    let page = chat.store().rooms_of(user, cursor(rooms.after)?, bounded(rooms.limit, ROOMS, MOST)).await?;
+    let page = chat
+        .store()
+        .rooms_of(user, cursor(rooms.after)?, bounded(rooms.limit, ROOMS, MOST))
+        .await?;
     let mut follow = Vec::with_capacity(page.rooms.len());
     for room in &page.rooms {
         chat.hub().set_members(&room.id, room.members);
@@ -164,7 +194,10 @@ async fn people_found(chat: &Chat, user: &UserId, id: Option<u64>, wanted: Peopl
     let mut people: Vec<Person> = match (wanted.ids, wanted.query) {
         (Some(ids), None) => {
             if ids.len() > Limits::DEFAULT.list as usize {
-                return Err(Error::Invalid(format!("at most {} `ids` at once", Limits::DEFAULT.list)));
+                return Err(Error::Invalid(format!(
+                    "at most {} `ids` at once",
+                    Limits::DEFAULT.list
+                )));
             }
             chat.store().people_by_ids(user, &ids).await?
         }
@@ -172,7 +205,9 @@ async fn people_found(chat: &Chat, user: &UserId, id: Option<u64>, wanted: Peopl
             let among = match chat.directory() {
                 Directory::All => None,
                 Directory::Shared => Some(user),
-                Directory::Off => return Ok((Some(PeopleList { id, people: Vec::new() }.into()), Vec::new())),
+                Directory::Off => {
+                    return Ok((Some(PeopleList { id, people: Vec::new() }.into()), Vec::new()));
+                }
             };
             chat.store().people_by_name(query.trim(), among, limit).await?
         }

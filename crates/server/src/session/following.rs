@@ -68,7 +68,12 @@ impl Following {
     }
 
     /// Goes on as far as possible; leaves the waker with all it waits for.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, chat: &Arc<Chat>, listener: &Arc<Listener>) {
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        chat: &Arc<Chat>,
+        listener: &Arc<Listener>,
+    ) {
         loop {
             if let Some(running) = &mut self.running {
                 if running.as_mut().poll(cx).is_pending() {
@@ -78,7 +83,8 @@ impl Following {
                 self.running = None;
             }
             if let Some((rooms, has_rest)) = self.first.take() {
-                self.running = Some(Box::pin(follow_first(chat.clone(), listener.clone(), rooms, has_rest)));
+                self.running =
+                    Some(Box::pin(follow_first(chat.clone(), listener.clone(), rooms, has_rest)));
             } else if let Some(next) = self.waiting.pop_front() {
                 self.running = Some(Box::pin(follow_one(chat.clone(), listener.clone(), next)));
             } else if !self.take_notices(cx, listener) {
@@ -103,7 +109,12 @@ impl Following {
 }
 
 /// The rooms of `hello`: what was missed first, within the connection's budget, then the live feeds.
-async fn follow_first(chat: Arc<Chat>, listener: Arc<Listener>, rooms: Vec<Follow>, has_rest: bool) {
+async fn follow_first(
+    chat: Arc<Chat>,
+    listener: Arc<Listener>,
+    rooms: Vec<Follow>,
+    has_rest: bool,
+) {
     let mut budget = Limits::DEFAULT.resume_total as usize;
     for follow in &rooms {
         budget -= insist(|| attempt(&chat, &listener, follow, budget)).await;
@@ -132,7 +143,12 @@ async fn insist<F: Future<Output = Result<usize, Error>>>(attempt: impl Fn() -> 
     }
 }
 
-async fn attempt(chat: &Chat, listener: &Arc<Listener>, follow: &Follow, budget: usize) -> Result<usize, Error> {
+async fn attempt(
+    chat: &Chat,
+    listener: &Arc<Listener>,
+    follow: &Follow,
+    budget: usize,
+) -> Result<usize, Error> {
     let room = &follow.room;
     match &follow.from {
         From::Position(position) => {
@@ -165,7 +181,8 @@ async fn announce(chat: &Chat, listener: &Arc<Listener>, room: &RoomId) -> Resul
 /// Enters the feeds of the rooms that no page has named, and announces those that changed meanwhile.
 async fn enter_rest(chat: &Chat, listener: &Arc<Listener>) -> Result<usize, Error> {
     let named: HashSet<RoomId> = listener.rooms();
-    let before: HashMap<RoomId, Seq> = chat.store().room_ids_of(listener.user()).await?.into_iter().collect();
+    let before: HashMap<RoomId, Seq> =
+        chat.store().room_ids_of(listener.user()).await?.into_iter().collect();
     for room in before.keys().filter(|room| !named.contains(*room)) {
         chat.hub().enter_unannounced(listener, room);
     }

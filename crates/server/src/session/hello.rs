@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use moorline_chat::{Close, Error, Listener, check_positions, now_ms};
 use moorline_protocol::{
-    CloseCode, ErrorCode, Frame, Hello, Limits, Person, Position, Reply, RoomId, ServerInfo, Welcome,
+    CloseCode, ErrorCode, Frame, Hello, Limits, Person, Position, Reply, RoomId, ServerInfo,
+    Welcome,
 };
 use moorline_store::Rooms;
 
@@ -44,8 +45,12 @@ pub(crate) async fn greet(
     if hello.keepalive == Some(true) {
         connection.set_application_ping(Reply::Ping {}.frame());
     }
-    let listener =
-        Listener::new(identity.user.clone(), identity.name.clone(), identity.session.clone(), outbox.clone());
+    let listener = Listener::new(
+        identity.user.clone(),
+        identity.name.clone(),
+        identity.session.clone(),
+        outbox.clone(),
+    );
     settings.chat.hub().came(&listener);
     let rooms = match settings.chat.store().rooms_of(&identity.user, None, NAMED).await {
         Ok(rooms) => rooms,
@@ -90,7 +95,11 @@ async fn identify(
 }
 
 /// The named rooms go on from the head that they are told with, unless the client has a position.
-fn follow_all(settings: &SessionSettings, rooms: &Rooms, mut resume: BTreeMap<RoomId, Position>) -> Vec<Follow> {
+fn follow_all(
+    settings: &SessionSettings,
+    rooms: &Rooms,
+    mut resume: BTreeMap<RoomId, Position>,
+) -> Vec<Follow> {
     let mut all = Vec::with_capacity(rooms.rooms.len().max(resume.len()));
     for room in &rooms.rooms {
         settings.chat.hub().set_members(&room.id, room.members);
@@ -106,7 +115,12 @@ fn follow_all(settings: &SessionSettings, rooms: &Rooms, mut resume: BTreeMap<Ro
     all
 }
 
-fn welcome(settings: &SessionSettings, connection: &Connection, identity: &Identity, rooms: Rooms) -> Frame {
+fn welcome(
+    settings: &SessionSettings,
+    connection: &Connection,
+    identity: &Identity,
+    rooms: Rooms,
+) -> Frame {
     let mut people = rooms.people;
     settings.chat.hub().add_presence(&mut people);
     let welcome = Welcome {

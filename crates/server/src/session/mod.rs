@@ -16,7 +16,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 use moorline_chat::{Chat, Close, Grants, Listener, now_ms};
-use moorline_protocol::{CloseCode, Command, ErrorCode, Goodbye, Keepalive, Limits, Refused, Reply};
+use moorline_protocol::{
+    CloseCode, Command, ErrorCode, Goodbye, Keepalive, Limits, Refused, Reply,
+};
 use tokio::time::Instant;
 
 use crate::auth::{Authenticator, Identity};
@@ -93,8 +95,12 @@ impl ChatConsumer {
                 Verdict::Pass => {}
                 Verdict::Wait(ms) => {
                     let code = ErrorCode::RateLimited;
-                    let id = moorline_protocol::parse(text).map_or_else(|refused| refused.id, |(id, _)| id);
-                    return self.answer(connection, &Reply::failure(id, code, code.text().to_owned(), Some(ms)));
+                    let id = moorline_protocol::parse(text)
+                        .map_or_else(|refused| refused.id, |(id, _)| id);
+                    return self.answer(
+                        connection,
+                        &Reply::failure(id, code, code.text().to_owned(), Some(ms)),
+                    );
                 }
                 Verdict::Close => return Err(Close::new(CloseCode::TOO_MANY, "too many commands")),
             }
@@ -105,18 +111,30 @@ impl ChatConsumer {
         }
     }
 
-    fn begin(&mut self, id: Option<u64>, command: Command, connection: &Connection) -> Result<(), Close> {
+    fn begin(
+        &mut self,
+        id: Option<u64>,
+        command: Command,
+        connection: &Connection,
+    ) -> Result<(), Close> {
         match &mut self.phase {
             Phase::Waiting { cookie, .. } => {
                 let Command::Hello(hello) = command else { return hello_first(id, connection) };
-                let job = hello::greet(self.settings.clone(), cookie.take(), id, hello, connection.clone());
+                let job = hello::greet(
+                    self.settings.clone(),
+                    cookie.take(),
+                    id,
+                    hello,
+                    connection.clone(),
+                );
                 self.phase = Phase::Greeting;
                 self.pending.push_back(Pending::Greeting(Box::pin(job)));
                 Ok(())
             }
             Phase::Greeting => Ok(()),
             Phase::Live(live) => {
-                let begun = commands::begin(&self.settings.chat, live, id, command, connection.outbox());
+                let begun =
+                    commands::begin(&self.settings.chat, live, id, command, connection.outbox());
                 self.pending.extend(begun);
                 Ok(())
             }
@@ -172,7 +190,13 @@ fn expiry(expires_ms: u64) -> Instant {
 
 impl Consumer for ChatConsumer {
     async fn connect(&mut self, scope: &Scope) -> Result<Accept, Refusal> {
-        let unavailable = |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", ErrorCode::Unavailable.text());
+        let unavailable = |_| {
+            Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                ErrorCode::Unavailable.text(),
+            )
+        };
         let identity = self.settings.auth.by_cookie(&scope.headers).await.map_err(unavailable)?;
         if let Phase::Waiting { cookie, until } = &mut self.phase {
             *cookie = identity.map(Box::new);
@@ -191,14 +215,19 @@ impl Consumer for ChatConsumer {
                 let refused = Refused {
                     id: None,
                     code: ErrorCode::BadJson,
-                    message: "Binary messages are not part of this protocol; send JSON as text.".into(),
+                    message: "Binary messages are not part of this protocol; send JSON as text."
+                        .into(),
                 };
                 self.refuse(refused, connection)
             }
         }
     }
 
-    fn poll_progress(&mut self, cx: &mut Context<'_>, connection: &Connection) -> Poll<Result<(), Close>> {
+    fn poll_progress(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &Connection,
+    ) -> Poll<Result<(), Close>> {
         if let Err(close) = self.poll_pending(cx, connection) {
             return Poll::Ready(Err(close));
         }
@@ -225,7 +254,9 @@ impl Consumer for ChatConsumer {
 
     fn on_deadline(&mut self, _now: Instant, connection: &Connection) -> Result<(), Close> {
         match &self.phase {
-            Phase::Waiting { .. } => Err(Close::new(CloseCode::BAD_CLIENT, "no hello within 10 seconds")),
+            Phase::Waiting { .. } => {
+                Err(Close::new(CloseCode::BAD_CLIENT, "no hello within 10 seconds"))
+            }
             Phase::Greeting => Ok(()),
             Phase::Live(_) => {
                 let goodbye = Goodbye { code: CloseCode::TOKEN.0, reconnect: true, after_ms: 0 };

@@ -44,10 +44,13 @@ impl Pending {
             }
             Self::Created { id, reply } => {
                 let Poll::Ready(created) = Pin::new(reply).poll(cx) else { return Poll::Pending };
-                created.map_or_else(|error| refusal(*id, &error.into()), |created| found(*id, created))
+                created
+                    .map_or_else(|error| refusal(*id, &error.into()), |created| found(*id, created))
             }
             Self::Reading(job) => {
-                let Poll::Ready((reply, follow)) = job.as_mut().poll(cx) else { return Poll::Pending };
+                let Poll::Ready((reply, follow)) = job.as_mut().poll(cx) else {
+                    return Poll::Pending;
+                };
                 if let Some(reply) = reply {
                     outbox.reply(reply.frame());
                 }

@@ -1,0 +1,78 @@
+//! What is never stored: typing, presence, receipts.
+
+mod harness;
+
+use std::time::{Duration, Instant};
+
+use harness::{TestChat, user};
+use moorline_protocol::{Presence, Read, Seq};
+use serde_json::json;
+
+#[tokio::test]
+async fn typing_is_told_to_the_room_and_ends_with_the_message() {
+    let chat = TestChat::with_room(&["ann", "bob"]).await;
+    let (ann, bob) = (chat.live("ann").await, chat.live("bob").await);
+    let now = Instant::now();
+    chat.chat.hub().typed(&ann.listener, &chat.room, now);
+    assert_eq!(bob.frames(), [json!({"type": "typing", "room": chat.room, "users": ["ann"], "more": 0})]);
+    chat.send("ann", "done").await;
+    chat.chat.hub().typed(&bob.listener, &chat.room, now + Duration::from_secs(2));
+    let typing: Vec<_> = ann.frames().into_iter().filter(|frame| frame["type"] == "typing").collect();
+    assert_eq!(typing.last().map(|frame| &frame["users"]), Some(&json!(["bob"])));
+}
+
+#[tokio::test]
+async fn one_who_is_not_in_the_room_types_to_nobody() {
+    let chat = TestChat::with_room(&["ann", "bob"]).await;
+    let bob = chat.live("bob").await;
+    let eve = chat.window("eve");
+    chat.chat.hub().typed(&eve.listener, &chat.room, Instant::now());
+    assert!(bob.frames().is_empty());
+}
+
+#[tokio::test]
+async fn a_read_marker_is_told_after_its_commit_and_only_grows() {
+    let chat = TestChat::with_room(&["ann", "bob"]).await;
+    let (ann, bob) = (chat.live("ann").await, chat.live("bob").await);
+    let sent = chat.send("ann", "hi").await;
+    bob.frames();
+    for seq in [sent.seq, Seq(1)] {
+        chat.chat.read(&user("bob"), Read { room: chat.room.clone(), seq });
+    }
+    chat.chat.store().flush().await.unwrap();
+    let receipts: Vec<_> = ann.frames().into_iter().filter(|frame| frame["type"] == "receipt").collect();
+    assert_eq!(receipts, [json!({"type": "receipt", "room": chat.room, "user": "bob", "seq": sent.seq.0})]);
+}
+
+#[tokio::test]
+async fn coming_is_told_once_and_going_after_the_grace() {
+    let chat = TestChat::with_room(&["ann", "bob"]).await;
+    let bob = chat.live("bob").await;
+    let ann = chat.live("ann").await;
+    chat.chat.hub().set_members(&chat.room, 2);
+    let hub = chat.chat.hub();
+    hub.tell_coming(&ann.listener, 5);
+    hub.tell_coming(&ann.listener, 6);
+    assert_eq!(bob.frames(), [json!({"type": "presence", "user": "ann", "state": "online", "at": 5})]);
+    ann.close();
+    hub.tick(Instant::now(), 7);
+    assert!(bob.frames().is_empty());
+    assert_eq!(hub.presence(&user("ann")), Presence::Online);
+    hub.tick(Instant::now() + Duration::from_secs(31), 8);
+    assert_eq!(bob.frames(), [json!({"type": "presence", "user": "ann", "state": "offline", "at": 8})]);
+}
+
+#[tokio::test]
+async fn a_revoked_session_is_closed_and_told_not_to_come_back() {
+    let chat = TestChat::with_room(&["ann", "bob"]).await;
+    let ann = chat.live("ann").await;
+    chat.chat.store().revoke_sessions(user("ann"), 9).await.unwrap();
+    let context = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut said = Vec::new();
+    let drained = ann.listener.outbox().drain(&context, |frame| {
+        said.push(String::from_utf8_lossy(frame.payload()).into_owned());
+        true
+    });
+    assert_eq!(said, [r#"{"type":"goodbye","code":4403,"reconnect":false,"after_ms":0}"#]);
+    assert!(matches!(drained, moorline_chat::Drained::Close(close) if close.code.0 == 4403));
+}

@@ -1,0 +1,147 @@
+//! A chat over a real store in a temporary folder, and people who look into their outboxes.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use moorline_chat::{Chat, Directory, Drained, Followed, Listener, Notice, Outbox};
+use moorline_protocol::{Cid, Epoch, Position, RoomId, RoomKind, Seq, UserId};
+use moorline_store::{Create, Send, Store, StoreConfig, Stored};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Room for far more than a test sends.
+const PLENTY: usize = 1 << 20;
+
+pub struct TestChat {
+    pub chat: Arc<Chat>,
+    pub room: RoomId,
+    pub epoch: Epoch,
+    cids: AtomicU64,
+    _folder: TempDir,
+}
+
+pub fn user(name: &str) -> UserId {
+    UserId::new(name).unwrap()
+}
+
+impl TestChat {
+    /// A group room of these people; the first is its owner.
+    pub async fn with_room(names: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, commits) = Store::open(StoreConfig::new(folder.path())).unwrap();
+        let (chat, _) = Chat::start(store, commits, Directory::All);
+        for name in names.iter().chain(&["eve"]) {
+            chat.store().put_user(user(name), (*name).to_owned(), 1).await.unwrap();
+        }
+        let create = Create {
+            by: Some(user(names[0])),
+            id: None,
+            cid: Cid::new("create").unwrap(),
+            kind: RoomKind::Group,
+            name: Some("Ops".into()),
+            members: names[1..].iter().map(|name| user(name)).collect(),
+            at_ms: 1,
+        };
+        let created = chat.store().create(create).await.unwrap();
+        Self { chat, room: created.room, epoch: created.epoch, cids: AtomicU64::new(0), _folder: folder }
+    }
+
+    pub fn fresh_cid(&self) -> Cid {
+        Cid::new(format!("c{}", self.cids.fetch_add(1, Ordering::Relaxed))).unwrap()
+    }
+
+    pub async fn send(&self, from: &str, body: &str) -> Stored {
+        self.send_with(from, body, self.fresh_cid()).await.unwrap()
+    }
+
+    pub async fn send_with(&self, from: &str, body: &str, cid: Cid) -> Result<Stored, moorline_store::Error> {
+        let room = self.room.clone();
+        self.chat.store().send(Send { from: user(from), room, cid, body: body.into(), reply_to: None, at_ms: 2 }).await
+    }
+
+    pub async fn head(&self) -> Seq {
+        self.chat.store().head(&self.room).await.unwrap().head
+    }
+
+    /// A window of a person, in no room yet.
+    pub fn window(&self, name: &str) -> Window {
+        self.window_with(name, PLENTY)
+    }
+
+    pub fn window_with(&self, name: &str, limit_bytes: usize) -> Window {
+        let outbox = Arc::new(Outbox::new(limit_bytes));
+        let listener = Listener::new(user(name), name.into(), None, outbox);
+        self.chat.hub().came(&listener);
+        Window { listener, chat: self.chat.clone() }
+    }
+
+    /// A window that follows the room from its head.
+    pub async fn live(&self, name: &str) -> Window {
+        let window = self.window(name);
+        assert_eq!(window.follow(self, self.head().await).await, Followed::Live);
+        window
+    }
+
+    pub async fn remove(&self, by: &str, whom: &str) -> Stored {
+        let removed = self.chat.remove(Some(&user(by)), self.room.clone(), self.fresh_cid(), vec![user(whom)], 3);
+        removed.unwrap().await.unwrap()
+    }
+
+    pub async fn invite(&self, by: &str, whom: &str) -> Stored {
+        let invited = self.chat.invite(Some(&user(by)), self.room.clone(), self.fresh_cid(), vec![user(whom)], 3);
+        invited.unwrap().await.unwrap()
+    }
+}
+
+pub struct Window {
+    pub listener: Arc<Listener>,
+    chat: Arc<Chat>,
+}
+
+impl Window {
+    pub async fn follow(&self, chat: &TestChat, from: Seq) -> Followed {
+        self.chat.follow(&self.listener, &chat.room, (chat.epoch, from)).await.unwrap()
+    }
+
+    pub async fn resume(&self, chat: &TestChat, from: Position) -> usize {
+        self.chat.resume(&self.listener, &chat.room, from, 1_000).await.unwrap()
+    }
+
+    /// Everything that came since the last look.
+    pub fn frames(&self) -> Vec<Value> {
+        let mut frames = Vec::new();
+        let context = Context::from_waker(Waker::noop());
+        let drained = self.listener.outbox().drain(&context, |frame| {
+            frames.push(serde_json::from_slice(frame.payload()).unwrap());
+            true
+        });
+        assert_eq!(drained, Drained::Empty);
+        frames
+    }
+
+    /// The seqs of the events that came since the last look.
+    pub fn seqs(&self) -> Vec<u64> {
+        self.frames().iter().filter(|frame| frame["type"] == "event").filter_map(|frame| frame["seq"].as_u64()).collect()
+    }
+
+    /// The events that came since the last look, as `seq from: body`.
+    pub fn messages(&self) -> Vec<String> {
+        let is_message = |frame: &&Value| frame["kind"] == "message";
+        let text = |frame: &Value| format!("{} {}: {}", frame["seq"], frame["from"].as_str().unwrap(), frame["body"].as_str().unwrap());
+        self.frames().iter().filter(is_message).map(text).collect()
+    }
+
+    pub fn notices(&self) -> Vec<Notice> {
+        match self.listener.outbox().poll_notices(&Context::from_waker(Waker::noop())) {
+            Poll::Ready(notices) => notices,
+            Poll::Pending => Vec::new(),
+        }
+    }
+
+    pub fn close(&self) {
+        self.chat.hub().went(&self.listener, Instant::now());
+    }
+}
