@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
@@ -32,8 +32,8 @@ pub(crate) struct Shared {
     outbox: Arc<Outbox>,
     /// The driver's waker, for what does not come through the outbox.
     pub(crate) waker: AtomicWaker,
-    /// Milliseconds after which the client should come back, plus one; 0 while no drain has begun.
-    drain: AtomicU64,
+    /// Whether `rare` holds news for the driver, so that it need not lock to see that there is none.
+    has_news: AtomicBool,
     /// What is rarely looked at.
     rare: Mutex<Rare>,
 }
@@ -43,6 +43,16 @@ struct Rare {
     user: Option<UserId>,
     application_ping: Option<Frame>,
     unauthenticated: Option<UnauthenticatedSlot>,
+    news: News,
+}
+
+/// What was asked of the driver since it last looked.
+#[derive(Default, Clone, Copy)]
+pub(crate) struct News {
+    /// The client wants a ping in each interval.
+    pub(crate) is_steady: bool,
+    /// The server stops; the client should come back after this time.
+    pub(crate) drain: Option<Duration>,
 }
 
 impl Connection {
@@ -51,10 +61,10 @@ impl Connection {
         user: Option<UserId>,
         unauthenticated: Option<UnauthenticatedSlot>,
     ) -> Self {
-        let rare = Mutex::new(Rare { user, application_ping: None, unauthenticated });
+        let rare = Mutex::new(Rare { user, unauthenticated, ..Rare::default() });
         let id = ConnectionId(rand::random());
-        let waker = AtomicWaker::new();
-        Self { shared: Arc::new(Shared { id, outbox, waker, drain: AtomicU64::new(0), rare }) }
+        let (waker, has_news) = (AtomicWaker::new(), AtomicBool::new(false));
+        Self { shared: Arc::new(Shared { id, outbox, waker, has_news, rare }) }
     }
 
     /// This connection's name.
@@ -108,8 +118,10 @@ impl Connection {
 
     /// From now on this frame goes out every `ping_interval`, for clients that cannot see protocol pings.
     pub fn set_application_ping(&self, frame: Frame) {
-        self.shared.rare.lock().application_ping = Some(frame);
-        self.shared.waker.wake();
+        self.shared.tell(|rare| {
+            rare.application_ping = Some(frame);
+            rare.news.is_steady = true;
+        });
     }
 
     pub(crate) fn application_ping(&self) -> Option<Frame> {
@@ -124,18 +136,22 @@ impl Connection {
 impl Shared {
     /// Asks the driver to tell its consumer that the server stops.
     pub(crate) fn begin_drain(&self, after: Duration) {
-        let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX - 1);
-        self.drain.store(after_ms + 1, Ordering::Release);
+        self.tell(|rare| rare.news.drain = Some(after));
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut Rare)) {
+        change(&mut self.rare.lock());
+        self.has_news.store(true, Ordering::Release);
         self.waker.wake();
     }
 
-    /// The drain that was asked for, once.
-    pub(crate) fn take_drain(&self) -> Option<Duration> {
-        if self.drain.load(Ordering::Acquire) == 0 {
+    /// What was asked for, once.
+    pub(crate) fn take_news(&self) -> Option<News> {
+        if !self.has_news.load(Ordering::Acquire) {
             return None;
         }
-        let asked = self.drain.swap(0, Ordering::AcqRel);
-        asked.checked_sub(1).map(Duration::from_millis)
+        self.has_news.store(false, Ordering::Release);
+        Some(std::mem::take(&mut self.rare.lock().news))
     }
 }
 

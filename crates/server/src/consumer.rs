@@ -18,10 +18,7 @@ use crate::scope::Scope;
 /// The code behind one WebSocket.
 pub trait Consumer: Sized + Send + 'static {
     /// Decides before the handshake is answered: accept, with a subprotocol or without, or refuse with an HTTP status.
-    fn connect(
-        &mut self,
-        _scope: &Scope,
-    ) -> impl Future<Output = Result<Accept, Refusal>> + Send {
+    fn connect(&mut self, _scope: &Scope) -> impl Future<Output = Result<Accept, Refusal>> + Send {
         async { Ok(Accept::new()) }
     }
 
@@ -108,8 +105,7 @@ impl Accept {
     /// Speaks this subprotocol if the client offers it.
     #[must_use]
     pub fn subprotocol(mut self, wanted: &str, scope: &Scope) -> Self {
-        self.subprotocol =
-            scope.subprotocols.iter().find(|offered| *offered == wanted).cloned();
+        self.subprotocol = scope.subprotocols.iter().find(|offered| *offered == wanted).cloned();
         self
     }
 

@@ -1,1 +1,39 @@
-//! Placeholder
+//! Connections and HTTP of Moorline: accept loop, WebSocket, consumers, health, metrics.
+//!
+//! A `Server` takes bound listeners, an axum router for HTTP and routes of consumers for WebSockets. What a consumer
+//! does with its connection is its own affair; the rules of chat live in `moorline-chat`, behind the chat consumer.
+
+mod accept;
+mod admission;
+mod answer;
+pub mod api;
+pub mod auth;
+mod body;
+mod connection;
+mod consumer;
+mod health;
+mod http_io;
+mod limits;
+mod metrics;
+mod proxy;
+mod registry;
+mod route;
+mod scope;
+mod server;
+mod service;
+pub mod session;
+mod websocket;
+
+pub use accept::Listener;
+pub use admission::{Admission, OriginCheck, Origins};
+pub use answer::PAGE_CSP;
+pub use connection::{Connection, ConnectionId};
+pub use consumer::{Accept, Closed, Consumer, Incoming, Refusal, Side};
+pub use health::ReadyCheck;
+pub use metrics::Metrics;
+pub use moorline_chat::{Close, Outbox};
+pub use proxy::{InvalidNetwork, Network};
+pub use route::{DEFAULT_MESSAGE_BYTES, Route};
+pub use scope::{ClientAddress, Scope};
+pub use server::{Server, ServerConfig};
+pub use websocket::{Pace, Violation};

@@ -1,0 +1,79 @@
+//! `/livez`, `/readyz` and `/metrics`: what operators and their machines ask.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, Method, StatusCode, header};
+use serde_json::json;
+
+use crate::answer;
+use crate::metrics::Metrics;
+
+/// One part's word on whether it can serve; the text says what is wrong.
+pub type ReadyCheck = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// Whether this server wants new work.
+#[derive(Default)]
+pub(crate) struct Health {
+    pub(crate) checks: Vec<(&'static str, ReadyCheck)>,
+    draining: AtomicBool,
+}
+
+impl Health {
+    pub(crate) fn begin_drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    fn ready(&self) -> Response {
+        let failing: Vec<_> = self
+            .checks
+            .iter()
+            .filter_map(|(part, check)| Some(json!({"part": part, "error": check().err()?})))
+            .collect();
+        let (draining, is_ready) = (self.is_draining(), failing.is_empty() && !self.is_draining());
+        let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let body = json!({"ready": is_ready, "draining": draining, "failing": failing});
+        typed((status, body.to_string()), "application/json")
+    }
+
+    /// The answer, if the path is one of the three. `may_read_metrics` says whether this peer or listener may.
+    pub(crate) fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        metrics: &Metrics,
+        may_read_metrics: bool,
+    ) -> Option<Response> {
+        if !matches!(path, "/livez" | "/readyz" | "/metrics") {
+            return None;
+        }
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            return Some(answer::error(status, "method_not_allowed", "Only GET is known here."));
+        }
+        Some(match path {
+            "/livez" => typed((StatusCode::OK, "ok\n".to_owned()), "text/plain; charset=utf-8"),
+            "/readyz" => self.ready(),
+            _ if may_read_metrics => {
+                let form = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+                typed((StatusCode::OK, metrics.render()), form)
+            }
+            _ => {
+                let text =
+                    "Metrics are for this machine only; --metrics-bind opens them elsewhere.";
+                answer::error(StatusCode::FORBIDDEN, "forbidden", text)
+            }
+        })
+    }
+}
+
+fn typed(response: (StatusCode, String), form: &'static str) -> Response {
+    let mut response = response.into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(form));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

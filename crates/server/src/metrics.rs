@@ -1,0 +1,118 @@
+//! What the server counts, in Prometheus' text form. Names begin with `moorline_`; no label names a person or a room.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use crate::consumer::{Closed, Side};
+
+/// The transport's own metrics and the registry into which other parts put theirs.
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    pub(crate) connections: Gauge,
+    pub(crate) closes: Family<CloseLabels, Counter>,
+    pub(crate) durations: Histogram,
+    pub(crate) ping_rtt: Histogram,
+    pub(crate) pong_timeouts: Counter,
+    pub(crate) slow_reader_closes: Counter,
+    pub(crate) panics: Counter,
+    pub(crate) refused: Family<RefusedLabels, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct CloseLabels {
+    code: u16,
+    side: Side,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RefusedLabels {
+    reason: &'static str,
+}
+
+impl EncodeLabelValue for Side {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        EncodeLabelValue::encode(&self.as_str(), encoder)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// A registry with the transport's metrics in it.
+    #[must_use]
+    pub fn new() -> Self {
+        let metrics = Self {
+            registry: Mutex::new(Registry::with_prefix("moorline")),
+            connections: Gauge::default(),
+            closes: Family::default(),
+            durations: Histogram::new(exponential_buckets(0.1, 8.0, 8)),
+            ping_rtt: Histogram::new(exponential_buckets(0.001, 4.0, 8)),
+            pong_timeouts: Counter::default(),
+            slow_reader_closes: Counter::default(),
+            panics: Counter::default(),
+            refused: Family::default(),
+        };
+        metrics.register_all();
+        metrics
+    }
+
+    fn register_all(&self) {
+        let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        self.register(|to| {
+            to.register("build", "This build", version);
+            to.register("connections", "Open connections", self.connections.clone());
+            to.register("closes", "Closed connections by code and side", self.closes.clone());
+            let durations = self.durations.clone();
+            to.register("connection_duration_seconds", "Ages of closed connections", durations);
+            to.register("ping_rtt_seconds", "Round trips of pings", self.ping_rtt.clone());
+            let timeouts = self.pong_timeouts.clone();
+            to.register("pong_timeouts", "Connections closed after silence", timeouts);
+            let slow = self.slow_reader_closes.clone();
+            to.register("slow_reader_closes", "Connections closed without progress", slow);
+            to.register("connection_panics", "Connections ended by a panic", self.panics.clone());
+            let refused = self.refused.clone();
+            to.register("handshakes_refused", "Refused handshakes and sockets", refused);
+        });
+    }
+
+    /// Lets another part put its metrics in.
+    pub fn register(&self, add: impl FnOnce(&mut Registry)) {
+        add(&mut self.registry.lock());
+    }
+
+    /// Everything in the text form that `/metrics` answers.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        if encode(&mut text, &self.registry.lock()).is_err() {
+            text.clear();
+        }
+        text
+    }
+
+    pub(crate) fn closed(&self, closed: &Closed, age: Duration) {
+        let labels = CloseLabels { code: closed.code.0, side: closed.side };
+        self.closes.get_or_create(&labels).inc();
+        self.durations.observe(age.as_secs_f64());
+        if closed.code == moorline_protocol::CloseCode::SLOW_READER {
+            self.slow_reader_closes.inc();
+        }
+    }
+
+    pub(crate) fn refused(&self, reason: &'static str) {
+        self.refused.get_or_create(&RefusedLabels { reason }).inc();
+    }
+}

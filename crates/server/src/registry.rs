@@ -1,0 +1,71 @@
+//! All open connections of this server, so that a drain can tell each of them and wait for the last.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::connection::{Connection, ConnectionId, Shared};
+use crate::metrics::Metrics;
+
+/// The open connections.
+pub(crate) struct Registry {
+    connections: Mutex<HashMap<ConnectionId, Weak<Shared>>>,
+    emptied: Notify,
+    metrics: Arc<Metrics>,
+}
+
+/// One connection's place in the registry; it is given back at the end.
+pub(crate) struct Registration {
+    registry: Arc<Registry>,
+    id: ConnectionId,
+}
+
+impl Registry {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { connections: Mutex::default(), emptied: Notify::new(), metrics }
+    }
+
+    pub(crate) fn register(self: &Arc<Self>, connection: &Connection) -> Registration {
+        let id = connection.id();
+        self.connections.lock().insert(id, Arc::downgrade(connection.shared()));
+        self.metrics.connections.inc();
+        Registration { registry: Arc::clone(self), id }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.connections.lock().len()
+    }
+
+    /// Tells every connection to end; each is given a random moment within `spread` to come back.
+    pub(crate) fn drain(&self, spread: Duration) {
+        let open: Vec<_> = self.connections.lock().values().filter_map(Weak::upgrade).collect();
+        for connection in open {
+            connection.begin_drain(spread.mul_f64(rand::random::<f64>()));
+        }
+    }
+
+    /// Waits until the last connection is gone.
+    pub(crate) async fn empty(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.len() == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut connections = self.registry.connections.lock();
+        connections.remove(&self.id);
+        self.registry.metrics.connections.dec();
+        if connections.is_empty() {
+            self.registry.emptied.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The server: HTTP by an axum router, WebSockets by routes of consumers, on listeners that the caller has bound.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use moorline_chat::DEFAULT_LIMIT_BYTES;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::accept::{Entrance, Listener, accept_all};
+use crate::health::{Health, ReadyCheck};
+use crate::limits::{HandshakeRate, Unauthenticated};
+use crate::metrics::Metrics;
+use crate::proxy::Network;
+use crate::registry::Registry;
+use crate::route::Route;
+use crate::service::{MetricsFor, Site};
+use crate::websocket::{Pace, Settings};
+
+/// The transport's settings. All have defaults that suit a public server.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Pings and the end of silent peers.
+    pub pace: Pace,
+    /// Handshakes a second and address: a household of tabs coming back at once passes, a flood does not.
+    pub handshakes_per_second: u32,
+    /// Sockets whose person is not known yet.
+    pub unauthenticated_sockets: usize,
+    /// Whether clients on this machine, which no proxy stands before, are limited too.
+    pub limit_loopback: bool,
+    /// Proxies on other machines whose word on the client's address is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// The longest body of an HTTP request.
+    pub body_bytes: usize,
+    /// Bytes of live events that may wait for one connection.
+    pub outbox_bytes: usize,
+    /// Clients that a drain sends away are asked to come back within this time, each at a random moment of it.
+    pub drain_spread: Duration,
+    /// A drain ends at the latest after this, below the 30 s after which orchestrators kill.
+    pub drain_timeout: Duration,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            pace: Pace::default(),
+            handshakes_per_second: 20,
+            unauthenticated_sockets: 1000,
+            limit_loopback: false,
+            trusted_proxies: Vec::new(),
+            body_bytes: 1024 * 1024,
+            outbox_bytes: DEFAULT_LIMIT_BYTES,
+            drain_spread: Duration::from_secs(3),
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A server that is being put together.
+pub struct Server {
+    config: ServerConfig,
+    router: Router,
+    routes: Vec<Route>,
+    listeners: Vec<Listener>,
+    metrics_listeners: Vec<Listener>,
+    metrics: Arc<Metrics>,
+    health: Health,
+}
+
+impl Server {
+    /// A server without routes or listeners.
+    #[must_use]
+    pub fn new(config: ServerConfig) -> Self {
+        Self {
+            config,
+            router: Router::new(),
+            routes: Vec::new(),
+            listeners: Vec::new(),
+            metrics_listeners: Vec::new(),
+            metrics: Arc::default(),
+            health: Health::default(),
+        }
+    }
+
+    /// Answers HTTP requests that are for no WebSocket route. Each request carries a `ClientAddress` extension.
+    #[must_use]
+    pub fn http(mut self, router: Router) -> Self {
+        self.router = router;
+        self
+    }
+
+    /// Serves a path by consumers; the first route that fits is taken.
+    #[must_use]
+    pub fn websocket(mut self, route: Route) -> Self {
+        self.routes.push(route);
+        self
+    }
+
+    /// Accepts connections from there too.
+    #[must_use]
+    pub fn listen(mut self, listener: impl Into<Listener>) -> Self {
+        self.listeners.push(listener.into());
+        self
+    }
+
+    /// Serves the metrics to whoever reaches this listener, and then nowhere else.
+    #[must_use]
+    pub fn listen_for_metrics(mut self, listener: impl Into<Listener>) -> Self {
+        self.metrics_listeners.push(listener.into());
+        self
+    }
+
+    /// Counts here instead of in a registry of its own.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Asks this part on `/readyz`; it must answer at once.
+    #[must_use]
+    pub fn ready_when(mut self, part: &'static str, check: ReadyCheck) -> Self {
+        self.health.checks.push((part, check));
+        self
+    }
+
+    /// Serves until `shutdown`, then drains: not ready, no new connections, every client told, an end in bounded time.
+    ///
+    /// # Errors
+    /// When a listener cannot be used.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let mut metrics_entrances = Vec::new();
+        for listener in self.metrics_listeners {
+            metrics_entrances.push(Entrance::new(listener)?);
+        }
+        let mut entrances = Vec::new();
+        for listener in self.listeners {
+            entrances.push(Entrance::new(listener)?);
+        }
+        let metrics = self.metrics;
+        let site = Arc::new(Site {
+            router: self.router,
+            routes: self.routes,
+            health: self.health,
+            registry: Arc::new(Registry::new(Arc::clone(&metrics))),
+            settings: Arc::new(Settings { pace: self.config.pace, metrics: Arc::clone(&metrics) }),
+            rate: HandshakeRate::new(self.config.handshakes_per_second),
+            unauthenticated: Unauthenticated::new(self.config.unauthenticated_sockets),
+            metrics_for: if metrics_entrances.is_empty() {
+                MetricsFor::Local
+            } else {
+                MetricsFor::Nobody
+            },
+            config: self.config,
+            metrics,
+        });
+        let (drain, draining) = watch::channel(false);
+        let mut accepting = JoinSet::new();
+        for entrance in entrances {
+            accepting.spawn(accept_all(entrance, Arc::clone(&site), draining.clone()));
+        }
+        let metrics_site = Arc::new(metrics_site(&site));
+        for entrance in metrics_entrances {
+            accepting.spawn(accept_all(entrance, Arc::clone(&metrics_site), draining.clone()));
+        }
+        shutdown.await;
+        site.health.begin_drain();
+        accepting.shutdown().await;
+        drain.send_replace(true);
+        drain_all(&site).await;
+        Ok(())
+    }
+}
+
+async fn drain_all(site: &Site) {
+    let open = site.registry.len();
+    tracing::info!(connections = open, "draining");
+    site.registry.drain(site.config.drain_spread);
+    if tokio::time::timeout(site.config.drain_timeout, site.registry.empty()).await.is_err() {
+        tracing::warn!(connections = site.registry.len(), "some connections did not end in time");
+    }
+}
+
+/// What listens for metrics alone: the same counters, nothing else.
+fn metrics_site(site: &Site) -> Site {
+    Site {
+        router: Router::new(),
+        routes: Vec::new(),
+        config: site.config.clone(),
+        health: Health::default(),
+        registry: Arc::clone(&site.registry),
+        settings: Arc::clone(&site.settings),
+        rate: HandshakeRate::new(site.config.handshakes_per_second),
+        unauthenticated: Unauthenticated::new(site.config.unauthenticated_sockets),
+        metrics_for: MetricsFor::All,
+        metrics: Arc::clone(&site.metrics),
+    }
+}

@@ -1,0 +1,330 @@
+//! One socket from its first byte to its upgrade: HTTP by hyper, WebSocket handshakes by the routes, the rest by axum.
+//!
+//! What is needed only for HTTP, hyper's buffers above all, ends with this task: an upgraded socket goes on in a small
+//! task of its own.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
+use http::{HeaderValue, Request, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use moorline_chat::Outbox;
+use parking_lot::Mutex;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+use tower::ServiceExt;
+
+use crate::answer;
+use crate::body::TimedBody;
+use crate::connection::Connection;
+use crate::consumer::Refusal;
+use crate::health::Health;
+use crate::http_io::{Framing, HttpIo};
+use crate::limits::{HandshakeRate, Unauthenticated, UnauthenticatedSlot};
+use crate::metrics::Metrics;
+use crate::proxy::client_address;
+use crate::registry::Registry;
+use crate::route::{Accepted, Route, Start};
+use crate::scope::{ClientAddress, Scope};
+use crate::server::ServerConfig;
+use crate::websocket::{Opening, Settings, Socket, accept_key, is_upgrade, subprotocols};
+
+/// Whoever has not sent a request's head by then is cut, also on a connection that is kept for the next request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest head of a request.
+const HEAD_BYTES: usize = 16 * 1024;
+/// The most headers of a request.
+const HEADERS: usize = 100;
+/// How long admissions and a consumer's `connect` may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the end of an HTTP connection waits for the peer to end its side, so that it can read the last answer.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What all sockets of a server share.
+pub(crate) struct Site {
+    pub(crate) router: Router,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) config: ServerConfig,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) health: Health,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) rate: HandshakeRate,
+    pub(crate) unauthenticated: Unauthenticated,
+    pub(crate) metrics_for: MetricsFor,
+}
+
+/// Who may read the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MetricsFor {
+    /// Whoever reaches the listener.
+    All,
+    /// Clients on this machine.
+    Local,
+    /// Nobody here; they have a listener of their own.
+    Nobody,
+}
+
+impl Site {
+    /// Whether rates and counts apply to a client: to all but those on this machine itself.
+    pub(crate) fn limits(&self, client: &ClientAddress) -> bool {
+        self.config.limit_loopback || !client.is_local()
+    }
+}
+
+/// One accepted socket.
+pub(crate) struct Guest {
+    pub(crate) socket: Socket,
+    pub(crate) peer: Option<IpAddr>,
+    pub(crate) slot: Option<UnauthenticatedSlot>,
+}
+
+/// What a socket's task and its service share.
+struct Desk {
+    site: Arc<Site>,
+    peer: Option<IpAddr>,
+    framing: Framing,
+    slot: Mutex<Option<UnauthenticatedSlot>>,
+    handoff: Mutex<Option<Handoff>>,
+}
+
+/// An accepted handshake whose 101 is on its way.
+struct Handoff {
+    start: Start,
+    message_limit: usize,
+    connection: Connection,
+}
+
+/// Serves one socket until it is upgraded or done.
+pub(crate) async fn serve_guest(
+    site: Arc<Site>,
+    guest: Guest,
+    mut draining: watch::Receiver<bool>,
+) {
+    let framing = Framing::default();
+    let desk = Arc::new(Desk {
+        site: Arc::clone(&site),
+        peer: guest.peer,
+        framing: framing.clone(),
+        slot: Mutex::new(guest.slot),
+        handoff: Mutex::new(None),
+    });
+    let service = {
+        let desk = Arc::clone(&desk);
+        hyper::service::service_fn(move |request| answer_boxed(Arc::clone(&desk), request))
+    };
+    let io = TokioIo::new(HttpIo::new(guest.socket, framing));
+    let mut http = builder().serve_connection(io, service);
+    let served = tokio::select! {
+        served = poll_fn(|cx| http.poll_without_shutdown(cx)) => served,
+        () = begun(&mut draining) => {
+            std::pin::Pin::new(&mut http).graceful_shutdown();
+            poll_fn(|cx| http.poll_without_shutdown(cx)).await
+        }
+    };
+    let parts = http.into_parts();
+    let socket = parts.io.into_inner().into_socket();
+    let handoff = desk.handoff.lock().take();
+    match (served, handoff) {
+        (Ok(()), Some(handoff)) => hand_over(&site, handoff, socket, parts.read_buf.to_vec()),
+        (Ok(()), None) => linger(socket).await,
+        (Err(error), _) => tracing::debug!(%error, "an HTTP connection ended"),
+    }
+}
+
+/// Waits for the drain to begin; for ever if the server is gone, whose runtime ends this task too.
+async fn begun(draining: &mut watch::Receiver<bool>) {
+    if draining.wait_for(|draining| *draining).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_header_size(HEAD_BYTES)
+        .max_headers(HEADERS)
+        .half_close(false);
+    builder
+}
+
+fn hand_over(site: &Arc<Site>, handoff: Handoff, socket: Socket, unread: Vec<u8>) {
+    let registration = site.registry.register(&handoff.connection);
+    if site.health.is_draining() {
+        handoff.connection.shared().begin_drain(site.config.drain_spread);
+    }
+    (handoff.start)(Opening {
+        socket,
+        unread,
+        message_limit: handoff.message_limit,
+        connection: handoff.connection,
+        registration,
+        settings: Arc::clone(&site.settings),
+    });
+}
+
+/// Lets the peer read the last answer: an end with unread bytes would reset the socket and take the answer with it.
+async fn linger(mut socket: Socket) {
+    let ended = async {
+        socket.shutdown().await?;
+        let mut scrap = [0; 4096];
+        while socket.read(&mut scrap).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    let _ = timeout(LINGER, ended).await;
+}
+
+type Answer = BoxFuture<'static, Result<Response, Infallible>>;
+
+fn answer_boxed(desk: Arc<Desk>, request: Request<Incoming>) -> Answer {
+    Box::pin(async move {
+        let client =
+            client_address(desk.peer, request.headers(), &desk.site.config.trusted_proxies);
+        let mut response = desk.answer(request, client).await;
+        answer::secure(&mut response, client.secure);
+        Ok(response)
+    })
+}
+
+impl Desk {
+    async fn answer(&self, request: Request<Incoming>, client: ClientAddress) -> Response {
+        let site = &self.site;
+        if self.framing.is_ambiguous() {
+            let text =
+                "A request is framed by Content-Length or by Transfer-Encoding, not by both.";
+            return closing(answer::error(StatusCode::BAD_REQUEST, "invalid", text));
+        }
+        let path = request.uri().path();
+        let may_read = match site.metrics_for {
+            MetricsFor::All => true,
+            MetricsFor::Local => client.is_local(),
+            MetricsFor::Nobody => false,
+        };
+        if let Some(answer) = site.health.answer(request.method(), path, &site.metrics, may_read) {
+            return answer;
+        }
+        let route = site.routes.iter().find_map(|route| Some((route, route.parameters(path)?)));
+        match route {
+            Some((route, parameters)) => {
+                self.upgrade(request, client, route, parameters).await.unwrap_or_else(|refusal| {
+                    site.metrics.refused(refusal.code);
+                    refusal.into_response()
+                })
+            }
+            None => self.http(request, client).await,
+        }
+    }
+
+    async fn http(&self, request: Request<Incoming>, client: ClientAddress) -> Response {
+        let limit = self.site.config.body_bytes;
+        let declared = request.headers().get(header::CONTENT_LENGTH);
+        let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if declared.is_some_and(|length| length > limit as u64) {
+            let text = format!("The body may have at most {limit} bytes.");
+            return closing(answer::error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &text));
+        }
+        let mut request = request.map(|body| Body::new(TimedBody::new(body, limit)));
+        request.extensions_mut().insert(client);
+        let Ok(response) = self.site.router.clone().oneshot(request).await;
+        response
+    }
+
+    /// Answers a handshake: 101 and a handoff, or a refusal.
+    async fn upgrade(
+        &self,
+        request: Request<Incoming>,
+        client: ClientAddress,
+        route: &Route,
+        parameters: Vec<(String, String)>,
+    ) -> Result<Response, Refusal> {
+        if !is_upgrade(&request) {
+            let text = "This path speaks WebSocket only.";
+            return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, "invalid", text));
+        }
+        let key = accept_key(&request)?;
+        self.check_limits(&client)?;
+        let (head, _) = request.into_parts();
+        let mut scope = Scope {
+            subprotocols: subprotocols(&head.headers),
+            uri: head.uri,
+            headers: head.headers,
+            client,
+            user: None,
+            extensions: http::Extensions::new(),
+            parameters,
+        };
+        let Accepted { accept, start } = timeout(CONNECT_TIMEOUT, route.connect(&mut scope))
+            .await
+            .unwrap_or_else(|_| Err(overloaded("The server took too long to decide.")))?;
+        let slot = self.slot(accept.awaits_sign_in, &client)?;
+        let outbox = Arc::new(Outbox::new(self.site.config.outbox_bytes));
+        let connection = Connection::new(outbox, scope.user.take(), slot);
+        let message_limit = route.message_bytes;
+        *self.handoff.lock() = Some(Handoff { start, message_limit, connection });
+        Ok(switching(key, accept.subprotocol.as_deref()))
+    }
+
+    fn check_limits(&self, client: &ClientAddress) -> Result<(), Refusal> {
+        if self.site.health.is_draining() {
+            let text = "The server restarts.";
+            return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "draining", text));
+        }
+        let Some(address) = client.effective().filter(|_| self.site.limits(client)) else {
+            return Ok(());
+        };
+        if !self.site.rate.admit(address, Instant::now()) {
+            let text = "Too many connections from this address; try again in a second.";
+            return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", text));
+        }
+        Ok(())
+    }
+
+    /// The place among the unauthenticated that the connection keeps until its person has signed in.
+    fn slot(
+        &self,
+        awaits_sign_in: bool,
+        client: &ClientAddress,
+    ) -> Result<Option<UnauthenticatedSlot>, Refusal> {
+        let held = self.slot.lock().take();
+        if !awaits_sign_in || !self.site.limits(client) || held.is_some() {
+            return Ok(held.filter(|_| awaits_sign_in));
+        }
+        match self.site.unauthenticated.take() {
+            Some(slot) => Ok(Some(slot)),
+            None => Err(overloaded("Too many connections wait for their sign-in.")),
+        }
+    }
+}
+
+fn overloaded(text: &'static str) -> Refusal {
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", text)
+}
+
+fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+fn switching(key: HeaderValue, subprotocol: Option<&str>) -> Response {
+    let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
+    if let Some(name) = subprotocol.and_then(|name| HeaderValue::from_str(name).ok()) {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, name);
+    }
+    response
+}

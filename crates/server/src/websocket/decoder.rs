@@ -1,0 +1,239 @@
+//! Bytes from a client become messages and control frames.
+//!
+//! What arrives whole, as nearly everything does, is taken straight from the thread's read buffer. Only while a frame
+//! or a fragmented message is incomplete does a connection own memory here, and then as much as has really arrived.
+
+use std::borrow::Cow;
+
+use moorline_protocol::CloseCode;
+
+use super::header::{HEADER_MAX, Header, Opcode, Violation, unmask};
+use super::utf8::Utf8;
+use crate::consumer::Incoming;
+
+/// What one or more frames said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Item {
+    Message(Incoming),
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    /// The peer's close: its code, if it sent one, and its reason.
+    Close(Option<CloseCode>, Cow<'static, str>),
+}
+
+/// The reading half of the protocol, without a socket.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    /// The longest message in bytes, fragments joined.
+    message_limit: usize,
+    partial: Option<Box<Partial>>,
+}
+
+/// What has arrived of something incomplete.
+#[derive(Debug, Default)]
+struct Partial {
+    header: [u8; HEADER_MAX],
+    header_len: usize,
+    frame: Option<OpenFrame>,
+    control: Vec<u8>,
+    message: Option<OpenMessage>,
+}
+
+#[derive(Debug)]
+struct OpenFrame {
+    header: Header,
+    remaining: u64,
+    phase: usize,
+}
+
+#[derive(Debug)]
+struct OpenMessage {
+    is_text: bool,
+    bytes: Vec<u8>,
+    utf8: Utf8,
+}
+
+impl Decoder {
+    pub(crate) fn new(message_limit: usize) -> Self {
+        Self { message_limit, partial: None }
+    }
+
+    /// Reads up to the end of the next item; says how many bytes it took. Without an item, all were taken.
+    pub(crate) fn decode(&mut self, input: &mut [u8]) -> Result<(usize, Option<Item>), Violation> {
+        if self.partial.is_none()
+            && let Some((taken, item)) = self.take_whole(input)?
+        {
+            return Ok((taken, Some(item)));
+        }
+        let mut taken = 0;
+        while taken < input.len() {
+            let partial = self.partial.get_or_insert_default();
+            let (more, item) = partial.advance(&mut input[taken..], self.message_limit)?;
+            taken += more;
+            if partial.is_idle() {
+                self.partial = None;
+            }
+            if item.is_some() {
+                return Ok((taken, item));
+            }
+        }
+        Ok((taken, None))
+    }
+
+    /// Whether a frame or a fragmented message is incomplete.
+    #[cfg(test)]
+    pub(crate) fn holds_memory(&self) -> bool {
+        self.partial.is_some()
+    }
+
+    /// The usual case: one unfragmented frame that is here in full.
+    fn take_whole(&self, input: &mut [u8]) -> Result<Option<(usize, Item)>, Violation> {
+        let Some(header) = Header::parse(input)? else { return Ok(None) };
+        if header.opcode == Opcode::Continuation {
+            return Err(Violation::LoneContinuation);
+        }
+        let payload = within(self.message_limit, 0, &header)?;
+        let end = header.len + payload;
+        if !header.fin || end > input.len() {
+            return Ok(None);
+        }
+        let payload = &mut input[header.len..end];
+        unmask(payload, header.mask, 0);
+        let item = match header.opcode {
+            Opcode::Text => Item::Message(Incoming::Text(text(payload)?.to_owned())),
+            Opcode::Binary => Item::Message(Incoming::Bytes(payload.to_vec())),
+            control => control_item(control, payload)?,
+        };
+        Ok(Some((end, item)))
+    }
+}
+
+impl Partial {
+    fn is_idle(&self) -> bool {
+        self.header_len == 0 && self.frame.is_none() && self.message.is_none()
+    }
+
+    /// One step: a header's bytes or a payload's.
+    fn advance(
+        &mut self,
+        input: &mut [u8],
+        limit: usize,
+    ) -> Result<(usize, Option<Item>), Violation> {
+        let Some(frame) = &mut self.frame else {
+            let taken = self.read_header(input, limit)?;
+            let is_empty = self.frame.as_ref().is_some_and(|frame| frame.remaining == 0);
+            let item = if is_empty { self.end_frame()? } else { None };
+            return Ok((taken, item));
+        };
+        let taken = input.len().min(usize::try_from(frame.remaining).unwrap_or(usize::MAX));
+        let piece = &mut input[..taken];
+        frame.phase = unmask(piece, frame.header.mask, frame.phase);
+        frame.remaining -= taken as u64;
+        let is_end = frame.remaining == 0;
+        if frame.header.opcode.is_control() {
+            self.control.extend_from_slice(piece);
+        } else if let Some(message) = &mut self.message {
+            message.push(piece)?;
+        }
+        let item = if is_end { self.end_frame()? } else { None };
+        Ok((taken, item))
+    }
+
+    fn read_header(&mut self, input: &[u8], limit: usize) -> Result<usize, Violation> {
+        for (at, &byte) in input.iter().enumerate() {
+            self.header[self.header_len] = byte;
+            self.header_len += 1;
+            if let Some(header) = Header::parse(&self.header[..self.header_len])? {
+                self.header_len = 0;
+                self.begin_frame(header, limit)?;
+                return Ok(at + 1);
+            }
+        }
+        Ok(input.len())
+    }
+
+    fn begin_frame(&mut self, header: Header, limit: usize) -> Result<(), Violation> {
+        let so_far = self.message.as_ref().map(|message| message.bytes.len());
+        match (header.opcode, so_far) {
+            (Opcode::Continuation, None) => return Err(Violation::LoneContinuation),
+            (Opcode::Text | Opcode::Binary, Some(_)) => return Err(Violation::Interleaved),
+            (opcode @ (Opcode::Text | Opcode::Binary), None) => {
+                let is_text = opcode == Opcode::Text;
+                let utf8 = Utf8::default();
+                self.message = Some(OpenMessage { is_text, bytes: Vec::new(), utf8 });
+            }
+            _ => {}
+        }
+        if !header.opcode.is_control() {
+            within(limit, so_far.unwrap_or(0), &header)?;
+        }
+        self.frame = Some(OpenFrame { remaining: header.payload, header, phase: 0 });
+        Ok(())
+    }
+
+    fn end_frame(&mut self) -> Result<Option<Item>, Violation> {
+        let Some(frame) = self.frame.take() else { return Ok(None) };
+        if frame.header.opcode.is_control() {
+            let payload = std::mem::take(&mut self.control);
+            return control_item(frame.header.opcode, &payload).map(Some);
+        }
+        if !frame.header.fin {
+            return Ok(None);
+        }
+        self.message.take().map(OpenMessage::end).transpose()
+    }
+}
+
+impl OpenMessage {
+    fn push(&mut self, piece: &[u8]) -> Result<(), Violation> {
+        if self.is_text {
+            self.utf8.push(piece).map_err(|_| Violation::NotUtf8)?;
+        }
+        self.bytes.extend_from_slice(piece);
+        Ok(())
+    }
+
+    fn end(self) -> Result<Item, Violation> {
+        if !self.is_text {
+            return Ok(Item::Message(Incoming::Bytes(self.bytes)));
+        }
+        if !self.utf8.is_whole() {
+            return Err(Violation::NotUtf8);
+        }
+        let text = String::from_utf8(self.bytes).map_err(|_| Violation::NotUtf8)?;
+        Ok(Item::Message(Incoming::Text(text)))
+    }
+}
+
+/// The payload's length, if the message stays within its limit. A control frame has its own.
+fn within(limit: usize, so_far: usize, header: &Header) -> Result<usize, Violation> {
+    let payload = usize::try_from(header.payload).map_err(|_| Violation::TooBig)?;
+    if !header.opcode.is_control() && payload > limit.saturating_sub(so_far) {
+        return Err(Violation::TooBig);
+    }
+    Ok(payload)
+}
+
+fn text(payload: &[u8]) -> Result<&str, Violation> {
+    simdutf8::basic::from_utf8(payload).map_err(|_| Violation::NotUtf8)
+}
+
+fn control_item(opcode: Opcode, payload: &[u8]) -> Result<Item, Violation> {
+    match opcode {
+        Opcode::Ping => Ok(Item::Ping(payload.to_vec())),
+        Opcode::Pong => Ok(Item::Pong(payload.to_vec())),
+        _ => close_item(payload),
+    }
+}
+
+fn close_item(payload: &[u8]) -> Result<Item, Violation> {
+    let (code, reason) = match payload {
+        [] => return Ok(Item::Close(None, "".into())),
+        [_] => return Err(Violation::BadClose),
+        [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
+    };
+    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        return Err(Violation::BadClose);
+    }
+    Ok(Item::Close(Some(CloseCode(code)), text(reason)?.to_owned().into()))
+}

@@ -1,0 +1,56 @@
+//! The WebSocket transport: a server-role frame loop of our own (RFC 6455).
+//!
+//! `header`, `utf8` and `decoder` read frames without a socket, `writer` writes them, `keepalive` has the rules of time,
+//! `link` joins these to one socket, and `driver` runs a consumer on a link.
+
+mod decoder;
+mod driver;
+mod handshake;
+mod header;
+mod keepalive;
+mod link;
+mod socket;
+mod utf8;
+mod writer;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use moorline_chat::Close;
+use moorline_protocol::CloseCode;
+
+pub use header::Violation;
+pub use keepalive::Pace;
+pub(crate) use socket::Socket;
+
+pub(crate) use driver::{Opening, drive};
+pub(crate) use handshake::{accept_key, is_upgrade, subprotocols};
+
+use crate::metrics::Metrics;
+
+/// What all connections of a server share.
+pub(crate) struct Settings {
+    pub(crate) pace: Pace,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// Why the frame loop of a connection ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The peer sent a close frame.
+    Peer { code: Option<CloseCode>, reason: Cow<'static, str> },
+    /// The socket ended without one.
+    Gone(&'static str),
+    /// The server closes, with the whole handshake.
+    Server(Close),
+    /// The server closes a peer that does not read or answer, so it waits for nothing.
+    Abrupt(Close),
+    /// The peer broke the protocol.
+    Violation(Violation),
+}
+
+impl Ending {
+    fn abrupt(code: CloseCode, reason: &'static str) -> Self {
+        Self::Abrupt(Close { code, reason: reason.into() })
+    }
+}

@@ -1,0 +1,287 @@
+//! The writing half of a connection: everything that waits goes into one write.
+//!
+//! Small frames are copied into a buffer of the thread, which costs less than describing each to the kernel; large
+//! ones are written from where they are. A connection owns memory here only while its socket is full.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use moorline_chat::{Close, Drained, Outbox};
+use moorline_protocol::{CloseCode, Frame};
+use tokio::io::AsyncWrite;
+
+use super::socket::Socket;
+
+/// Frames from this size on are written from where they are; below it copying is cheaper.
+pub(crate) const COPY_BORDER: usize = 4096;
+/// No more is gathered for one write once this much is; the socket would not take it.
+const BATCH_BYTES: usize = 64 * 1024;
+/// No more slices than this in one write.
+const BATCH_PIECES: usize = 32;
+/// A close reason may not be longer (RFC 6455 section 5.5: 125 bytes with the code).
+const REASON_MAX: usize = 123;
+
+thread_local! {
+    static BATCH: RefCell<Batch> = const { RefCell::new(Batch { copied: Vec::new(), pieces: Vec::new() }) };
+}
+
+/// What goes into one write.
+struct Batch {
+    /// The bytes of all copied pieces, one after the other.
+    copied: Vec<u8>,
+    pieces: Vec<Piece>,
+}
+
+enum Piece {
+    /// That many bytes of `copied`.
+    Copied(usize),
+    Shared(Frame),
+}
+
+/// What a full socket left of a batch.
+#[derive(Default)]
+struct Unsent {
+    pieces: VecDeque<UnsentPiece>,
+    /// Bytes of the first piece that are written already.
+    written: usize,
+}
+
+enum UnsentPiece {
+    Bytes(Vec<u8>),
+    Shared(Frame),
+}
+
+/// How far a flush came.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Flushed {
+    /// Nothing waits.
+    All,
+    /// Nothing waits, and the outbox asks for a close.
+    Close(Close),
+    /// The socket is full; whether it took anything this time.
+    Blocked { progress: bool },
+}
+
+/// The writing half, without its socket.
+#[derive(Default)]
+pub(crate) struct Writer {
+    /// Control frames, which go before all that is not begun.
+    control: Vec<u8>,
+    unsent: Option<Box<Unsent>>,
+}
+
+impl Writer {
+    pub(crate) fn ping(&mut self, number: u32) {
+        self.control(0x89, &number.to_be_bytes());
+    }
+
+    pub(crate) fn pong(&mut self, payload: &[u8]) {
+        self.control(0x8a, payload);
+    }
+
+    /// Queues the close frame; without a code it is empty, as the answer to an empty one is.
+    pub(crate) fn close(&mut self, code: Option<CloseCode>, reason: &str) {
+        let mut payload = Vec::new();
+        if let Some(code) = code {
+            payload.extend_from_slice(&code.0.to_be_bytes());
+            payload.extend_from_slice(&reason.as_bytes()[..reason.floor_char_boundary(REASON_MAX)]);
+        }
+        self.control(0x88, &payload);
+    }
+
+    fn control(&mut self, first: u8, payload: &[u8]) {
+        self.control.extend_from_slice(&[first, payload.len() as u8]);
+        self.control.extend_from_slice(payload);
+    }
+
+    /// Bytes of control frames that wait.
+    pub(crate) fn control_bytes(&self) -> usize {
+        self.control.len()
+    }
+
+    /// Whether the socket was full at the last flush.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.unsent.is_some()
+    }
+
+    /// Writes all that waits, as far as the socket takes it.
+    pub(crate) fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        socket: &mut Socket,
+        outbox: &Outbox,
+    ) -> io::Result<Flushed> {
+        let mut progress = false;
+        loop {
+            if self.unsent.is_some() && socket.poll_write_ready(cx)?.is_pending() {
+                return Ok(Flushed::Blocked { progress });
+            }
+            let round =
+                BATCH.with_borrow_mut(|batch| self.flush_batch(cx, socket, outbox, batch))?;
+            match round {
+                Round::Written(Drained::More) => progress = true,
+                Round::Written(Drained::Empty) => return Ok(Flushed::All),
+                Round::Written(Drained::Close(close)) => return Ok(Flushed::Close(close)),
+                Round::Blocked { written } => {
+                    progress |= written > 0;
+                    if written == 0 {
+                        return Ok(Flushed::Blocked { progress });
+                    }
+                }
+            }
+        }
+    }
+
+    fn flush_batch(
+        &mut self,
+        cx: &mut Context<'_>,
+        socket: &mut Socket,
+        outbox: &Outbox,
+        batch: &mut Batch,
+    ) -> io::Result<Round> {
+        batch.clear();
+        let skip = self.gather_unsent(batch);
+        let drained = outbox.drain(cx, |frame| batch.take(frame));
+        if batch.pieces.is_empty() {
+            return Ok(Round::Written(drained));
+        }
+        let written = match batch.poll_write(cx, socket, skip) {
+            Poll::Ready(result) => result?,
+            Poll::Pending => 0,
+        };
+        if let Some(unsent) = batch.unsent(skip + written) {
+            self.unsent = Some(unsent);
+            return Ok(Round::Blocked { written });
+        }
+        Ok(Round::Written(drained))
+    }
+
+    /// Puts what is begun first, then control frames, then what else was left. Says how much of the first is written.
+    fn gather_unsent(&mut self, batch: &mut Batch) -> usize {
+        let mut unsent = self.unsent.take().unwrap_or_default();
+        if let Some(begun) = unsent.pieces.pop_front() {
+            batch.push_unsent(begun);
+        }
+        if !self.control.is_empty() {
+            batch.copy(&std::mem::take(&mut self.control));
+        }
+        for piece in std::mem::take(&mut unsent.pieces) {
+            batch.push_unsent(piece);
+        }
+        unsent.written
+    }
+}
+
+enum Round {
+    Written(Drained),
+    Blocked { written: usize },
+}
+
+impl Batch {
+    fn clear(&mut self) {
+        self.copied.clear();
+        self.pieces.clear();
+    }
+
+    /// Takes a frame from the outbox unless the batch is full.
+    fn take(&mut self, frame: &Frame) -> bool {
+        if self.copied.len() >= BATCH_BYTES || self.pieces.len() >= BATCH_PIECES {
+            return false;
+        }
+        if frame.len() < COPY_BORDER {
+            self.copy(frame.websocket());
+        } else {
+            self.pieces.push(Piece::Shared(frame.clone()));
+        }
+        true
+    }
+
+    fn copy(&mut self, bytes: &[u8]) {
+        self.copied.extend_from_slice(bytes);
+        match self.pieces.last_mut() {
+            Some(Piece::Copied(len)) => *len += bytes.len(),
+            _ => self.pieces.push(Piece::Copied(bytes.len())),
+        }
+    }
+
+    fn push_unsent(&mut self, piece: UnsentPiece) {
+        match piece {
+            UnsentPiece::Bytes(bytes) => self.copy(&bytes),
+            UnsentPiece::Shared(frame) => self.pieces.push(Piece::Shared(frame)),
+        }
+    }
+
+    /// One write of everything but the first `skip` bytes.
+    fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        socket: &mut Socket,
+        skip: usize,
+    ) -> Poll<io::Result<usize>> {
+        if let [Piece::Copied(_)] = self.pieces[..] {
+            return Pin::new(socket).poll_write(cx, &self.copied[skip..]);
+        }
+        let mut slices = [IoSlice::new(&[]); BATCH_PIECES + 2];
+        let mut count = 0;
+        for (slice, piece) in slices.iter_mut().zip(self.slices(skip)) {
+            *slice = IoSlice::new(piece);
+            count += 1;
+        }
+        Pin::new(socket).poll_write_vectored(cx, &slices[..count])
+    }
+
+    /// The bytes of each piece, without the first `skip`.
+    fn slices(&self, mut skip: usize) -> impl Iterator<Item = &[u8]> {
+        let mut at = 0;
+        self.pieces.iter().filter_map(move |piece| {
+            let bytes = match piece {
+                Piece::Copied(len) => {
+                    at += len;
+                    &self.copied[at - len..at]
+                }
+                Piece::Shared(frame) => frame.websocket(),
+            };
+            let skipped = skip.min(bytes.len());
+            skip -= skipped;
+            (skipped < bytes.len()).then(|| &bytes[skipped..])
+        })
+    }
+
+    /// What is left after `written` bytes.
+    fn unsent(&mut self, mut written: usize) -> Option<Box<Unsent>> {
+        let mut unsent = Unsent::default();
+        let mut at = 0;
+        for piece in self.pieces.drain(..) {
+            let len = piece.len();
+            let range = at..at + if matches!(piece, Piece::Copied(_)) { len } else { 0 };
+            at = range.end;
+            if written >= len {
+                written -= len;
+                continue;
+            }
+            unsent.pieces.push_back(match piece {
+                Piece::Copied(_) => {
+                    let skipped = std::mem::take(&mut written);
+                    UnsentPiece::Bytes(self.copied[range.start + skipped..range.end].to_vec())
+                }
+                Piece::Shared(frame) => {
+                    unsent.written = std::mem::take(&mut written);
+                    UnsentPiece::Shared(frame)
+                }
+            });
+        }
+        (!unsent.pieces.is_empty()).then(|| Box::new(unsent))
+    }
+}
+
+impl Piece {
+    fn len(&self) -> usize {
+        match self {
+            Self::Copied(len) => *len,
+            Self::Shared(frame) => frame.len(),
+        }
+    }
+}
