@@ -96,7 +96,9 @@ async fn a_slow_reader_leaves_the_feed_and_is_caught_up_without_a_hole() {
     }
     let mut seen = bob.seqs();
     let notices = bob.notices();
-    let [Notice::Behind { from, .. }] = notices.as_slice() else { panic!("the outbox never filled: {notices:?}") };
+    let [Notice::Behind { from, .. }] = notices.as_slice() else {
+        panic!("the outbox never filled: {notices:?}")
+    };
     assert_eq!(seen.last().map(|last| last + 1), Some(from.0));
     let following = bob.follow(&chat, Seq(from.0 - 1));
     tokio::pin!(following);
@@ -191,6 +193,7 @@ async fn a_sender_is_introduced_to_a_newcomer_once() {
     let bob = chat.live("bob").await;
     chat.send("ann", "first").await;
     chat.send("ann", "second").await;
-    let people: Vec<bool> = bob.frames().iter().map(|frame| frame["people"][0]["name"] == "ann").collect();
+    let people: Vec<bool> =
+        bob.frames().iter().map(|frame| frame["people"][0]["name"] == "ann").collect();
     assert_eq!(people, [true, false]);
 }

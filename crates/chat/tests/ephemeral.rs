@@ -14,10 +14,14 @@ async fn typing_is_told_to_the_room_and_ends_with_the_message() {
     let (ann, bob) = (chat.live("ann").await, chat.live("bob").await);
     let now = Instant::now();
     chat.chat.hub().typed(&ann.listener, &chat.room, now);
-    assert_eq!(bob.frames(), [json!({"type": "typing", "room": chat.room, "users": ["ann"], "more": 0})]);
+    assert_eq!(
+        bob.frames(),
+        [json!({"type": "typing", "room": chat.room, "users": ["ann"], "more": 0})]
+    );
     chat.send("ann", "done").await;
     chat.chat.hub().typed(&bob.listener, &chat.room, now + Duration::from_secs(2));
-    let typing: Vec<_> = ann.frames().into_iter().filter(|frame| frame["type"] == "typing").collect();
+    let typing: Vec<_> =
+        ann.frames().into_iter().filter(|frame| frame["type"] == "typing").collect();
     assert_eq!(typing.last().map(|frame| &frame["users"]), Some(&json!(["bob"])));
 }
 
@@ -40,8 +44,12 @@ async fn a_read_marker_is_told_after_its_commit_and_only_grows() {
         chat.chat.read(&user("bob"), Read { room: chat.room.clone(), seq });
     }
     chat.chat.store().flush().await.unwrap();
-    let receipts: Vec<_> = ann.frames().into_iter().filter(|frame| frame["type"] == "receipt").collect();
-    assert_eq!(receipts, [json!({"type": "receipt", "room": chat.room, "user": "bob", "seq": sent.seq.0})]);
+    let receipts: Vec<_> =
+        ann.frames().into_iter().filter(|frame| frame["type"] == "receipt").collect();
+    assert_eq!(
+        receipts,
+        [json!({"type": "receipt", "room": chat.room, "user": "bob", "seq": sent.seq.0})]
+    );
 }
 
 #[tokio::test]
@@ -53,13 +61,19 @@ async fn coming_is_told_once_and_going_after_the_grace() {
     let hub = chat.chat.hub();
     hub.tell_coming(&ann.listener, 5);
     hub.tell_coming(&ann.listener, 6);
-    assert_eq!(bob.frames(), [json!({"type": "presence", "user": "ann", "state": "online", "at": 5})]);
+    assert_eq!(
+        bob.frames(),
+        [json!({"type": "presence", "user": "ann", "state": "online", "at": 5})]
+    );
     ann.close();
     hub.tick(Instant::now(), 7);
     assert!(bob.frames().is_empty());
     assert_eq!(hub.presence(&user("ann")), Presence::Online);
     hub.tick(Instant::now() + Duration::from_secs(31), 8);
-    assert_eq!(bob.frames(), [json!({"type": "presence", "user": "ann", "state": "offline", "at": 8})]);
+    assert_eq!(
+        bob.frames(),
+        [json!({"type": "presence", "user": "ann", "state": "offline", "at": 8})]
+    );
 }
 
 #[tokio::test]

@@ -46,7 +46,13 @@ impl TestChat {
             at_ms: 1,
         };
         let created = chat.store().create(create).await.unwrap();
-        Self { chat, room: created.room, epoch: created.epoch, cids: AtomicU64::new(0), _folder: folder }
+        Self {
+            chat,
+            room: created.room,
+            epoch: created.epoch,
+            cids: AtomicU64::new(0),
+            _folder: folder,
+        }
     }
 
     pub fn fresh_cid(&self) -> Cid {
@@ -57,9 +63,17 @@ impl TestChat {
         self.send_with(from, body, self.fresh_cid()).await.unwrap()
     }
 
-    pub async fn send_with(&self, from: &str, body: &str, cid: Cid) -> Result<Stored, moorline_store::Error> {
+    pub async fn send_with(
+        &self,
+        from: &str,
+        body: &str,
+        cid: Cid,
+    ) -> Result<Stored, moorline_store::Error> {
         let room = self.room.clone();
-        self.chat.store().send(Send { from: user(from), room, cid, body: body.into(), reply_to: None, at_ms: 2 }).await
+        self.chat
+            .store()
+            .send(Send { from: user(from), room, cid, body: body.into(), reply_to: None, at_ms: 2 })
+            .await
     }
 
     pub async fn head(&self) -> Seq {
@@ -86,12 +100,24 @@ impl TestChat {
     }
 
     pub async fn remove(&self, by: &str, whom: &str) -> Stored {
-        let removed = self.chat.remove(Some(&user(by)), self.room.clone(), self.fresh_cid(), vec![user(whom)], 3);
+        let removed = self.chat.remove(
+            Some(&user(by)),
+            self.room.clone(),
+            self.fresh_cid(),
+            vec![user(whom)],
+            3,
+        );
         removed.unwrap().await.unwrap()
     }
 
     pub async fn invite(&self, by: &str, whom: &str) -> Stored {
-        let invited = self.chat.invite(Some(&user(by)), self.room.clone(), self.fresh_cid(), vec![user(whom)], 3);
+        let invited = self.chat.invite(
+            Some(&user(by)),
+            self.room.clone(),
+            self.fresh_cid(),
+            vec![user(whom)],
+            3,
+        );
         invited.unwrap().await.unwrap()
     }
 }
@@ -124,13 +150,24 @@ impl Window {
 
     /// The seqs of the events that came since the last look.
     pub fn seqs(&self) -> Vec<u64> {
-        self.frames().iter().filter(|frame| frame["type"] == "event").filter_map(|frame| frame["seq"].as_u64()).collect()
+        self.frames()
+            .iter()
+            .filter(|frame| frame["type"] == "event")
+            .filter_map(|frame| frame["seq"].as_u64())
+            .collect()
     }
 
     /// The events that came since the last look, as `seq from: body`.
     pub fn messages(&self) -> Vec<String> {
         let is_message = |frame: &&Value| frame["kind"] == "message";
-        let text = |frame: &Value| format!("{} {}: {}", frame["seq"], frame["from"].as_str().unwrap(), frame["body"].as_str().unwrap());
+        let text = |frame: &Value| {
+            format!(
+                "{} {}: {}",
+                frame["seq"],
+                frame["from"].as_str().unwrap(),
+                frame["body"].as_str().unwrap()
+            )
+        };
         self.frames().iter().filter(is_message).map(text).collect()
     }
 
