@@ -113,8 +113,7 @@ export class Proxy {
     pair.webSocket = webSocket;
     this.#pairs.add(pair);
     browser.on("close", () => this.#pairs.delete(pair));
-    if (this.#mode === "lose") pair.lost = true;
-    else server.write(head);
+    server.write(head);
     if (this.#mode === "freeze") pair.freeze();
     else browser.resume();
   }
@@ -138,10 +137,13 @@ export class Proxy {
     for (const pair of this.#pairs) pair.reset();
   }
 
-  /** Swallows what is sent from now on, also on new connections; nobody is told. */
+  /**
+   * Swallows what is sent on the connections that are open, for ever, and tells nobody; what is
+   * sent on new ones is held back until `pass`, as the retransmissions of TCP would do.
+   */
   lose() {
     this.bites.lost += this.#webSockets().length;
-    this.#mode = "lose";
+    this.#mode = "freeze";
     for (const pair of this.#pairs) pair.lost = true;
   }
 
