@@ -2,5 +2,7 @@
 //! history, and the proxy that breaks connections. Used by the tests and programs of this package
 //! only; it ships nowhere.
 
+pub mod artifacts;
 pub mod control;
+pub mod power;
 pub mod proxy;

@@ -1,4 +1,5 @@
 //! The fault proxy itself: each way of breaking a connection does what it says.
+#![allow(clippy::unwrap_used)]
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;

@@ -124,10 +124,11 @@ impl Checker {
         }
     }
 
-    /// Whether the change comes from the `create` of its room.
-    pub(super) fn was_created_with(&self, change: &Change) -> bool {
-        let Some(cid) = change.cid else { return change.seq == 1 };
-        let Some(index) = self.by_cid.get(&(NO_ROOM, change.from, cid)) else { return false };
+    /// Whether the change comes from the `create` of its room. A room that was made outside of
+    /// the record is taken with the members that its first event names.
+    fn was_created_with(&self, change: &Change) -> bool {
+        let created = change.cid.and_then(|cid| self.by_cid.get(&(NO_ROOM, change.from, cid)));
+        let Some(index) = created else { return change.seq == 1 };
         change.user == change.from || self.commands[*index].members.contains(&change.user)
     }
 
