@@ -1,5 +1,5 @@
 //! A chat over a real store in a temporary folder, and people who look into their outboxes.
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
