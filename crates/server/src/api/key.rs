@@ -1,0 +1,81 @@
+//! The API key: compared without telling, by its time, how much of a guess was right.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
+use moorline_protocol::ErrorCode;
+use sha2::{Digest, Sha256};
+
+use super::Api;
+use super::failure::Failure;
+
+/// The key's hash; the key itself is not kept.
+#[derive(Clone)]
+pub struct ApiKey([u8; 32]);
+
+impl std::fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ApiKey(hidden)")
+    }
+}
+
+impl ApiKey {
+    /// Keeps the hash of a key.
+    #[must_use]
+    pub fn new(key: &str) -> Self {
+        Self(Sha256::digest(key.as_bytes()).into())
+    }
+
+    /// Whether this is the key. All 32 bytes of the hashes are compared, wherever they differ.
+    #[must_use]
+    pub fn is(&self, key: &str) -> bool {
+        let other: [u8; 32] = Sha256::digest(key.as_bytes()).into();
+        let differences = self.0.iter().zip(other).fold(0, |sum, (one, two)| sum | (one ^ two));
+        std::hint::black_box(differences) == 0
+    }
+}
+
+/// Lets a request pass that carries the key.
+pub(super) async fn require(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let header = request.headers().get(header::AUTHORIZATION);
+    let shown = header.and_then(|value| value.to_str().ok()).and_then(bearer);
+    let refusal = match (&api.key, shown) {
+        (Some(key), Some(shown)) if key.is(shown) => return next.run(request).await,
+        (None, _) => "The server API is off. Start the server with --api-key-file.",
+        (Some(_), None) => "Send the API key as `Authorization: Bearer KEY`.",
+        (Some(_), Some(_)) => "This is not the API key.",
+    };
+    let mut response = Failure::new(ErrorCode::Unauthorized, refusal).into_response();
+    let challenge = HeaderValue::from_static("Bearer");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    response
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, key) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_whole_key_is_the_key() {
+        let key = ApiKey::new("correct horse");
+        assert!(key.is("correct horse"));
+        for wrong in ["", "correct", "correct horse ", "Correct horse", "correct horse\0"] {
+            assert!(!key.is(wrong), "{wrong}");
+        }
+        assert!(!format!("{key:?}").contains("correct"));
+    }
+
+    #[test]
+    fn the_scheme_may_be_written_in_any_case() {
+        assert_eq!(bearer("Bearer abc"), Some("abc"));
+        assert_eq!(bearer("bearer  abc "), Some("abc"));
+        assert_eq!(bearer("Basic abc"), None);
+        assert_eq!(bearer("abc"), None);
+    }
+}

@@ -1,0 +1,17 @@
+//! Who is asking: tokens, passwords, sessions, and the HTTP that signs people in and out.
+//! The session calls `Authenticator` at `hello`; the binary mounts the routes. Knows rooms only as names in a token.
+
+pub mod attempts;
+mod authenticator;
+pub mod cookie;
+mod csrf;
+mod device;
+mod invites;
+pub mod jwt;
+pub mod names;
+pub mod passwords;
+mod sign_in;
+
+pub use authenticator::{Authenticator, Identity, RESERVED, Refused};
+pub use invites::Invites;
+pub use sign_in::{SignIn, SignInSettings};

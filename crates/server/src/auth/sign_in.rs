@@ -1,0 +1,307 @@
+//! The HTTP of the page's sign-in: make an account, sign in and out, list and revoke one's own sessions.
+//! Unknown names and wrong passwords take the same path, cost the same work and get the same answer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{Extension, Path, State};
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::{delete, get, post};
+use axum::{Router, http::HeaderMap};
+use http::{HeaderValue, StatusCode, header};
+use moorline_chat::now_ms;
+use moorline_protocol::api::{
+    LoginBody, SessionInfo, SessionList, SessionNow, SignedIn, Signup, SignupBody,
+};
+use moorline_protocol::{ErrorCode, Person, ServerInfo, UserId};
+use moorline_store::{Error, NewAccount, NewSession, SessionId, Store};
+use tracing::info;
+
+use super::attempts::Attempts;
+use super::cookie::{self, SESSION_MS, SessionToken};
+use super::invites::Invites;
+use super::passwords::{Busy, Passwords};
+use super::{Authenticator, Identity, Refused, csrf, device, names};
+use crate::admission::Origins;
+use crate::api::body::JsonBody;
+use crate::api::failure::{self, Failure, empty, json};
+use crate::scope::ClientAddress;
+
+/// Sign-in and sign-up over one store.
+pub struct SignIn {
+    store: Store,
+    authenticator: Arc<Authenticator>,
+    passwords: Passwords,
+    attempts: Attempts,
+    signup: Signup,
+    invites: Invites,
+    pub(super) origins: Origins,
+    limit_loopback: bool,
+}
+
+/// What a sign-in needs to be told.
+#[derive(Debug, Clone)]
+pub struct SignInSettings {
+    /// Who may make an account.
+    pub signup: Signup,
+    /// Signs invitations.
+    pub invites: Invites,
+    /// Pages that may use the cookie.
+    pub origins: Origins,
+    /// Whether tries from this machine count too.
+    pub limit_loopback: bool,
+}
+
+impl SignIn {
+    /// Makes it; costs one password hash.
+    ///
+    /// # Errors
+    /// Where the hash could not be made.
+    pub async fn new(
+        store: Store,
+        authenticator: Arc<Authenticator>,
+        settings: SignInSettings,
+    ) -> Result<Self, Busy> {
+        let SignInSettings { signup, invites, origins, limit_loopback } = settings;
+        let (passwords, attempts) = (Passwords::new().await?, Attempts::default());
+        Ok(Self {
+            store,
+            authenticator,
+            passwords,
+            attempts,
+            signup,
+            invites,
+            origins,
+            limit_loopback,
+        })
+    }
+
+    /// The routes, with the guard against foreign pages before them.
+    pub fn router(self) -> Router {
+        let sign_in = Arc::new(self);
+        Router::new()
+            .route("/api/v1/signup", post(sign_up))
+            .route("/api/v1/login", post(login))
+            .route("/api/v1/logout", post(logout))
+            .route("/api/v1/session", get(session))
+            .route("/api/v1/sessions", get(sessions))
+            .route("/api/v1/sessions/{id}", delete(revoke))
+            .route("/api/v1/invites", post(invite))
+            .method_not_allowed_fallback(failure::no_such_method)
+            .route_layer(from_fn_with_state(Arc::clone(&sign_in), csrf::guard))
+            .with_state(sign_in)
+    }
+
+    /// Counts one try; scripts on this machine are exempt unless the server was told otherwise.
+    fn take_attempt(&self, name: &str, client: ClientAddress) -> Result<(), Failure> {
+        if client.is_local() && !self.limit_loopback {
+            return Ok(());
+        }
+        let taken = self.attempts.take(name, client.effective(), Instant::now());
+        taken.map_err(|wait| {
+            info!(client = ?client.effective(), "sign-in slowed down: too many tries");
+            let text = "Too many attempts. Wait a moment, then try again.";
+            Failure::new(ErrorCode::RateLimited, text).after(wait)
+        })
+    }
+
+    /// Begins a session for someone who has just proved who they are. An old one of this browser ends.
+    async fn begin_session(
+        &self,
+        person: Person,
+        status: StatusCode,
+        headers: &HeaderMap,
+        client: ClientAddress,
+    ) -> Result<Response, Failure> {
+        if let Ok(Some(Identity { user, session: Some(old), .. })) =
+            self.authenticator.by_cookie(headers).await
+        {
+            self.store.revoke_session(user, old).await?;
+        }
+        let (token, now) = (SessionToken::random(), now_ms());
+        self.store
+            .add_session(NewSession {
+                token_hash: token.hash(),
+                user: person.id.clone(),
+                device: Some(device::of(text(headers, header::USER_AGENT))),
+                at_ms: now,
+                expires_ms: now + SESSION_MS,
+            })
+            .await?;
+        info!(user.id = %person.id, client = ?client.effective(), "signed in");
+        Ok(with_cookie(json(status, &SignedIn { user: person }), &token.set_cookie(client.secure)))
+    }
+
+    /// Who asks, by the cookie; nobody is an error.
+    async fn identity(&self, headers: &HeaderMap) -> Result<(Identity, SessionId), Failure> {
+        let identity = self.authenticator.by_cookie(headers).await?;
+        let signed_in = identity.and_then(|found| Some((found.session.clone()?, found)));
+        let (session, identity) =
+            signed_in.ok_or_else(|| Failure::new(ErrorCode::Unauthorized, "Sign in first."))?;
+        Ok((identity, session))
+    }
+}
+
+async fn sign_up(
+    State(sign_in): State<Arc<SignIn>>,
+    Extension(client): Extension<ClientAddress>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<SignupBody>,
+) -> Result<Response, Failure> {
+    sign_in.check_signup(body.invite.as_deref())?;
+    let invalid =
+        |error: &dyn std::fmt::Display| Failure::new(ErrorCode::Invalid, error.to_string());
+    let login = names::login(&body.name).map_err(|error| invalid(&error))?;
+    let name = body.display.as_deref().unwrap_or(&body.name);
+    let name = names::display(name).map_err(|error| invalid(&error))?;
+    Passwords::check_length(&body.password).map_err(|error| invalid(&error))?;
+    sign_in.take_attempt(&login, client)?;
+    let password_hash = sign_in.passwords.hash(body.password).await?;
+    let account = NewAccount { login, name: name.clone(), password_hash, at_ms: now_ms() };
+    let id = sign_in.store.create_account(account).await?;
+    let person = Person { id, name, presence: None };
+    sign_in.begin_session(person, StatusCode::CREATED, &headers, client).await
+}
+
+impl SignIn {
+    fn check_signup(&self, invite: Option<&str>) -> Result<(), Failure> {
+        let is_invited = || invite.is_some_and(|invite| self.invites.is_good(invite, now_ms()));
+        match self.signup {
+            Signup::Open => Ok(()),
+            Signup::Invite if is_invited() => Ok(()),
+            Signup::Invite => {
+                let text = "Sign-up on this server needs an invitation that is still good.";
+                Err(Failure::new(ErrorCode::SignupClosed, text))
+            }
+            Signup::Closed => Err(Failure::of(ErrorCode::SignupClosed)),
+        }
+    }
+}
+
+async fn login(
+    State(sign_in): State<Arc<SignIn>>,
+    Extension(client): Extension<ClientAddress>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<LoginBody>,
+) -> Result<Response, Failure> {
+    // What can be nobody's name is looked up like any other, so that it takes as long.
+    let name = names::login(&body.name).unwrap_or_default();
+    sign_in.take_attempt(&name, client)?;
+    let account = sign_in.store.account_by_login(&name).await?;
+    let hash = account.as_ref().map(|account| account.password_hash.clone());
+    let fits = sign_in.passwords.fits(body.password, hash).await?;
+    let Some(account) = account.filter(|_| fits) else {
+        info!(client = ?client.effective(), "sign-in refused: wrong name or password");
+        return Err(Failure::of(ErrorCode::BadCredentials));
+    };
+    sign_in.attempts.forget(&name);
+    let person = Person { id: account.id, name: account.name, presence: None };
+    sign_in.begin_session(person, StatusCode::OK, &headers, client).await
+}
+
+async fn logout(
+    State(sign_in): State<Arc<SignIn>>,
+    Extension(client): Extension<ClientAddress>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    if let Ok((identity, session)) = sign_in.identity(&headers).await {
+        sign_in.store.revoke_session(identity.user, session).await?;
+    }
+    Ok(with_cookie(empty(StatusCode::NO_CONTENT), &cookie::clear_cookie(client.secure)))
+}
+
+async fn session(
+    State(sign_in): State<Arc<SignIn>>,
+    Extension(client): Extension<ClientAddress>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let identity = sign_in.authenticator.by_cookie(&headers).await?;
+    let is_stale = identity.is_none() && cookie::is_present(&headers);
+    let person =
+        |found: Identity| Person { id: found.user, name: found.name.to_string(), presence: None };
+    let server = ServerInfo { name: "moorline".into(), version: env!("CARGO_PKG_VERSION").into() };
+    let now = SessionNow { user: identity.map(person), signup: sign_in.signup, server };
+    let response = json(StatusCode::OK, &now);
+    if is_stale {
+        return Ok(with_cookie(response, &cookie::clear_cookie(client.secure)));
+    }
+    Ok(response)
+}
+
+async fn sessions(
+    State(sign_in): State<Arc<SignIn>>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let (identity, current) = sign_in.identity(&headers).await?;
+    let rows = sign_in.store.sessions(&identity.user, now_ms()).await?;
+    let sessions = rows.into_iter().map(|row| SessionInfo {
+        current: row.id == current,
+        id: row.id.0,
+        created: row.created_ms,
+        seen: row.seen_ms,
+        device: row.device.unwrap_or_else(|| "unknown program".into()),
+    });
+    Ok(json(StatusCode::OK, &SessionList { sessions: sessions.collect() }))
+}
+
+async fn revoke(
+    State(sign_in): State<Arc<SignIn>>,
+    Extension(client): Extension<ClientAddress>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let (identity, current) = sign_in.identity(&headers).await?;
+    let session = SessionId(id);
+    let is_own = session == current;
+    if !sign_in.store.revoke_session(identity.user, session).await? {
+        return Err(Failure::new(ErrorCode::NotFound, "You have no such session."));
+    }
+    let response = empty(StatusCode::NO_CONTENT);
+    if is_own {
+        return Ok(with_cookie(response, &cookie::clear_cookie(client.secure)));
+    }
+    Ok(response)
+}
+
+async fn invite(
+    State(sign_in): State<Arc<SignIn>>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let (identity, _) = sign_in.identity(&headers).await?;
+    if sign_in.signup != Signup::Invite {
+        let text = "This server takes no invitations: it was not started with --signup invite.";
+        return Err(Failure::new(ErrorCode::SignupClosed, text));
+    }
+    let invite = sign_in.invites.make(now_ms()).ok_or(Failure::of(ErrorCode::Internal))?;
+    let user: UserId = identity.user;
+    info!(user.id = %user, "invitation made");
+    Ok(json(StatusCode::CREATED, &invite))
+}
+
+fn with_cookie(mut response: Response, line: &str) -> Response {
+    if let Ok(line) = HeaderValue::from_str(line) {
+        response.headers_mut().insert(header::SET_COOKIE, line);
+    }
+    response
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+impl From<Busy> for Failure {
+    fn from(busy: Busy) -> Self {
+        let wait = std::time::Duration::from_secs(1);
+        Self::new(ErrorCode::Overloaded, format!("{busy}; try again in a moment.")).after(wait)
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Token => Self::of(ErrorCode::TokenRefused),
+            Refused::Store(error) => Error::into(error),
+        }
+    }
+}
