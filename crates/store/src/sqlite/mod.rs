@@ -1,149 +1,342 @@
-//! Placeholder until the back end lands.
+//! The store on SQLite: one writer thread, a checkpointer beside it, and a few readers.
+//!
+//! `writer.rs` is the way of a command, `batch.rs` and its neighbours what commands do in a transaction, `pool.rs` and
+//! `reads/` the way of a read.
+
+mod accounts;
+mod batch;
+mod cache;
+mod checkpoint;
+mod events;
+#[cfg(test)]
+pub(crate) mod faults;
+mod generation;
+mod index;
+mod membership;
+mod messages;
+mod pool;
+mod queue;
+mod reads;
+mod rooms;
+mod schema;
+mod shared;
+mod writer;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use moorline_protocol::{Person, Position, RoomId, RoomInfo, Seq, UserId};
+use parking_lot::Mutex;
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::{mpsc, oneshot};
+
+use self::batch::Hasher;
+use self::pool::Pool;
+use self::queue::{Full, Job};
+use self::schema::Purpose;
+use self::shared::Shared;
+use self::writer::Writer;
 use crate::command::Command;
 use crate::{
     Account, Answer, Commits, Error, Head, Health, Hits, Members, Page, Range, Read, Reply,
     Resumed, RoomCursor, Rooms, SessionRow, StoreConfig, User,
 };
-use moorline_protocol::{Person, Position, RoomId, RoomInfo, Seq, UserId};
-#[derive(Debug, Clone)]
-pub(crate) struct Sqlite {}
+
+/// Commits that may wait for their reader: while it is behind by so many transactions, the writer waits.
+const COMMITS: usize = 16;
+
+/// Handle of the back end.
+#[derive(Clone)]
+pub(crate) struct Sqlite(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    readers: Pool,
+    ended: Mutex<Option<oneshot::Receiver<()>>>,
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+        self.readers.close();
+    }
+}
+
 impl Sqlite {
-    pub(crate) fn open(_config: &StoreConfig) -> Result<(Self, Commits), Error> {
-        Err(Error::unavailable("not yet"))
+    pub(crate) fn open(config: &StoreConfig) -> Result<(Self, Commits), Error> {
+        let folder = &config.folder;
+        let open = |reason: String| Error::Open { path: folder.clone(), reason };
+        let (db, hasher) = prepare(folder)?;
+        let shared = Arc::new(Shared::new(config.queue));
+        let (sender, receiver) = mpsc::channel(COMMITS);
+        let writer = Writer::new(folder.clone(), db, Arc::clone(&shared), sender, hasher)
+            .map_err(|error| open(error.to_string()))?;
+        let (ended, has_ended) = oneshot::channel();
+        let spawned = spawn(folder, &shared, writer, ended).and_then(|()| Pool::start(folder));
+        let readers = spawned.map_err(|error| {
+            shared.queue.close();
+            open(error.to_string())
+        })?;
+        let inner = Inner { shared, readers, ended: Mutex::new(Some(has_ended)) };
+        Ok((Self(Arc::new(inner)), Commits { receiver }))
     }
+
     pub(crate) fn health(&self) -> Health {
-        Health::default()
+        self.0.shared.health()
     }
-    pub(crate) async fn close(self) {}
-    pub(crate) fn submit<T: Answer>(&self, _command: Command) -> Reply<T> {
-        Reply::refused(Error::unavailable("not yet"))
+
+    pub(crate) async fn close(self) {
+        self.0.shared.queue.close();
+        let ended = self.0.ended.lock().take();
+        if let Some(ended) = ended {
+            let _ = ended.await;
+        }
+        self.0.readers.close();
     }
-    pub(crate) fn read_marker(&self, _read: Read) {}
-    pub(crate) fn seen(&self, _user: &UserId, _at_ms: u64) {}
-    pub(crate) async fn account_by_login(&self, _login: &str) -> Result<Option<Account>, Error> {
-        Err(Error::unavailable("not yet"))
+
+    pub(crate) fn submit<T: Answer>(&self, command: Command) -> Reply<T> {
+        let (reply, receiver) = oneshot::channel();
+        match self.0.shared.queue.push(Job { command, reply }) {
+            Ok(()) => Reply::waiting(receiver),
+            Err(Full::TooMany) => Reply::refused(Error::overloaded()),
+            Err(Full::Closed) => Reply::refused(Error::unavailable("the store is closed")),
+        }
     }
+
+    pub(crate) fn read_marker(&self, read: Read) {
+        self.0.shared.queue.push_read(read.user, read.room, read.seq);
+    }
+
+    pub(crate) fn seen(&self, user: &UserId, at_ms: u64) {
+        self.0.shared.queue.push_seen(user.clone(), at_ms);
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.0.readers.ask(question).await
+    }
+}
+
+/// Everything that opening does before the threads run.
+fn prepare(folder: &Path) -> Result<(Connection, Hasher), Error> {
+    let open = |reason: String| Error::Open { path: schema::database(folder), reason };
+    let failed = |error: rusqlite::Error| open(error.to_string());
+    std::fs::create_dir_all(folder).map_err(|error| open(error.to_string()))?;
+    let mut db = schema::connect(folder, Purpose::Write).map_err(failed)?;
+    schema::migrate(&mut db, folder)?;
+    let key = identity(&db).map_err(failed)?;
+    let found = generation::open(&mut db, folder).map_err(failed)?;
+    if found == generation::Found::Older {
+        tracing::warn!("the data is older than what was here last; every room begins a new life");
+    }
+    Ok((db, Hasher::new(&key)))
+}
+
+/// The key of this store; made with the store.
+fn identity(db: &Connection) -> rusqlite::Result<[u8; 32]> {
+    let known = db.query_row("SELECT cid_key FROM state", [], |row| row.get(0)).optional()?;
+    if let Some(key) = known {
+        return Ok(key);
+    }
+    let key: [u8; 32] = rand::random();
+    let insert =
+        "INSERT INTO state (one, store, generation, cid_key, indexed) VALUES (1, ?1, 0, ?2, 0)";
+    db.execute(insert, params![batch::new_name(), key])?;
+    Ok(key)
+}
+
+fn spawn(
+    folder: &Path,
+    shared: &Arc<Shared>,
+    writer: Writer,
+    ended: oneshot::Sender<()>,
+) -> std::io::Result<()> {
+    let (place, status) = (folder.to_owned(), Arc::clone(shared));
+    let checkpointer = thread::Builder::new()
+        .name("store-checkpoint".to_owned())
+        .spawn(move || checkpoint::run(place, status))?;
+    thread::Builder::new().name("store-write".to_owned()).spawn(move || {
+        // The last connection to close brings the rest of the log into the file.
+        writer.run();
+        let _ = checkpointer.join();
+        let _ = ended.send(());
+    })?;
+    Ok(())
+}
+
+impl Sqlite {
+    pub(crate) async fn account_by_login(&self, login: &str) -> Result<Option<Account>, Error> {
+        let login = login.to_owned();
+        self.ask(move |db| reads::accounts::account_by_login(db, &login)).await
+    }
+
     pub(crate) async fn session(
         &self,
-        _token_hash: [u8; 32],
-        _now_ms: u64,
+        token_hash: [u8; 32],
+        now_ms: u64,
     ) -> Result<Option<SessionRow>, Error> {
-        Err(Error::unavailable("not yet"))
+        self.ask(move |db| reads::accounts::session(db, token_hash, now_ms)).await
     }
+
     pub(crate) async fn sessions(
         &self,
-        _user: &UserId,
-        _now_ms: u64,
+        user: &UserId,
+        now_ms: u64,
     ) -> Result<Vec<SessionRow>, Error> {
-        Err(Error::unavailable("not yet"))
+        let user = user.clone();
+        self.ask(move |db| reads::accounts::sessions(db, &user, now_ms)).await
     }
-    pub(crate) async fn user(&self, _user: &UserId) -> Result<Option<User>, Error> {
-        Err(Error::unavailable("not yet"))
+
+    pub(crate) async fn user(&self, user: &UserId) -> Result<Option<User>, Error> {
+        let user = user.clone();
+        self.ask(move |db| reads::accounts::user(db, &user)).await
     }
+
     pub(crate) async fn rooms_of(
         &self,
-        _user: &UserId,
-        _after: Option<RoomCursor>,
-        _limit: usize,
+        user: &UserId,
+        after: Option<RoomCursor>,
+        limit: usize,
     ) -> Result<Rooms, Error> {
-        Err(Error::unavailable("not yet"))
+        let user = user.clone();
+        self.ask(move |db| reads::rooms::rooms_of(db, &user, after.as_ref(), limit)).await
     }
-    pub(crate) async fn room_ids_of(&self, _user: &UserId) -> Result<Vec<(RoomId, Seq)>, Error> {
-        Err(Error::unavailable("not yet"))
+
+    pub(crate) async fn room_ids_of(&self, user: &UserId) -> Result<Vec<(RoomId, Seq)>, Error> {
+        let user = user.clone();
+        self.ask(move |db| reads::rooms::room_ids_of(db, &user)).await
     }
+
     pub(crate) async fn room_of(
         &self,
-        _user: &UserId,
-        _room: &RoomId,
+        user: &UserId,
+        room: &RoomId,
     ) -> Result<(RoomInfo, Vec<Person>), Error> {
-        Err(Error::unavailable("not yet"))
+        let (user, room) = (user.clone(), room.clone());
+        self.ask(move |db| reads::rooms::room_of(db, &user, &room)).await
     }
-    pub(crate) async fn head(&self, _room: &RoomId) -> Result<Head, Error> {
-        Err(Error::unavailable("not yet"))
+
+    pub(crate) async fn head(&self, room: &RoomId) -> Result<Head, Error> {
+        let room = room.clone();
+        self.ask(move |db| reads::log::head(db, &room)).await
     }
+
     pub(crate) async fn resume(
         &self,
-        _user: &UserId,
-        _room: &RoomId,
-        _from: Position,
-        _limit: usize,
+        user: &UserId,
+        room: &RoomId,
+        from: Position,
+        limit: usize,
     ) -> Result<Resumed, Error> {
-        Err(Error::unavailable("not yet"))
+        let (user, room) = (user.clone(), room.clone());
+        self.ask(move |db| reads::log::resume(db, &user, &room, &from, limit)).await
     }
+
     pub(crate) async fn events(
         &self,
-        _user: &UserId,
-        _room: &RoomId,
-        _range: Range,
-        _limit: usize,
+        user: &UserId,
+        room: &RoomId,
+        range: Range,
+        limit: usize,
     ) -> Result<Page, Error> {
-        Err(Error::unavailable("not yet"))
+        let (user, room) = (user.clone(), room.clone());
+        self.ask(move |db| reads::log::events(db, &user, &room, range, limit)).await
     }
-    pub(crate) async fn log(
-        &self,
-        _room: &RoomId,
-        _after: Seq,
-        _limit: usize,
-    ) -> Result<Page, Error> {
-        Err(Error::unavailable("not yet"))
+
+    pub(crate) async fn log(&self, room: &RoomId, after: Seq, limit: usize) -> Result<Page, Error> {
+        let room = room.clone();
+        self.ask(move |db| reads::log::log(db, &room, after, limit)).await
     }
+
     pub(crate) async fn members(
         &self,
-        _user: &UserId,
-        _room: &RoomId,
-        _after: Option<&UserId>,
-        _limit: usize,
+        user: &UserId,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
     ) -> Result<Members, Error> {
-        Err(Error::unavailable("not yet"))
+        let (user, room, after) = (user.clone(), room.clone(), after.cloned());
+        self.ask(move |db| reads::rooms::members(db, &user, &room, after.as_ref(), limit)).await
     }
-    pub(crate) async fn member_ids(&self, _room: &RoomId) -> Result<Vec<UserId>, Error> {
-        Err(Error::unavailable("not yet"))
+
+    pub(crate) async fn member_ids(&self, room: &RoomId) -> Result<Vec<UserId>, Error> {
+        let room = room.clone();
+        self.ask(move |db| reads::rooms::member_ids(db, &room)).await
     }
-    pub(crate) async fn is_member(&self, _user: &UserId, _room: &RoomId) -> Result<bool, Error> {
-        Err(Error::unavailable("not yet"))
+
+    pub(crate) async fn is_member(&self, user: &UserId, room: &RoomId) -> Result<bool, Error> {
+        let (user, room) = (user.clone(), room.clone());
+        self.ask(move |db| Ok(reads::log::access(db, &user, &room)?.is_some())).await
     }
+
     pub(crate) async fn shares_room(
         &self,
-        _user: &UserId,
-        _others: &[UserId],
+        user: &UserId,
+        others: &[UserId],
     ) -> Result<Vec<UserId>, Error> {
-        Err(Error::unavailable("not yet"))
+        let (user, others) = (user.clone(), others.to_vec());
+        self.ask(move |db| reads::people::shares_room(db, &user, &others)).await
     }
-    pub(crate) async fn names(&self, _ids: &[UserId]) -> Result<Vec<Person>, Error> {
-        Err(Error::unavailable("not yet"))
+
+    pub(crate) async fn names(&self, ids: &[UserId]) -> Result<Vec<Person>, Error> {
+        let ids = ids.to_vec();
+        self.ask(move |db| reads::people::names(db, &ids)).await
     }
+
     pub(crate) async fn people_by_ids(
         &self,
-        _user: &UserId,
-        _ids: &[UserId],
+        user: &UserId,
+        ids: &[UserId],
     ) -> Result<Vec<Person>, Error> {
-        Err(Error::unavailable("not yet"))
+        let (user, ids) = (user.clone(), ids.to_vec());
+        self.ask(move |db| reads::people::people_by_ids(db, &user, &ids)).await
     }
+
     pub(crate) async fn people_by_name(
         &self,
-        _query: &str,
-        _shared_with: Option<&UserId>,
-        _limit: usize,
+        query: &str,
+        shared_with: Option<&UserId>,
+        limit: usize,
     ) -> Result<Vec<Person>, Error> {
-        Err(Error::unavailable("not yet"))
+        let (query, asker) = (query.to_owned(), shared_with.cloned());
+        self.ask(move |db| reads::people::people_by_name(db, &query, asker.as_ref(), limit)).await
     }
+
     pub(crate) async fn browse(
         &self,
-        _user: &UserId,
-        _query: Option<&str>,
-        _after: Option<RoomCursor>,
-        _limit: usize,
+        user: &UserId,
+        query: Option<&str>,
+        after: Option<RoomCursor>,
+        limit: usize,
     ) -> Result<Rooms, Error> {
-        Err(Error::unavailable("not yet"))
+        let (user, query) = (user.clone(), query.map(str::to_owned));
+        self.ask(move |db| reads::rooms::browse(db, &user, query.as_deref(), after.as_ref(), limit))
+            .await
     }
+
     pub(crate) async fn search(
         &self,
-        _user: &UserId,
-        _query: &str,
-        _room: Option<&RoomId>,
-        _before: Option<u64>,
-        _limit: usize,
+        user: &UserId,
+        query: &str,
+        room: Option<&RoomId>,
+        before: Option<u64>,
+        limit: usize,
     ) -> Result<Hits, Error> {
-        Err(Error::unavailable("not yet"))
+        let (user, query, room) = (user.clone(), query.to_owned(), room.cloned());
+        let behind_ms = self.0.shared.index_behind_ms();
+        let search = move |db: &Connection| {
+            reads::search::search(db, &user, &query, room.as_ref(), before, limit)
+        };
+        Ok(Hits { behind_ms, ..self.ask(search).await? })
     }
 }

@@ -1,0 +1,506 @@
+//! One transaction under way: what every command needs to read, to claim its cid and to add events.
+//!
+//! Each command decides before it writes, so that a refused one leaves nothing behind and needs no savepoint. Rows of
+//! rooms and read markers are written once, at the end.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit, Mac};
+use moorline_protocol::{Cid, Event, EventId, EventKind, MemberChange, RoomId, Seq, UserId};
+use rusqlite::{Connection, OptionalExtension, params};
+use sha2::Sha256;
+use uuid::Uuid;
+
+use super::cache::{Cache, Membership, Room, get, put};
+use super::schema::{CidKey, Sql, kind};
+use crate::command::Command;
+use crate::commit::{Commit, TouchedRoom, Value};
+use crate::store::SYSTEM_USER;
+use crate::{Error, Head, Stored};
+
+/// The system's row in `users`.
+pub(super) const SYSTEM: i64 = 1;
+
+/// Why a command ends early.
+pub(super) enum Stop {
+    /// Final or retryable, for this command alone.
+    Refused(Error),
+    /// It was carried out before: the first answer.
+    Repeated(Value),
+    /// SQLite failed: the whole transaction is void.
+    Failed(rusqlite::Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<rusqlite::Error> for Stop {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// The hash of a whole command, keyed so that it tells nothing of the text to one who reads the file without the key.
+pub(super) type Fingerprint = [u8; 16];
+
+/// Makes fingerprints.
+#[derive(Clone)]
+pub(super) struct Hasher(Hmac<Sha256>);
+
+impl Hasher {
+    pub(super) fn new(key: &[u8; 32]) -> Self {
+        // A key of the length of a block is used as it is; the rest of a shorter one is zeros (RFC 2104).
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(key);
+        Self(Hmac::new(&block.into()))
+    }
+
+    /// Each part goes in with its length, so that no two lists of parts look alike.
+    pub(super) fn fingerprint(&self, word: &str, parts: &[&[u8]]) -> Fingerprint {
+        let mut mac = self.0.clone();
+        for part in std::iter::once(&word.as_bytes()).chain(parts) {
+            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update(part);
+        }
+        let whole = mac.finalize().into_bytes();
+        let mut short = [0; 16];
+        short.copy_from_slice(&whole[..16]);
+        short
+    }
+}
+
+/// Who does what under which cid, and what exactly.
+#[derive(Clone, Copy)]
+pub(super) struct Claim<'a> {
+    pub(super) cid: &'a Cid,
+    pub(super) sender: i64,
+    /// 0 for the making of a room.
+    pub(super) room: i64,
+    pub(super) hash: Fingerprint,
+}
+
+/// A membership event that further joins and leaves of this transaction may still enter.
+pub(super) struct OpenMembership {
+    pub(super) stored: Stored,
+    from: UserId,
+    sender: i64,
+    cid: Cid,
+    messages: u64,
+    pub(super) changes: Vec<MemberChange>,
+}
+
+/// The columns of an event that its kind decides.
+pub(super) struct NewEvent<'a> {
+    pub(super) kind: i64,
+    pub(super) body: &'a str,
+    pub(super) refers: Option<EventId>,
+    pub(super) target: Option<u64>,
+    /// How many messages it adds to the room: one or none.
+    pub(super) messages: u64,
+}
+
+/// The transaction.
+pub(super) struct Batch<'a> {
+    pub(super) db: &'a Connection,
+    pub(super) cache: &'a mut Cache,
+    pub(super) hasher: &'a Hasher,
+    /// Rows up to this one are in the search index.
+    pub(super) indexed: i64,
+    /// The first attempt may have been committed: what is found again is told again.
+    pub(super) is_retry: bool,
+    pub(super) commit: Commit,
+    pub(super) added_rows: u64,
+    pub(super) last_row: i64,
+    dirty_rooms: Vec<RoomId>,
+    dirty_members: Vec<(i64, i64)>,
+    open: HashMap<RoomId, OpenMembership>,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(
+        db: &'a Connection,
+        cache: &'a mut Cache,
+        hasher: &'a Hasher,
+        indexed: i64,
+        is_retry: bool,
+    ) -> Self {
+        Self {
+            db,
+            cache,
+            hasher,
+            indexed,
+            is_retry,
+            commit: Commit::default(),
+            added_rows: 0,
+            last_row: 0,
+            dirty_rooms: Vec::new(),
+            dirty_members: Vec::new(),
+            open: HashMap::new(),
+        }
+    }
+
+    /// Carries out one command. An error voids the transaction; a refusal is an answer.
+    pub(super) fn run(&mut self, command: &Command) -> rusqlite::Result<Result<Value, Error>> {
+        let done = match command {
+            Command::Send(send) => self.send(send).map(Value::Stored),
+            Command::Edit(edit) => self.edit(edit).map(Value::Stored),
+            Command::Delete(delete) => self.delete(delete).map(Value::Stored),
+            Command::Create(create) => self.create(create).map(Value::Created),
+            Command::Join(join) => self.join(join).map(Value::Stored),
+            Command::Leave(leave) => self.leave(leave).map(Value::Stored),
+            Command::Invite(invite) => self.invite(invite).map(Value::Stored),
+            Command::Remove(remove) => self.remove(remove).map(Value::Stored),
+            Command::Rename(rename) => self.rename(rename).map(Value::Stored),
+            Command::PutUser { id, name, at_ms } => {
+                self.put_user(id, name, *at_ms).map(Value::Changed)
+            }
+            Command::CreateAccount { id, account } => {
+                self.create_account(id, account).map(Value::User)
+            }
+            Command::AddSession { id, session } => {
+                self.add_session(id, session).map(Value::Session)
+            }
+            Command::RevokeSession { user, session } => {
+                self.revoke_session(user, session).map(Value::Changed)
+            }
+            Command::RevokeSessions { user, at_ms } => {
+                self.revoke_sessions(user, *at_ms).map(Value::Count)
+            }
+            Command::Flush => Ok(Value::Done),
+        };
+        match done {
+            Ok(value) | Err(Stop::Repeated(value)) => Ok(Ok(value)),
+            Err(Stop::Refused(error)) => Ok(Err(error)),
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+
+    pub(super) fn user(&mut self, id: &UserId) -> Result<Option<i64>, Stop> {
+        Ok(self.cache.user(self.db, id)?)
+    }
+
+    /// Who acts: a person who exists, or the system.
+    pub(super) fn actor(&mut self, id: Option<&UserId>) -> Result<Option<i64>, Stop> {
+        id.map_or(Ok(Some(SYSTEM)), |id| self.user(id))
+    }
+
+    pub(super) fn room(&mut self, id: &RoomId) -> Result<Option<Room>, Stop> {
+        Ok(self.cache.room(self.db, id)?)
+    }
+
+    pub(super) fn member(&mut self, room: i64, user: i64) -> Result<Option<Membership>, Stop> {
+        Ok(self.cache.member(self.db, room, user)?)
+    }
+
+    /// Sees to the repeat before the refusal: what was carried out once is answered so for ever, whatever changed since.
+    pub(super) fn or_repeat<T>(
+        &mut self,
+        id: &RoomId,
+        claim: Claim<'_>,
+        checked: Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        match checked {
+            Err(Stop::Refused(refusal)) => match self.first_answer(id, claim)? {
+                Some(first) => Err(Stop::Repeated(Value::Stored(first))),
+                None => Err(Stop::Refused(refusal)),
+            },
+            other => other,
+        }
+    }
+
+    /// Writes down the answer of a new cid; a known one ends the command with its first answer.
+    pub(super) fn claim(&mut self, claim: Claim<'_>, stored: &Stored) -> Result<(), Stop> {
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO cids (cid, sender, room, hash, epoch, seq, id, at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
+        )?;
+        let inserted = insert.execute(params![
+            CidKey::new(claim.cid),
+            claim.sender,
+            claim.room,
+            claim.hash,
+            Sql(stored.epoch),
+            put(stored.seq.0),
+            Sql(stored.id),
+            put(stored.at_ms),
+        ])?;
+        drop(insert);
+        if inserted == 1 {
+            return Ok(());
+        }
+        match self.first_answer(&stored.room, claim)? {
+            Some(first) => Err(Stop::Repeated(Value::Stored(first))),
+            None => Err(Error::CidConflict.into()),
+        }
+    }
+
+    /// The answer that this cid got, if any; another command under the same cid is a conflict.
+    fn first_answer(&mut self, id: &RoomId, claim: Claim<'_>) -> Result<Option<Stored>, Stop> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT hash, epoch, seq, id, at FROM cids WHERE cid = ?1 AND sender = ?2 AND room = ?3",
+        )?;
+        let found = statement
+            .query_row(params![CidKey::new(claim.cid), claim.sender, claim.room], |row| {
+                let stored = Stored {
+                    room: id.clone(),
+                    epoch: row.get::<_, Sql<_>>(1)?.0,
+                    seq: Seq(get(row, 2)?),
+                    id: row.get::<_, Sql<_>>(3)?.0,
+                    at_ms: get(row, 4)?,
+                };
+                Ok((row.get::<_, Fingerprint>(0)?, stored))
+            })
+            .optional()?;
+        drop(statement);
+        match found {
+            None => Ok(None),
+            Some((hash, _)) if hash != claim.hash => Err(Error::CidConflict.into()),
+            Some((_, stored)) => {
+                self.tell_again(&stored)?;
+                Ok(Some(stored))
+            }
+        }
+    }
+
+    /// After an unknown outcome the event was perhaps never published: twice is harmless, never is not.
+    pub(super) fn tell_again(&mut self, stored: &Stored) -> Result<(), Stop> {
+        if !self.is_retry {
+            return Ok(());
+        }
+        let event = super::events::event_at(self.db, &stored.room, stored.seq)?;
+        if let Some(event) = event.filter(|event| event.id == stored.id)
+            && !self.commit.events.iter().any(|known| known.id == event.id)
+        {
+            self.touch(&stored.room);
+            self.commit.events.push(Arc::new(event));
+        }
+        Ok(())
+    }
+
+    /// The position that the next event of a room gets.
+    pub(super) fn next(&self, id: &RoomId, room: &Room, at_ms: u64) -> Stored {
+        Stored {
+            room: id.clone(),
+            epoch: room.epoch,
+            seq: Seq(room.head + 1),
+            id: new_id(at_ms),
+            at_ms,
+        }
+    }
+
+    /// Adds an event at the position from [`Batch::next`] and tells it with the commit.
+    pub(super) fn add(
+        &mut self,
+        room: Room,
+        stored: &Stored,
+        by: (i64, UserId),
+        cid: Option<&Cid>,
+        new: &NewEvent<'_>,
+        told: impl FnOnce(u64) -> EventKind,
+    ) -> Result<Room, Stop> {
+        self.close_membership(&stored.room)?;
+        let messages = room.messages + new.messages;
+        self.insert(room.n, stored, by.0, cid, messages, new)?;
+        self.commit.events.push(Arc::new(Event {
+            room: stored.room.clone(),
+            epoch: stored.epoch,
+            seq: stored.seq,
+            kind: told(messages),
+            id: stored.id,
+            from: by.1,
+            cid: cid.cloned(),
+            at: stored.at_ms,
+            people: Vec::new(),
+        }));
+        let room = Room {
+            head: stored.seq.0,
+            messages,
+            last_message: if new.messages > 0 { stored.seq.0 } else { room.last_message },
+            active_ms: room.active_ms.max(stored.at_ms),
+            ..room
+        };
+        self.put_room(&stored.room, room);
+        Ok(room)
+    }
+
+    fn insert(
+        &mut self,
+        room: i64,
+        stored: &Stored,
+        sender: i64,
+        cid: Option<&Cid>,
+        messages: u64,
+        new: &NewEvent<'_>,
+    ) -> Result<(), Stop> {
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO events (room, seq, kind, id, sender, cid, at, messages, body, refers, target)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )?;
+        self.last_row = insert.insert(params![
+            room,
+            put(stored.seq.0),
+            new.kind,
+            Sql(stored.id),
+            sender,
+            cid.map(CidKey::new),
+            put(stored.at_ms),
+            put(messages),
+            new.body,
+            new.refers.map(Sql),
+            new.target.map(put),
+        ])?;
+        self.added_rows += 1;
+        Ok(())
+    }
+
+    /// Begins a membership event at the room's end; it is written when something else follows, or at the end.
+    pub(super) fn open_membership(
+        &mut self,
+        room: Room,
+        stored: &Stored,
+        by: (i64, UserId),
+        cid: &Cid,
+        changes: Vec<MemberChange>,
+    ) -> Result<Room, Stop> {
+        self.close_membership(&stored.room)?;
+        let (sender, from) = by;
+        let open = OpenMembership {
+            stored: stored.clone(),
+            from,
+            sender,
+            cid: cid.clone(),
+            messages: room.messages,
+            changes,
+        };
+        self.open.insert(stored.room.clone(), open);
+        let active_ms = room.active_ms.max(stored.at_ms);
+        let room = Room { head: stored.seq.0, active_ms, ..room };
+        self.put_room(&stored.room, room);
+        Ok(room)
+    }
+
+    /// The membership event at the room's end that is still open, if any.
+    pub(super) fn opened(&mut self, room: &RoomId) -> Option<&mut OpenMembership> {
+        /// What one frame can carry without holding up the others.
+        const MOST: usize = 500;
+        self.open.get_mut(room).filter(|open| open.changes.len() < MOST)
+    }
+
+    /// Writes the open membership event of a room.
+    pub(super) fn close_membership(&mut self, id: &RoomId) -> Result<(), Stop> {
+        if self.open.is_empty() {
+            return Ok(());
+        }
+        let Some(open) = self.open.remove(id) else { return Ok(()) };
+        let Some(room) = self.room(id)? else { return Ok(()) };
+        let body = super::events::changes_text(&open.changes);
+        let new =
+            NewEvent { kind: kind::MEMBER, body: &body, refers: None, target: None, messages: 0 };
+        self.insert(room.n, &open.stored, open.sender, Some(&open.cid), open.messages, &new)?;
+        self.commit.events.push(Arc::new(Event {
+            room: open.stored.room.clone(),
+            epoch: open.stored.epoch,
+            seq: open.stored.seq,
+            kind: EventKind::Member { changes: open.changes },
+            id: open.stored.id,
+            from: open.from,
+            cid: Some(open.cid),
+            at: open.stored.at_ms,
+            people: Vec::new(),
+        }));
+        Ok(())
+    }
+
+    pub(super) fn put_room(&mut self, id: &RoomId, room: Room) {
+        if !room.is_dirty {
+            self.dirty_rooms.push(id.clone());
+        }
+        self.cache.put_room(id, Room { is_dirty: true, ..room });
+    }
+
+    /// A room that gets no new row, but of which the commit tells.
+    fn touch(&mut self, id: &RoomId) {
+        if let Ok(Some(room)) = self.cache.room(self.db, id)
+            && !room.is_dirty
+        {
+            self.put_room(id, room);
+        }
+    }
+
+    /// Moves a marker; the row is written at the end.
+    pub(super) fn put_marker(&mut self, room: i64, user: i64, member: Membership) {
+        if !member.is_dirty {
+            self.dirty_members.push((room, user));
+        }
+        self.cache.put_member(room, user, Some(Membership { is_dirty: true, ..member }));
+    }
+
+    /// Writes what was kept for the end, and gives what the commit tells.
+    pub(super) fn finish(&mut self) -> Result<(), Stop> {
+        let open: Vec<RoomId> = self.open.keys().cloned().collect();
+        for id in open {
+            self.close_membership(&id)?;
+        }
+        self.write_rooms()?;
+        self.write_markers()
+    }
+
+    fn write_rooms(&mut self) -> Result<(), Stop> {
+        let mut update = self.db.prepare_cached(
+            "UPDATE rooms SET head = ?2, messages = ?3, members = ?4, last_message = ?5, active = ?6
+             WHERE n = ?1",
+        )?;
+        for id in std::mem::take(&mut self.dirty_rooms) {
+            let Some(mut room) = self.cache.room(self.db, &id)? else { continue };
+            update.execute(params![
+                room.n,
+                put(room.head),
+                put(room.messages),
+                put(room.members),
+                put(room.last_message),
+                put(room.active_ms),
+            ])?;
+            room.is_dirty = false;
+            self.cache.put_room(&id, room);
+            let head = Head { epoch: room.epoch, first: Seq(room.first), head: Seq(room.head) };
+            self.commit.rooms.push(TouchedRoom { room: id, head, members: room.members });
+        }
+        Ok(())
+    }
+
+    fn write_markers(&mut self) -> Result<(), Stop> {
+        let mut update = self.db.prepare_cached(
+            "UPDATE members SET read = ?3, read_messages = ?4 WHERE user = ?2 AND room = ?1",
+        )?;
+        for (room, user) in std::mem::take(&mut self.dirty_members) {
+            let Some(mut member) = self.cache.member(self.db, room, user)? else { continue };
+            update.execute(params![room, user, put(member.read), put(member.read_messages)])?;
+            member.is_dirty = false;
+            self.cache.put_member(room, user, Some(member));
+        }
+        Ok(())
+    }
+
+    /// The name under which an actor's events stand.
+    pub(super) fn from(by: Option<&UserId>) -> Result<UserId, Stop> {
+        by.map_or_else(
+            || UserId::new(SYSTEM_USER).map_err(|_| Error::Invalid("the system has no id").into()),
+            |id| Ok(id.clone()),
+        )
+    }
+}
+
+/// A UUIDv7 whose end is random: order in a log is its seq's business, so nothing here counts.
+pub(super) fn new_id(at_ms: u64) -> EventId {
+    let random: [u8; 10] = rand::random();
+    EventId(uuid::Builder::from_unix_timestamp_millis(at_ms & ((1 << 48) - 1), &random).into_uuid())
+}
+
+/// A number that names this store.
+pub(super) fn new_name() -> String {
+    Uuid::from_u128(rand::random()).simple().to_string()
+}

@@ -1,0 +1,163 @@
+//! The search index's way after the log: the writer fills it between its other transactions, in steps short enough
+//! that no send waits long, and often enough that search is never two seconds behind.
+//!
+//! Its transactions are not synced: losing one loses nothing, since how far the index reaches is written in it.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use rusqlite::types::ToSqlOutput;
+use rusqlite::{Connection, params};
+
+use super::queue::BATCH_ROWS;
+use super::shared::Shared;
+
+/// Rows of one step at most; more bring nothing, fewer cost more a row.
+const STEP_ROWS: i64 = 1_000;
+/// Time of one step: what a send may have to wait longer because of search.
+const STEP_TIME: Duration = Duration::from_millis(3);
+/// With nothing else to do, rows gather so long, as one row a step costs several times as much.
+const IDLE_WAIT: Duration = Duration::from_millis(200);
+/// Behind by this, it takes its turn even while sends wait.
+const BEHIND: Duration = Duration::from_millis(500);
+/// Behind by this, batches of sends get shorter, so that the index keeps up.
+const FAR_BEHIND: Duration = Duration::from_millis(1_000);
+/// Moments kept; more are joined.
+const MARK_EVERY: Duration = Duration::from_millis(20);
+/// After a failure.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How far the index is.
+pub(super) struct Index {
+    indexed: i64,
+    newest: i64,
+    /// When rows above a number were stored, oldest first.
+    marks: VecDeque<(Instant, i64)>,
+    paused_until: Option<Instant>,
+    /// Rows of the last step, by which batches are measured when the index is far behind.
+    last_step: i64,
+}
+
+impl Index {
+    pub(super) fn new(db: &Connection, now: Instant) -> rusqlite::Result<Self> {
+        let indexed = db.query_row("SELECT indexed FROM state", [], |row| row.get(0))?;
+        let newest =
+            db.query_row("SELECT coalesce(max(n), 0) FROM events", [], |row| row.get(0))?;
+        let mut index = Self {
+            indexed,
+            newest: indexed,
+            marks: VecDeque::new(),
+            paused_until: None,
+            last_step: STEP_ROWS / 4,
+        };
+        index.added(newest, 1, now);
+        Ok(index)
+    }
+
+    /// Rows up to this one are in the index.
+    pub(super) fn indexed(&self) -> i64 {
+        self.indexed
+    }
+
+    /// Notes rows that a transaction added.
+    pub(super) fn added(&mut self, last_row: i64, rows: u64, now: Instant) {
+        if rows == 0 || last_row <= self.newest {
+            return;
+        }
+        self.newest = last_row;
+        match self.marks.back_mut() {
+            Some((at, row)) if now.duration_since(*at) < MARK_EVERY => *row = last_row,
+            _ => self.marks.push_back((now, last_row)),
+        }
+    }
+
+    fn backlog(&self) -> i64 {
+        self.newest - self.indexed
+    }
+
+    fn lag(&self, now: Instant) -> Duration {
+        self.marks.front().map_or(Duration::ZERO, |(at, _)| now.duration_since(*at))
+    }
+
+    fn is_paused(&self, now: Instant) -> bool {
+        self.paused_until.is_some_and(|until| now < until)
+    }
+
+    /// When an idle writer should come back for it.
+    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
+        let (oldest, _) = self.marks.front()?;
+        let due = if self.backlog() >= STEP_ROWS { now } else { *oldest + IDLE_WAIT };
+        Some(self.paused_until.map_or(due, |until| due.max(until)))
+    }
+
+    /// Whether it is its turn.
+    pub(super) fn is_due(&self, now: Instant, queued: usize) -> bool {
+        if self.backlog() == 0 || self.is_paused(now) {
+            return false;
+        }
+        let lag = self.lag(now);
+        let is_idle = queued == 0;
+        lag >= BEHIND || (is_idle && (lag >= IDLE_WAIT || self.backlog() >= STEP_ROWS))
+    }
+
+    /// How many commands the next batch may have.
+    pub(super) fn batch_rows(&self, now: Instant) -> usize {
+        if self.is_paused(now) || self.lag(now) < FAR_BEHIND {
+            return BATCH_ROWS;
+        }
+        usize::try_from(self.last_step.max(16)).unwrap_or(BATCH_ROWS)
+    }
+
+    /// After a failure: the log goes first.
+    pub(super) fn pause(&mut self, now: Instant) {
+        self.paused_until = Some(now + PAUSE);
+    }
+
+    /// One step: a transaction of its own.
+    pub(super) fn step(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        db.pragma_update(None, "synchronous", "normal")?;
+        let done = self.fill(db);
+        if done.is_err() && !db.is_autocommit() {
+            let _ = db.execute_batch("ROLLBACK");
+        }
+        db.pragma_update(None, "synchronous", "full")?;
+        let reached = done?;
+        self.last_step = reached - self.indexed;
+        self.indexed = reached;
+        while self.marks.front().is_some_and(|(_, row)| *row <= reached) {
+            self.marks.pop_front();
+        }
+        Ok(())
+    }
+
+    fn fill(&self, db: &Connection) -> rusqlite::Result<i64> {
+        let started = Instant::now();
+        db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut select = db.prepare_cached(
+            "SELECT n, kind = 1 AND deleted IS NULL, body FROM events WHERE n > ?1 ORDER BY n LIMIT ?2",
+        )?;
+        let mut insert = db.prepare_cached("INSERT INTO search (rowid, body) VALUES (?1, ?2)")?;
+        let mut rows = select.query(params![self.indexed, STEP_ROWS])?;
+        let mut reached = self.indexed;
+        while let Some(row) = rows.next()? {
+            reached = row.get(0)?;
+            if row.get(1)? {
+                insert.execute(params![reached, ToSqlOutput::Borrowed(row.get_ref(2)?)])?;
+            }
+            // Committing what was gathered takes about as long again.
+            if started.elapsed() >= STEP_TIME / 2 {
+                break;
+            }
+        }
+        drop(rows);
+        db.prepare_cached("UPDATE state SET indexed = ?1")?.execute([reached])?;
+        db.prepare_cached("COMMIT")?.execute([])?;
+        Ok(reached)
+    }
+
+    /// Tells how far behind it is.
+    pub(super) fn report(&self, shared: &Shared) {
+        let since = self.marks.front().map(|(at, _)| *at);
+        shared.set_index_lag(self.backlog().max(0).cast_unsigned(), since);
+    }
+}

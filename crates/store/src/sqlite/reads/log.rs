@@ -1,0 +1,193 @@
+//! Reads of a room's log: pages of history, what follows a position, and what the node's own feed misses.
+
+use moorline_protocol::{Epoch, Event, EventKind, Position, ResetReason, RoomId, Seq, UserId};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::Names;
+use crate::sqlite::cache::{get, put};
+use crate::sqlite::events::{COLUMNS, WIDTH, event, event_at};
+use crate::sqlite::schema::Sql;
+use crate::{Error, Head, Page, Range, Resumed};
+
+/// A page ends after so many bytes of text, whatever its limit.
+const PAGE_BYTES: usize = 1 << 20;
+/// A resume of more text than this is too far, as one of too many events is.
+const RESUME_BYTES: usize = 4 << 20;
+
+/// A room as one person may read it.
+pub(in crate::sqlite) struct Access {
+    pub(in crate::sqlite) room: i64,
+    pub(in crate::sqlite) epoch: Epoch,
+    pub(in crate::sqlite) first: u64,
+    pub(in crate::sqlite) head: u64,
+    pub(in crate::sqlite) members: u64,
+}
+
+fn access_row(row: &Row<'_>) -> rusqlite::Result<Access> {
+    Ok(Access {
+        room: row.get(0)?,
+        epoch: row.get::<_, Sql<Epoch>>(1)?.0,
+        first: get(row, 2)?,
+        head: get(row, 3)?,
+        members: get(row, 4)?,
+    })
+}
+
+/// What a member may read; `None` for a stranger and for no such room alike.
+pub(in crate::sqlite) fn access(
+    db: &Connection,
+    user: &UserId,
+    room: &RoomId,
+) -> Result<Option<Access>, Error> {
+    let mut find = db.prepare_cached(
+        "SELECT r.n, r.epoch, CASE r.history WHEN 1 THEN r.first ELSE max(r.first, m.joined) END,
+             r.head, r.members
+         FROM users u JOIN rooms r ON r.id = ?2 JOIN members m ON m.user = u.n AND m.room = r.n
+         WHERE u.id = ?1 AND u.removed IS NULL",
+    )?;
+    Ok(find.query_row([user.as_str(), room.as_str()], access_row).optional()?)
+}
+
+/// What the node itself may read.
+fn whole(db: &Connection, room: &RoomId) -> Result<Option<Access>, Error> {
+    let find = "SELECT n, epoch, first, head, members FROM rooms WHERE id = ?1";
+    let mut find = db.prepare_cached(find)?;
+    Ok(find.query_row([room.as_str()], access_row).optional()?)
+}
+
+pub(in crate::sqlite) fn head(db: &Connection, room: &RoomId) -> Result<Head, Error> {
+    let whole = whole(db, room)?.ok_or(Error::NotFound)?;
+    Ok(Head { epoch: whole.epoch, first: Seq(whole.first), head: Seq(whole.head) })
+}
+
+pub(in crate::sqlite) fn events(
+    db: &Connection,
+    user: &UserId,
+    room: &RoomId,
+    range: Range,
+    limit: usize,
+) -> Result<Page, Error> {
+    let access = access(db, user, room)?.ok_or(Error::NotFound)?;
+    page(db, &access, range, limit, PAGE_BYTES)
+}
+
+pub(in crate::sqlite) fn log(
+    db: &Connection,
+    room: &RoomId,
+    after: Seq,
+    limit: usize,
+) -> Result<Page, Error> {
+    let whole = whole(db, room)?.ok_or(Error::NotFound)?;
+    page(db, &whole, Range::After(after), limit, PAGE_BYTES)
+}
+
+fn page(
+    db: &Connection,
+    access: &Access,
+    range: Range,
+    limit: usize,
+    bytes: usize,
+) -> Result<Page, Error> {
+    let (low, high, is_upward) = match range {
+        Range::After(seq) => (access.first.max(seq.0.saturating_add(1)), access.head, true),
+        Range::Before(seq) => (access.first, access.head.min(seq.0.saturating_sub(1)), false),
+        Range::Newest => (access.first, access.head, false),
+    };
+    let direction = if is_upward { "ASC" } else { "DESC" };
+    let find = format!(
+        "SELECT {COLUMNS}, s.name FROM rooms r JOIN events e ON e.room = r.n
+         JOIN users s ON s.n = e.sender
+         WHERE r.n = ?1 AND e.seq BETWEEN ?2 AND ?3 ORDER BY e.seq {direction} LIMIT ?4"
+    );
+    let mut find = db.prepare_cached(&find)?;
+    let ask_for = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
+    let mut rows = find.query(params![access.room, put(low), put(high), ask_for])?;
+    let mut names = Names::default();
+    let mut events: Vec<Event> = Vec::new();
+    let (mut size, mut more) = (0, false);
+    while let Some(row) = rows.next()? {
+        if events.len() >= limit || size >= bytes {
+            more = true;
+            break;
+        }
+        let event = event(row, 0)?;
+        names.add(&event.from, row.get(WIDTH)?);
+        size += weight(&event);
+        events.push(event);
+    }
+    drop(rows);
+    for event in &events {
+        names.complete(db, event)?;
+    }
+    if !is_upward {
+        events.reverse();
+    }
+    Ok(Page {
+        epoch: access.epoch,
+        first: Seq(access.first),
+        head: Seq(access.head),
+        events,
+        more,
+        people: names.into_people(),
+    })
+}
+
+fn weight(event: &Event) -> usize {
+    match &event.kind {
+        EventKind::Message { body, .. } | EventKind::Edit { body, .. } => body.len(),
+        EventKind::Member { changes } => changes.len() * 64,
+        EventKind::Delete { .. } | EventKind::Rename { .. } => 0,
+    }
+}
+
+pub(in crate::sqlite) fn resume(
+    db: &Connection,
+    user: &UserId,
+    room: &RoomId,
+    from: &Position,
+    limit: usize,
+) -> Result<Resumed, Error> {
+    let Some(access) = access(db, user, room)? else { return Ok(Resumed::Gone) };
+    let reset = |reason| Resumed::Reset {
+        reason,
+        epoch: access.epoch,
+        first: Seq(access.first),
+        head: Seq(access.head),
+    };
+    if let Some(reason) = reason_to_reset(db, room, &access, from, limit)? {
+        return Ok(reset(reason));
+    }
+    let page = page(db, &access, Range::After(from.seq), limit, RESUME_BYTES)?;
+    if page.more {
+        return Ok(reset(ResetReason::TooFar));
+    }
+    Ok(Resumed::Events { events: page.events, head: page.head, people: page.people })
+}
+
+fn reason_to_reset(
+    db: &Connection,
+    room: &RoomId,
+    access: &Access,
+    from: &Position,
+    limit: usize,
+) -> Result<Option<ResetReason>, Error> {
+    if from.epoch != access.epoch {
+        return Ok(Some(ResetReason::Epoch));
+    }
+    if from.seq.0 > access.head {
+        return Ok(Some(ResetReason::Future));
+    }
+    if from.seq.0 > 0
+        && let Some(check) = &from.check
+        && event_at(db, room, from.seq)?.is_none_or(|event| event.id.check() != *check)
+    {
+        return Ok(Some(ResetReason::Epoch));
+    }
+    // Who has nothing yet goes on from the first that they may see; who has something must get what follows it.
+    if from.seq.0 > 0 && from.seq.0 + 1 < access.first {
+        return Ok(Some(ResetReason::Pruned));
+    }
+    let known = from.seq.0.max(access.first.saturating_sub(1));
+    let is_too_far = access.head.saturating_sub(known) > limit as u64;
+    Ok(is_too_far.then_some(ResetReason::TooFar))
+}
