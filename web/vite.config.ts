@@ -50,7 +50,11 @@ export default defineConfig({
   root: web,
   publicDir: join(web, 'src/public'),
   plugins: [svelte(), buildNote],
-  resolve: { alias: { '@moorline/client': join(root, 'clients/typescript/src/index.ts') } },
+  resolve: {
+    alias: { '@moorline/client': join(root, 'clients/typescript/src/index.ts') },
+    // Tests run the state as the browser does, with Svelte's reactive runtime and not its server one.
+    conditions: process.env.VITEST ? ['browser'] : undefined,
+  },
   server: {
     host: '127.0.0.1',
     fs: { allow: [root] },

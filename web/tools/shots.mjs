@@ -50,7 +50,7 @@ for (const [width, [w, h]] of Object.entries(sizes)) {
       page.on('console', (message) => message.type() === 'error' && console.log(label, message.text()));
       page.on('pageerror', (error) => console.log(label, String(error)));
       await page.goto(`${url}dev/?scene=${scene}${hash}`);
-      await page.locator('.self, .auth, .start').first().waitFor({ timeout: 15000 });
+      await page.locator('.app, .auth, .starting').first().waitFor({ timeout: 15000 });
       await page.waitForTimeout(450);
       try {
         await act?.(page);

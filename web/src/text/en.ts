@@ -132,7 +132,7 @@ export const en = {
     readBy: (n: number) => `Read by ${n}`,
     read: 'Read',
     failed: 'Not sent',
-    notSent: (why: string) => `Not sent: ${why}`,
+    notSent: (why: string) => `Not sent: ${why.charAt(0).toLowerCase()}${why.slice(1)}`,
     discard: 'Discard',
     edited: 'edited',
     deletedBy: (name: string) => `${name} deleted this message`,
