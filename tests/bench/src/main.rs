@@ -131,7 +131,7 @@ fn run(args: &Args) -> Result<bool> {
     if !baseline_holds(args.what, &settings)? {
         return Ok(false);
     }
-    let rows = measure(args.what, &settings)?;
+    let rows = measure(args.what, &settings);
     facts.iter().for_each(|fact| println!("{fact}"));
     println!("\n{}", report::table(&rows));
     if let Some(file) = &args.json {
@@ -206,22 +206,19 @@ fn baseline_holds(what: What, settings: &Settings) -> Result<bool> {
     Ok(strong || what == What::Idle)
 }
 
-fn measure(what: What, settings: &Settings) -> Result<Vec<Row>> {
+fn measure(what: What, settings: &Settings) -> Vec<Row> {
     let mut rows = Vec::new();
-    let wanted = |row| what == row || what == What::All;
-    if wanted(What::Fanout) {
-        rows.extend(fanout::rows(settings)?);
-    }
-    if wanted(What::Durable) {
-        rows.extend(durable::rows(settings)?);
-    }
-    if wanted(What::Idle) {
-        rows.extend(idle::rows(settings)?);
-    }
-    if wanted(What::Storm) {
-        rows.extend(storm::rows(settings)?);
-    }
-    Ok(rows)
+    let mut add = |row, name, measured: &dyn Fn(&Settings) -> Result<Vec<Row>>| {
+        if what == row || what == What::All {
+            let void = |error| vec![Row::void(name, format!("{error:#}"))];
+            rows.extend(measured(settings).unwrap_or_else(void));
+        }
+    };
+    add(What::Fanout, "fan-out", &fanout::rows);
+    add(What::Durable, "durable sends", &durable::rows);
+    add(What::Idle, "idle", &idle::rows);
+    add(What::Storm, "storm", &storm::rows);
+    rows
 }
 
 /// One server, once.

@@ -40,6 +40,22 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// A row that could not be measured, or whose histories are not as they must be.
+    pub(crate) fn void(name: &'static str, why: String) -> Row {
+        Row {
+            name,
+            unit: "-",
+            product: Vec::new(),
+            bare: Vec::new(),
+            score_is: "",
+            score: Vec::new(),
+            bar: Bar::None,
+            goal: None,
+            notes: Vec::new(),
+            void: Some(why),
+        }
+    }
+
     /// Whether the row reaches its bar; a void one does not.
     pub(crate) fn passes(&self) -> bool {
         let score = median(&self.score);
@@ -74,13 +90,20 @@ impl Row {
             [] => "-".to_owned(),
             values => short(median(values)),
         };
-        let (least, most) = spread(&self.score);
+        let (score, spread) = match self.score.as_slice() {
+            [] => ("-".to_owned(), "-".to_owned()),
+            score => {
+                let (least, most) = spread(score);
+                let median = format!("{} {}", short(median(score)), self.score_is);
+                (median, format!("{} .. {}", short(least), short(most)))
+            }
+        };
         [
             format!("{} [{}]", self.name, self.unit),
             side(&self.product),
             side(&self.bare),
-            format!("{} {}", short(median(&self.score)), self.score_is),
-            format!("{} .. {}", short(least), short(most)),
+            score,
+            spread,
             self.bar_text(),
             self.verdict().to_owned(),
         ]

@@ -151,6 +151,16 @@ impl Server {
         cpu_ticks(&stat).map(|ticks| ticks as f64 / TICKS).context("/proc/PID/stat is not as known")
     }
 
+    /// Processor time that neither the server nor the load has used so far, of all cores: whoever
+    /// else works on the machine disturbs the figures.
+    pub(crate) fn cpu_of_others(&self) -> Result<f64> {
+        let machine = std::fs::read_to_string("/proc/stat")?;
+        let busy = machine_ticks(&machine).context("/proc/stat is not as known")? as f64 / TICKS;
+        let own = std::fs::read_to_string("/proc/self/stat")?;
+        let own = cpu_ticks(&own).context("/proc/PID/stat is not as known")? as f64 / TICKS;
+        Ok(busy - own - self.cpu()?)
+    }
+
     /// Resident memory in KiB.
     pub(crate) fn resident_kib(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
@@ -202,6 +212,16 @@ fn cpu_ticks(stat: &str) -> Option<u64> {
     Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
 }
 
+/// Ticks of all cores in which anything ran, this machine's host included.
+fn machine_ticks(stat: &str) -> Option<u64> {
+    let fields = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
+    let ticks: Vec<u64> = fields.map_while(|field| field.parse().ok()).collect();
+    let [user, nice, system, _idle, _waiting, irq, softirq, steal, ..] = ticks[..] else {
+        return None;
+    };
+    Some(user + nice + system + irq + softirq + steal)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,5 +231,12 @@ mod tests {
         let stat = "42 (a) b) S 1 42 42 0 -1 4194560 100 0 0 0 250 130 0 0 20 0 3 0 100 0";
         assert_eq!(cpu_ticks(stat), Some(380));
         assert_eq!(cpu_ticks("42 nothing"), None);
+    }
+
+    #[test]
+    fn a_machine_is_busy_when_it_is_neither_idle_nor_waiting() {
+        let stat = "cpu  100 10 50 9999 777 1 2 3 0 0\ncpu0 1 2 3 4 5 6 7 8 9 10\n";
+        assert_eq!(machine_ticks(stat), Some(166));
+        assert_eq!(machine_ticks("cpu 1 2"), None);
     }
 }

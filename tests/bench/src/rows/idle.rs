@@ -63,7 +63,7 @@ pub(crate) fn measure(settings: &Settings, target: Target) -> Result<Idle> {
     two_pings(&mut swarm, &mut silent)?;
     let all = server.resident_kib()?;
     if let Some(fault) = silent.talk.ledger.fault() {
-        bail!("VOID: {fault}");
+        bail!("{fault}");
     }
     let cpu = server.cpu()?;
     swarm.cut_all()?;
@@ -80,7 +80,7 @@ fn two_pings(swarm: &mut Swarm, silent: &mut Silent) -> Result<()> {
     while swarm.fewest_pings() < wanted {
         swarm.turn(silent, Duration::from_millis(20))?;
         if Instant::now() > deadline {
-            bail!("VOID: a connection got {} pings of {wanted}", swarm.fewest_pings());
+            bail!("a connection got {} pings of {wanted}", swarm.fewest_pings());
         }
     }
     Ok(())

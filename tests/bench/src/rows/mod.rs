@@ -17,6 +17,9 @@ use crate::target::{Server, Start, Target};
 /// The index may lag this much at the end of a run.
 const INDEX_LAG_LIMIT: Duration = Duration::from_secs(2);
 
+/// Work of others on the machine that is still taken for noise, in cores.
+const DISTURBED: f64 = 0.1;
+
 /// How the benchmark was asked to run.
 pub(crate) struct Settings {
     /// How servers are started.
@@ -71,6 +74,8 @@ pub(crate) struct Cost {
     pub(crate) deliveries: u64,
     /// The load's share of its core.
     pub(crate) load_busy: f64,
+    /// Cores that others used meanwhile: more than a little makes the figures worthless.
+    pub(crate) others: f64,
     /// Bytes of an event, on average.
     pub(crate) event_bytes: f64,
     /// How long after the last send a search found it, in milliseconds; none of the bare server.
@@ -94,6 +99,12 @@ impl Cost {
         );
         if self.load_busy > 0.95 && server < 0.9 {
             note.push_str("; LIMITED BY THE LOAD");
+        }
+        if self.others > DISTURBED {
+            note.push_str(&format!(
+                "; DISTURBED, others used {:.0} % of a core",
+                self.others * 100.0
+            ));
         }
         if let Some(lag) = self.index_lag_ms {
             note.push_str(&format!("; index {lag:.0} ms behind at the end"));
@@ -123,6 +134,7 @@ pub(crate) fn run_for<T: Talker>(
     let talk = script.talk();
     let (sends, deliveries) = (talk.sent(), talk.ledger.delivered());
     let event_bytes = talk.event_bytes;
+    let others = server.cpu_of_others()?;
     let start = std::time::Instant::now();
     swarm.meter();
     script.set_running(true, swarm);
@@ -130,6 +142,7 @@ pub(crate) fn run_for<T: Talker>(
     script.set_running(false, swarm);
     drain(swarm, script)?;
     let (wall, load_busy) = (start.elapsed().as_secs_f64(), swarm.busy());
+    let others = (server.cpu_of_others()? - others) / wall;
     let index_lag_ms = match server.target {
         Target::Product => Some(index_lag(swarm, script)?.as_secs_f64() * 1000.0),
         Target::Bare => None,
@@ -143,6 +156,7 @@ pub(crate) fn run_for<T: Talker>(
         sends: talk.sent() - sends,
         deliveries,
         load_busy,
+        others,
         event_bytes: (talk.event_bytes - event_bytes) as f64 / deliveries.max(1) as f64,
         index_lag_ms,
     })
@@ -159,9 +173,9 @@ pub(crate) fn drain<T: Talker>(swarm: &mut Swarm, script: &mut T) -> Result<()> 
     let talk = script.talk();
     if waited.is_err() {
         let (sent, acked, delivered) = (talk.sent(), talk.acked, talk.ledger.delivered());
-        bail!("VOID: {sent} sends, but {acked} acks and {delivered} deliveries");
+        bail!("{sent} sends, but {acked} acks and {delivered} deliveries");
     }
-    talk.ledger.verdict(talk.sent()).or_else(|fault| bail!("VOID: {fault}"))
+    talk.ledger.verdict(talk.sent()).or_else(|fault| bail!("{fault}"))
 }
 
 /// Says a word that nobody said before and searches for it until it is found.
@@ -180,7 +194,7 @@ fn index_lag<T: Talker>(swarm: &mut Swarm, script: &mut T) -> Result<Duration> {
             script.talk().found || asked.elapsed() > Duration::from_millis(25)
         })?;
         if said.elapsed() > INDEX_LAG_LIMIT {
-            bail!("VOID: the index is more than {} s behind", INDEX_LAG_LIMIT.as_secs());
+            bail!("the index is more than {} s behind", INDEX_LAG_LIMIT.as_secs());
         }
     }
     Ok(said.elapsed())

@@ -180,7 +180,7 @@ pub(crate) fn measure(settings: &Settings, target: Target, reply: usize) -> Resu
     }
     let join_us = (server.cpu()? - cpu) * 1e6 / (PEOPLE * STORMS) as f64;
     if let Some(fault) = &crowd.fault {
-        bail!("VOID: {fault}");
+        bail!("{fault}");
     }
     swarm.cut_all()?;
     Ok(Storm { join_us, back_ms, reply: crowd.bytes / PEOPLE, load_busy })
@@ -198,7 +198,7 @@ fn one_storm(swarm: &mut Swarm, crowd: &mut Crowd) -> Result<Duration> {
     let back = swarm.spin(crowd, Duration::from_secs(20), |crowd, _| {
         crowd.back == PEOPLE || crowd.fault.is_some()
     });
-    back.with_context(|| format!("VOID: {} of {PEOPLE} are back", crowd.back))?;
+    back.with_context(|| format!("{} of {PEOPLE} are back", crowd.back))?;
     Ok(start.elapsed())
 }
 
@@ -221,7 +221,7 @@ fn two_messages_a_room(swarm: &mut Swarm, crowd: &mut Crowd, plan: &Plan) -> Res
         });
         told.with_context(|| {
             let fault = crowd.fault.clone().unwrap_or_default();
-            format!("VOID: {} of {} events came {fault}", crowd.events, wanted.0)
+            format!("{} of {} events came {fault}", crowd.events, wanted.0)
         })?;
     }
     Ok(())
