@@ -1,12 +1,10 @@
 """Moorline's raw protocol: python python_raw.py ws://127.0.0.1:8000/ws TOKEN ROOM TEXT (needs `pip install websockets`).
 Sends TEXT to ROOM once, prints each event as a line of JSON, and goes on after a cut from where it was. Ctrl-C ends it."""
-import asyncio, json, sys, uuid
-import websockets
+import asyncio, json, sys, uuid, websockets
 
 url, token, room, text = sys.argv[1:5]
 message = {"type": "send", "id": 1, "room": room, "cid": str(uuid.uuid4()), "body": text}  # One cid: stored once.
 state = {"position": None, "done": False}  # The last event seen: the server goes on after it.
-
 
 async def session(ws):
     say = lambda command: ws.send(json.dumps(command))
@@ -28,14 +26,14 @@ async def session(ws):
             state["done"] = not got.get("retry", False)
             print(json.dumps(got), flush=True)
             if not state["done"]:
-                asyncio.get_running_loop().call_later(got["retry_after_ms"] / 1000, lambda: asyncio.ensure_future(say(message)))
-
+                await asyncio.sleep(got["retry_after_ms"] / 1000)
+                await say(message)
 
 async def main():
     async for ws in websockets.connect(url):  # Connects again after a cut, with backoff.
         try:
             await session(ws)
         except websockets.ConnectionClosed as cut:
-            if cut.rcvd and 4400 <= cut.rcvd.code < 4420: sys.exit(f"closed: {cut}")  # Not as we are.
-
+            if cut.rcvd and 4400 <= cut.rcvd.code < 4420:
+                return print(f"closed: {cut}", file=sys.stderr)  # Not as we are.
 asyncio.run(main())
