@@ -53,9 +53,8 @@ pub(crate) fn drive<C: Consumer>(
         let ending = serve(&mut consumer, &mut link, &connection).await;
         let closed = closed(&ending);
         log_closed(&connection, &mut link, &closed, began);
-        Farewell::new(ending, &mut link).say(&mut link, &connection).await;
-        connection.outbox().shut();
-        disconnect(&mut consumer, &closed).await;
+        // The end is boxed, so that an open connection holds no room for it.
+        Box::pin(end(&mut consumer, &mut link, &connection, ending, &closed)).await;
         drop(registration);
     }
 }
@@ -183,6 +182,18 @@ fn guard<T>(call: impl FnOnce() -> Result<T, Close>, link: &Link) -> Result<T, E
             Err(Ending::Server(Close::new(CloseCode::INTERNAL, reason)))
         }
     }
+}
+
+async fn end<C: Consumer>(
+    consumer: &mut C,
+    link: &mut Link,
+    connection: &Connection,
+    ending: Ending,
+    closed: &Closed,
+) {
+    Farewell::new(ending, link).say(link, connection).await;
+    connection.outbox().shut();
+    disconnect(consumer, closed).await;
 }
 
 async fn disconnect<C: Consumer>(consumer: &mut C, closed: &Closed) {

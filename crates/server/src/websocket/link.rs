@@ -82,7 +82,9 @@ impl Link {
     /// Whether what waits to go out forbids taking more in.
     pub(crate) fn is_held_up(&self, connection: &Connection) -> bool {
         self.writer.is_blocked()
-            && (self.writer.control_bytes() > CONTROL_MARK || connection.outbox().is_over_mark())
+            && (self.writer.is_laden()
+                || self.writer.control_bytes() > CONTROL_MARK
+                || connection.outbox().is_over_mark())
     }
 
     /// The next message; pings, pongs and the peer's close are dealt with here.
@@ -233,7 +235,10 @@ impl Link {
                 if let Some(frame) = connection.application_ping() {
                     connection.outbox().reply(frame);
                 }
-                Ok(now + pace.interval)
+                match self.keepalive.due(now, pace) {
+                    Due::Wait(until) => Ok(until),
+                    _ => Ok(now + pace.interval),
+                }
             }
             Due::Dead if self.stalled_since.is_some() => Ok(now + pace.interval),
             Due::Dead => {

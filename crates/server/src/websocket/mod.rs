@@ -4,7 +4,11 @@
 //! `link` joins these to one socket, and `driver` runs a consumer on a link.
 
 mod decoder;
+#[cfg(test)]
+mod decoder_tests;
 mod driver;
+#[cfg(test)]
+mod driver_tests;
 mod handshake;
 mod header;
 mod keepalive;

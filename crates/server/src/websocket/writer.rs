@@ -25,7 +25,7 @@ const BATCH_PIECES: usize = 32;
 const REASON_MAX: usize = 123;
 
 thread_local! {
-    static BATCH: RefCell<Batch> = const { RefCell::new(Batch { copied: Vec::new(), pieces: Vec::new() }) };
+    static BATCH: RefCell<Batch> = const { RefCell::new(Batch { copied: Vec::new(), pieces: Vec::new(), bytes: 0 }) };
 }
 
 /// What goes into one write.
@@ -33,6 +33,8 @@ struct Batch {
     /// The bytes of all copied pieces, one after the other.
     copied: Vec<u8>,
     pieces: Vec<Piece>,
+    /// Bytes of all pieces.
+    bytes: usize,
 }
 
 enum Piece {
@@ -47,6 +49,8 @@ struct Unsent {
     pieces: VecDeque<UnsentPiece>,
     /// Bytes of the first piece that are written already.
     written: usize,
+    /// Bytes of all pieces that are not written.
+    bytes: usize,
 }
 
 enum UnsentPiece {
@@ -105,6 +109,11 @@ impl Writer {
     /// Whether the socket was full at the last flush.
     pub(crate) fn is_blocked(&self) -> bool {
         self.unsent.is_some()
+    }
+
+    /// Whether more than a batch of ordinary frames is left: a large one, which the outbox no longer counts.
+    pub(crate) fn is_laden(&self) -> bool {
+        self.unsent.as_ref().is_some_and(|unsent| unsent.bytes > 2 * BATCH_BYTES)
     }
 
     /// Writes all that waits, as far as the socket takes it.
@@ -184,33 +193,40 @@ impl Batch {
     fn clear(&mut self) {
         self.copied.clear();
         self.pieces.clear();
+        self.bytes = 0;
     }
 
     /// Takes a frame from the outbox unless the batch is full.
     fn take(&mut self, frame: &Frame) -> bool {
-        if self.copied.len() >= BATCH_BYTES || self.pieces.len() >= BATCH_PIECES {
+        if self.bytes >= BATCH_BYTES || self.pieces.len() >= BATCH_PIECES {
             return false;
         }
         if frame.len() < COPY_BORDER {
             self.copy(frame.websocket());
         } else {
-            self.pieces.push(Piece::Shared(frame.clone()));
+            self.share(frame.clone());
         }
         true
     }
 
     fn copy(&mut self, bytes: &[u8]) {
         self.copied.extend_from_slice(bytes);
+        self.bytes += bytes.len();
         match self.pieces.last_mut() {
             Some(Piece::Copied(len)) => *len += bytes.len(),
             _ => self.pieces.push(Piece::Copied(bytes.len())),
         }
     }
 
+    fn share(&mut self, frame: Frame) {
+        self.bytes += frame.len();
+        self.pieces.push(Piece::Shared(frame));
+    }
+
     fn push_unsent(&mut self, piece: UnsentPiece) {
         match piece {
             UnsentPiece::Bytes(bytes) => self.copy(&bytes),
-            UnsentPiece::Shared(frame) => self.pieces.push(Piece::Shared(frame)),
+            UnsentPiece::Shared(frame) => self.share(frame),
         }
     }
 
@@ -252,7 +268,7 @@ impl Batch {
 
     /// What is left after `written` bytes.
     fn unsent(&mut self, mut written: usize) -> Option<Box<Unsent>> {
-        let mut unsent = Unsent::default();
+        let mut unsent = Unsent { bytes: self.bytes.saturating_sub(written), ..Unsent::default() };
         let mut at = 0;
         for piece in self.pieces.drain(..) {
             let len = piece.len();
@@ -268,7 +284,7 @@ impl Batch {
                     UnsentPiece::Bytes(self.copied[range.start + skipped..range.end].to_vec())
                 }
                 Piece::Shared(frame) => {
-                    unsent.written = std::mem::take(&mut written);
+                    unsent.written += std::mem::take(&mut written); // Only the first one can be begun.
                     UnsentPiece::Shared(frame)
                 }
             });
