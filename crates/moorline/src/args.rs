@@ -1,0 +1,228 @@
+//! The command line as typed: raw texts only. `config` gives them types and adds the environment.
+//! Every option of `serve` also has an environment variable, named by `env_name` and shown in the help.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+/// A self-hosted chat server whose connections hold and whose messages are never lost.
+#[derive(Debug, Parser)]
+#[command(name = "moorline", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Start with `moorline serve`, then open the page that it prints.\n\
+    Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 unreachable, 4 refused.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server: chat page, WebSocket and HTTP API on one port.
+    Serve(Box<ServeArgs>),
+    /// Make sign-in tokens for people of your own application.
+    Token {
+        /// What to do with tokens.
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// Check recorded histories against the delivery contract.
+    Soak {
+        /// What to check.
+        #[command(subcommand)]
+        command: SoakCommand,
+    },
+    /// Say which version this is.
+    Version {
+        /// As one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Commands about tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Print a signed token (JWT, HS256) for one person, to be sent in `hello`.
+    Mint(MintArgs),
+}
+
+/// Commands about recorded histories.
+#[derive(Debug, Subcommand)]
+pub enum SoakCommand {
+    /// Decide from what clients sent and saw whether every promise was kept.
+    Verify {
+        /// The history: one JSON object a line.
+        file: PathBuf,
+        /// The verdict as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `moorline serve`, as typed.
+#[derive(Debug, Default, Clone, Args)]
+pub struct ServeArgs {
+    /// Address to listen on [default: 127.0.0.1]
+    #[arg(short, long, value_name = "ADDRESS", help_heading = "Listening")]
+    pub bind: Option<String>,
+    /// Port to listen on; 0 takes a free one and prints it [default: 8000]
+    #[arg(short, long, value_name = "PORT", help_heading = "Listening")]
+    pub port: Option<String>,
+    /// Listen on this Unix socket instead of a port (with -b or -p: as well)
+    #[arg(short, long, value_name = "PATH", help_heading = "Listening")]
+    pub unix_socket: Option<String>,
+    /// Listen on this inherited descriptor (systemd socket activation; the first is 3)
+    #[arg(long, value_name = "NUMBER", help_heading = "Listening")]
+    pub fd: Option<String>,
+    /// Answer /metrics on this address instead of, to loopback peers only, on the main one
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Listening")]
+    pub metrics_bind: Option<String>,
+    /// Proxy whose X-Forwarded-* headers are believed: an address or network, repeatable
+    #[arg(long, value_name = "NETWORK", help_heading = "Listening")]
+    pub trusted_proxy: Vec<String>,
+
+    /// Folder that holds everything that is kept [default: ./moorline-data]
+    #[arg(long, value_name = "FOLDER", help_heading = "Data")]
+    pub data_dir: Option<String>,
+
+    /// Seconds between pings; keep it below the idle timeout of every proxy [default: 25]
+    #[arg(long, value_name = "SECONDS", help_heading = "Connections", allow_hyphen_values = true)]
+    pub ping_interval: Option<String>,
+    /// Seconds of silence after which a connection counts as dead [default: 60]
+    #[arg(long, value_name = "SECONDS", help_heading = "Connections", allow_hyphen_values = true)]
+    pub ping_timeout: Option<String>,
+    /// Seconds that a drain after SIGTERM may take [default: 10]
+    #[arg(long, value_name = "SECONDS", help_heading = "Connections", allow_hyphen_values = true)]
+    pub drain_timeout: Option<String>,
+    /// Apply rate limits to peers on this machine too
+    #[arg(long, help_heading = "Connections")]
+    pub limit_loopback: bool,
+
+    /// Page that may use the server with a cookie, as https://host; repeatable [default: its own]
+    #[arg(long, value_name = "ORIGIN", help_heading = "People")]
+    pub origin: Vec<String>,
+    /// Who may make an account: open, invite or closed [default: open; closed with
+    /// --jwt-secret or on an address that others can reach]
+    #[arg(long, value_name = "WHO", help_heading = "People")]
+    pub signup: Option<String>,
+    /// Whom people can look up by name: all, shared (those they share a room with) or off [default: all]
+    #[arg(long, value_name = "WHOM", help_heading = "People")]
+    pub directory: Option<String>,
+    /// Secret that signs your application's tokens (HS256); better in a file
+    #[arg(long, value_name = "SECRET", help_heading = "People")]
+    pub jwt_secret: Option<String>,
+    /// File that holds the JWT secret; - is standard input
+    #[arg(long, value_name = "FILE", help_heading = "People")]
+    pub jwt_secret_file: Option<String>,
+    /// Key that your backend sends to use the server API; better in a file
+    #[arg(long, value_name = "KEY", help_heading = "People")]
+    pub api_key: Option<String>,
+    /// File that holds the API key; - is standard input
+    #[arg(long, value_name = "FILE", help_heading = "People")]
+    pub api_key_file: Option<String>,
+
+    /// Form of the log on standard error: text or json [default: text]
+    #[arg(long, value_name = "FORM", help_heading = "Output")]
+    pub log_format: Option<String>,
+    /// Say more: -v for every connection, -vv for every command
+    #[arg(short, long, action = clap::ArgAction::Count, help_heading = "Output")]
+    pub verbose: u8,
+    /// Serve the page from this folder instead of the built-in one (for work on the page)
+    #[arg(long, value_name = "FOLDER", help_heading = "Output")]
+    pub web_dir: Option<String>,
+}
+
+/// `moorline token mint`, as typed.
+#[derive(Debug, Default, Clone, Args)]
+pub struct MintArgs {
+    /// The person's id in your application
+    #[arg(long, value_name = "ID")]
+    pub sub: String,
+    /// The name that others see
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// A room that the token lets its holder join; repeatable
+    #[arg(long, value_name = "ROOM")]
+    pub room: Vec<String>,
+    /// How long the token is good for: 90s, 15m, 12h or 7d [default: 1h]
+    #[arg(long, value_name = "TIME")]
+    pub ttl: Option<String>,
+    /// The secret that the server was started with; better in a file
+    #[arg(long, value_name = "SECRET")]
+    pub jwt_secret: Option<String>,
+    /// File that holds the JWT secret; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub jwt_secret_file: Option<String>,
+}
+
+/// The environment variable of an option: `--ping-interval` is `MOORLINE_PING_INTERVAL`.
+pub fn env_name(option: &str) -> String {
+    format!("MOORLINE_{}", option.trim_start_matches('-').to_uppercase().replace('-', "_"))
+}
+
+/// The command line with the environment variables named in its help.
+pub fn command() -> clap::Command {
+    Cli::command().mut_subcommand("serve", |serve| serve.mut_args(with_env_name)).mut_subcommand(
+        "token",
+        |token| {
+            token.mut_subcommand("mint", |mint| {
+                mint.mut_arg("jwt_secret", with_env_name).mut_arg("jwt_secret_file", with_env_name)
+            })
+        },
+    )
+}
+
+fn with_env_name(arg: clap::Arg) -> clap::Arg {
+    let (Some(long), Some(help)) = (arg.get_long(), arg.get_help()) else { return arg };
+    if long == "help" || long == "version" {
+        return arg;
+    }
+    let help = format!("{help} [env: {}]", env_name(long));
+    arg.help(help)
+}
+
+/// Reads a command line; the error prints itself and knows its exit code.
+pub fn parse<I, T>(words: I) -> Result<Cli, clap::Error>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<std::ffi::OsString> + Clone,
+{
+    let matches = command().try_get_matches_from(words)?;
+    Cli::from_arg_matches(&matches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_of_serve_names_its_variable_in_the_help() {
+        let mut command = command();
+        let serve = command.find_subcommand_mut("serve").unwrap();
+        for arg in serve.get_arguments().filter(|arg| arg.get_id() != "help") {
+            let Some(long) = arg.get_long() else { continue };
+            if long == "version" {
+                continue;
+            }
+            let help = arg.get_help().unwrap().to_string();
+            assert!(help.contains(&env_name(long)), "--{long} does not name its variable");
+        }
+    }
+
+    #[test]
+    fn short_forms_are_the_ones_people_know() {
+        let cli = parse(["moorline", "serve", "-b", "0.0.0.0", "-p", "9", "-u", "/s", "-vv"]);
+        let Command::Serve(serve) = cli.unwrap().command else { panic!("not serve") };
+        assert_eq!(serve.bind.as_deref(), Some("0.0.0.0"));
+        assert_eq!(serve.port.as_deref(), Some("9"));
+        assert_eq!(serve.unix_socket.as_deref(), Some("/s"));
+        assert_eq!(serve.verbose, 2);
+    }
+}

@@ -1,0 +1,78 @@
+//! The `moorline` program as a library: arguments, configuration, wiring, the built-in page, commands.
+//! `main` reads the command line, runs one command and prints its failure, if any. Nothing below knows of it.
+
+pub mod args;
+pub mod config;
+pub mod failure;
+pub mod listen;
+pub mod lock;
+pub mod logging;
+pub mod page;
+pub mod parse;
+pub mod secret;
+pub mod serve;
+pub mod settings;
+pub mod soak;
+mod stop;
+pub mod token;
+pub mod version;
+pub mod welcome;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use crate::args::{Cli, Command, SoakCommand, TokenCommand};
+use crate::failure::{Exit, Failure};
+use crate::settings::Environment;
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let cli = match args::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match run(cli) {
+        Ok(code) => code,
+        Err(failure) => {
+            let (red, plain) =
+                if logging::has_colours() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+            eprintln!("{red}error:{plain} {failure}");
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let environment = Environment::of_process();
+    match cli.command {
+        Command::Serve(args) => serve::run(&args, &environment).map(|()| ExitCode::SUCCESS),
+        Command::Token { command: TokenCommand::Mint(args) } => {
+            println!("{}", token::mint(&args, &environment, SystemTime::now())?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Soak { command: SoakCommand::Verify { file, json } } => verify(&file, json),
+        Command::Version { json } => {
+            println!("{}", version::text(json));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Judges a history; a broken promise is a failed check.
+fn verify(file: &Path, json: bool) -> Result<ExitCode, Failure> {
+    let is_clean = soak::verify(file, json, &mut std::io::stdout().lock()).map_err(|error| {
+        let what = format!("The history `{}` cannot be read.", file.display());
+        Failure::new(Exit::Failed, what, "Check the path; docs/history.md describes the form.")
+            .because(error)
+    })?;
+    Ok(if is_clean { ExitCode::SUCCESS } else { Exit::Failed.into() })
+}
+
+/// Prints clap's help or error; asking for help is no mistake.
+fn usage(error: &clap::Error) -> ExitCode {
+    let is_mistake = error.use_stderr();
+    // Where the output is gone, nothing can be said any more.
+    let _ = error.print();
+    if is_mistake { Exit::Usage.into() } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,229 @@
+//! `moorline serve`: takes the folder, binds, opens the store, wires the parts, serves, drains, closes.
+//! Nothing here decides anything about chat; it only says which part gets which.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use moorline_chat::{Chat, now_ms};
+use moorline_protocol::{Keepalive, Limits};
+use moorline_server::api::Api;
+use moorline_server::auth::{Authenticator, Invites, SignIn, SignInSettings};
+use moorline_server::session::{ChatConsumer, SessionSettings};
+use moorline_server::{Metrics, OriginCheck, Origins, Pace, Route, Server, ServerConfig};
+use moorline_store::{Commits, Error, Store, StoreConfig};
+
+use crate::args::ServeArgs;
+use crate::config::{Config, LogFormat};
+use crate::failure::{Exit, Failure};
+use crate::listen::{Bound, bind_all, bind_tcp};
+use crate::lock::FolderLock;
+use crate::page::Page;
+use crate::settings::Environment;
+use crate::welcome::Welcome;
+use crate::{args, logging, stop};
+
+/// How long the store may take to write down what was accepted; far more than it needs.
+const CLOSING: Duration = Duration::from_secs(10);
+
+/// Runs the server until it is told to stop.
+pub fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
+    let config = Config::resolve(args, environment)?;
+    logging::start(config.log_format, config.verbosity);
+    for (name, meant) in environment.misspelt(&options()) {
+        tracing::warn!("{name} is no setting of Moorline; {meant} is");
+    }
+    let bound = bind_all(&config.listen)?;
+    let _folder = FolderLock::take(&config.data_dir)?;
+    let (store, commits) =
+        Store::open(StoreConfig::new(&config.data_dir)).map_err(|error| cannot_open(&error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| {
+        let fix = "Check the limits of this user: ulimit -a.";
+        Failure::new(Exit::Failed, "The server's threads cannot be started.", fix).because(error)
+    })?;
+    runtime.block_on(serve(&config, args, bound, (store, commits)))
+}
+
+async fn serve(
+    config: &Config,
+    args: &ServeArgs,
+    mut bound: Bound,
+    (store, commits): (Store, Commits),
+) -> Result<(), Failure> {
+    // From here on a signal is a wish to stop, not the end.
+    let stopping = stop::on_signal().map_err(|error| unusable("signals", &error))?;
+    let (chat, publishing) = Chat::start(store.clone(), commits, config.directory);
+    let invites = Invites::new(&invite_key(&config.data_dir)?);
+    let page = config.web_dir.clone().map_or(Page::BuiltIn, Page::Folder);
+    let mut welcome = Welcome::new(config, args, &bound, page.exists());
+    let auth = authenticator(config, &store);
+    let router = router(config, &chat, &auth, &invites, page).await?;
+    let mut server = Server::new(server_config(config))
+        .http(router)
+        .websocket(chat_route(config, &chat, auth))
+        .metrics(Arc::new(Metrics::new()))
+        .ready_when("store", Box::new(store_check(store.clone())));
+    for listener in bound.listeners.drain(..) {
+        server = server.listen(listener);
+    }
+    if let Some(address) = config.metrics_bind {
+        server = server.listen_for_metrics(bind_tcp(address, "--metrics-bind")?);
+    }
+    if config.signup == moorline_protocol::api::Signup::Invite
+        && let Some(made) = invites.make(now_ms())
+    {
+        welcome.add_invite(&made.invite);
+    }
+    announce(config, &welcome);
+    let served = server.run(stopping).await.map_err(|error| unusable("the listeners", &error));
+    close(store, publishing).await;
+    served
+}
+
+async fn router(
+    config: &Config,
+    chat: &Arc<Chat>,
+    auth: &Arc<Authenticator>,
+    invites: &Invites,
+    page: Page,
+) -> Result<Router, Failure> {
+    let settings = SignInSettings {
+        signup: config.signup,
+        invites: invites.clone(),
+        origins: origins(config),
+        limit_loopback: config.limit_loopback,
+    };
+    let sign_in = SignIn::new(chat.store().clone(), Arc::clone(auth), settings).await;
+    let sign_in = sign_in.map_err(|error| unusable("the password pool", &error))?;
+    let key = config.api_key.as_ref().map(|key| key.expose());
+    let api = Api::new(Arc::clone(chat), key);
+    Ok(page.router().merge(sign_in.router()).merge(api.router()))
+}
+
+fn chat_route(config: &Config, chat: &Arc<Chat>, auth: Arc<Authenticator>) -> Route {
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let settings = Arc::new(SessionSettings {
+        chat: Arc::clone(chat),
+        auth,
+        keepalive: Keepalive {
+            interval_ms: ms(config.ping_interval),
+            timeout_ms: ms(config.ping_timeout),
+        },
+        limit_loopback: config.limit_loopback,
+    });
+    Route::new("/ws", move |_| ChatConsumer::new(Arc::clone(&settings)))
+        .admission(OriginCheck::with_cookie(origins(config), "moorline_session"))
+        .message_bytes(Limits::DEFAULT.frame_bytes as usize)
+}
+
+fn authenticator(config: &Config, store: &Store) -> Arc<Authenticator> {
+    let secret = config.jwt_secret.as_ref().map(|secret| secret.expose());
+    Arc::new(Authenticator::new(store.clone(), secret))
+}
+
+fn server_config(config: &Config) -> ServerConfig {
+    ServerConfig {
+        pace: Pace { interval: config.ping_interval, timeout: config.ping_timeout },
+        limit_loopback: config.limit_loopback,
+        trusted_proxies: config.trusted_proxies.clone(),
+        drain_timeout: config.drain_timeout,
+        ..ServerConfig::default()
+    }
+}
+
+fn origins(config: &Config) -> Origins {
+    if config.origins.is_empty() {
+        return Origins::Own;
+    }
+    Origins::Listed(config.origins.iter().map(|origin| origin.as_str().to_owned()).collect())
+}
+
+fn store_check(store: Store) -> impl Fn() -> Result<(), String> {
+    move || {
+        let health = store.health();
+        if health.writable {
+            return Ok(());
+        }
+        Err(health.last_error.unwrap_or_else(|| "the store cannot write".into()))
+    }
+}
+
+fn announce(config: &Config, welcome: &Welcome) {
+    match config.log_format {
+        LogFormat::Json => welcome.log(),
+        LogFormat::Text => {
+            let mut out = std::io::stdout().lock();
+            // A closed standard output is no reason not to serve.
+            let _ = out.write_all(welcome.text().as_bytes());
+            let _ = out.flush();
+        }
+    }
+}
+
+/// Writes down what was accepted and publishes it, in bounded time.
+async fn close(store: Store, publishing: tokio::task::JoinHandle<()>) {
+    let closed = async {
+        store.close().await;
+        // The hub's task ends with the store; a panic in it was logged where it happened.
+        let _ = publishing.await;
+    };
+    match tokio::time::timeout(CLOSING, closed).await {
+        Ok(()) => tracing::info!("stopped; everything that was accepted is stored"),
+        Err(_) => {
+            tracing::warn!("stopped before the store had closed; it recovers at the next start")
+        }
+    }
+}
+
+fn cannot_open(error: &Error) -> Failure {
+    match error {
+        Error::NewerSchema { .. } => Failure::new(
+            Exit::Refused,
+            "The data was written by a newer Moorline.",
+            "Start a Moorline at least as new, or restore a backup made before the upgrade.",
+        ),
+        _ => Failure::new(
+            Exit::Failed,
+            "The store cannot be opened.",
+            "Check the folder's owner, its rights and the free space, or choose another: --data-dir FOLDER.",
+        ),
+    }
+    .because(error)
+}
+
+fn unusable(part: &str, error: &dyn std::fmt::Display) -> Failure {
+    let what = format!("The server cannot use {part}.");
+    Failure::new(Exit::Failed, what, "Check the limits of this user: ulimit -a.").because(error)
+}
+
+/// The key that signs invitations; made at the first start, readable by the server's user only.
+fn invite_key(folder: &Path) -> Result<Vec<u8>, Failure> {
+    let path = folder.join("invite.key");
+    if let Ok(key) = fs::read(&path)
+        && key.len() == 32
+    {
+        return Ok(key);
+    }
+    let key: [u8; 32] = rand::random();
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&path).and_then(|mut file| file.write_all(&key));
+    written.map_err(|error| {
+        let what = format!("The file `{}` cannot be written.", path.display());
+        Failure::new(Exit::Failed, what, "Check the folder's owner and rights.").because(error)
+    })?;
+    Ok(key.to_vec())
+}
+
+/// The options of `serve`, by their long names.
+fn options() -> Vec<String> {
+    let command = args::command();
+    let serve = command.find_subcommand("serve");
+    let names = serve.into_iter().flat_map(clap::Command::get_arguments);
+    names.filter_map(|arg| arg.get_long().map(str::to_owned)).collect()
+}

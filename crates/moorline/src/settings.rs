@@ -1,0 +1,224 @@
+//! Where a setting comes from: the flag, else the environment variable, else nothing (the default).
+//! `config` asks here; the process environment is read once, so that tests can bring their own.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use crate::args::env_name;
+use crate::failure::Failure;
+use crate::secret::Secret;
+
+/// The `MOORLINE_…` variables of the environment; an empty one counts as absent.
+#[derive(Default, Clone)]
+pub struct Environment(BTreeMap<String, String>);
+
+/// One value with the name under which it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// The text as typed.
+    pub value: String,
+    /// `--port` or `MOORLINE_PORT`: what an error message names.
+    pub source: String,
+}
+
+impl Environment {
+    /// What the process was started with.
+    pub fn of_process() -> Self {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        std::env::vars_os().filter_map(text).collect()
+    }
+
+    /// The flag's value, else the variable's.
+    pub fn pick(&self, flag: Option<&String>, option: &str) -> Option<Setting> {
+        if let Some(value) = flag {
+            return Some(Setting { value: value.clone(), source: format!("--{option}") });
+        }
+        let source = env_name(option);
+        let value = self.0.get(&source)?.clone();
+        Some(Setting { value, source })
+    }
+
+    /// The same for an option that may be given several times; a variable separates by commas.
+    pub fn pick_all(&self, flags: &[String], option: &str) -> Vec<Setting> {
+        if !flags.is_empty() {
+            let source = format!("--{option}");
+            let setting = |value: &String| Setting { value: value.clone(), source: source.clone() };
+            return flags.iter().map(setting).collect();
+        }
+        let Some(Setting { value, source }) = self.pick(None, option) else { return Vec::new() };
+        let words = value.split(',').map(str::trim).filter(|word| !word.is_empty());
+        words.map(|word| Setting { value: word.into(), source: source.clone() }).collect()
+    }
+
+    /// A flag without a value: given, or its variable is 1, true, yes or on.
+    pub fn is_on(&self, flag: bool, option: &str) -> Result<bool, Failure> {
+        let Some(setting) = (!flag).then(|| self.pick(None, option)).flatten() else {
+            return Ok(flag);
+        };
+        match setting.value.to_lowercase().as_str() {
+            "1" | "true" | "yes" | "on" => Ok(true),
+            "0" | "false" | "no" | "off" => Ok(false),
+            _ => Err(Failure::usage(
+                format!("{} is neither yes nor no: `{}`.", setting.source, setting.value),
+                format!("Set it to 1 or 0, or use --{option}."),
+            )),
+        }
+    }
+
+    /// A secret, given as it is or by a file. A flag of either form beats both variables.
+    pub fn secret(
+        &self,
+        plain: Option<&String>,
+        file: Option<&String>,
+        option: &str,
+    ) -> Result<Option<Secret>, Failure> {
+        let file_option = format!("{option}-file");
+        let nothing = Self::default();
+        let environment = if plain.is_some() || file.is_some() { &nothing } else { self };
+        let plain = environment.pick(plain, option);
+        let file = environment.pick(file, &file_option);
+        let (text, source) = match (plain, file) {
+            (None, None) => return Ok(None),
+            (Some(plain), None) => (plain.value, plain.source),
+            (None, Some(file)) => (read_secret(&file)?, file.source),
+            (Some(plain), Some(file)) => {
+                return Err(Failure::usage(
+                    format!("{} and {} are both given.", plain.source, file.source),
+                    "Keep the one with the file and drop the other.",
+                ));
+            }
+        };
+        if text.is_empty() {
+            return Err(Failure::usage(
+                format!("The secret from {source} is empty."),
+                "Make one with: openssl rand -hex 32",
+            ));
+        }
+        Ok(Some(Secret::new(text)))
+    }
+
+    /// Variables that look like a misspelt one of ours, with the one that was probably meant.
+    pub fn misspelt(&self, options: &[String]) -> Vec<(String, String)> {
+        let known: Vec<String> = options.iter().map(|option| env_name(option)).collect();
+        let mut found = Vec::new();
+        for name in self.0.keys().filter(|name| name.starts_with("MOORLINE_")) {
+            let near = |other: &&String| strsim::damerau_levenshtein(name, other) <= 2;
+            if let Some(meant) = known.iter().find(near)
+                && !known.contains(name)
+            {
+                found.push((name.clone(), meant.clone()));
+            }
+        }
+        found
+    }
+}
+
+impl FromIterator<(String, String)> for Environment {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(variables: T) -> Self {
+        let is_set = |(_, value): &(String, String)| !value.trim().is_empty();
+        Self(variables.into_iter().filter(is_set).collect())
+    }
+}
+
+/// Reads a secret's file, or standard input for `-`; the line end at its end is not part of it.
+fn read_secret(file: &Setting) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = if file.value == "-" {
+        std::io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(&file.value)
+    };
+    let text = read.map_err(|error| {
+        Failure::usage(
+            format!("The file `{}` from {} cannot be read.", file.value, file.source),
+            "Check the path and that this user may read it.",
+        )
+        .because(error)
+    })?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Environment {
+        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    }
+
+    #[test]
+    fn a_flag_beats_the_variable_and_the_variable_beats_nothing() {
+        let environment = environment(&[("MOORLINE_PORT", "9")]);
+        let flag = environment.pick(Some(&"7".to_owned()), "port").unwrap();
+        assert_eq!((flag.value.as_str(), flag.source.as_str()), ("7", "--port"));
+        let variable = environment.pick(None, "port").unwrap();
+        assert_eq!((variable.value.as_str(), variable.source.as_str()), ("9", "MOORLINE_PORT"));
+        assert_eq!(environment.pick(None, "bind"), None);
+    }
+
+    #[test]
+    fn an_empty_variable_is_as_good_as_none() {
+        assert_eq!(environment(&[("MOORLINE_PORT", " ")]).pick(None, "port"), None);
+    }
+
+    #[test]
+    fn a_repeated_option_is_a_list_with_commas_in_the_environment() {
+        let environment =
+            environment(&[("MOORLINE_ORIGIN", "https://a.example, https://b.example,")]);
+        let values = |all: Vec<Setting>| all.into_iter().map(|one| one.value).collect::<Vec<_>>();
+        let both = ["https://a.example", "https://b.example"];
+        assert_eq!(values(environment.pick_all(&[], "origin")), both);
+        assert_eq!(values(environment.pick_all(&["x".into()], "origin")), ["x"]);
+    }
+
+    #[test]
+    fn a_secret_comes_from_a_file_without_its_line_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        std::fs::write(&path, "s3cret\r\n").unwrap();
+        let path = path.to_str().unwrap().to_owned();
+        let secret = Environment::default().secret(None, Some(&path), "api-key").unwrap().unwrap();
+        assert_eq!(secret.expose(), "s3cret");
+        let from_variable = environment(&[("MOORLINE_API_KEY_FILE", &path)]);
+        let secret = from_variable.secret(None, None, "api-key").unwrap().unwrap();
+        assert_eq!(secret.expose(), "s3cret");
+    }
+
+    #[test]
+    fn a_secret_by_flag_beats_a_file_from_the_environment() {
+        let environment = environment(&[("MOORLINE_API_KEY_FILE", "/nowhere")]);
+        let secret = environment.secret(Some(&"flag".into()), None, "api-key").unwrap().unwrap();
+        assert_eq!(secret.expose(), "flag");
+    }
+
+    #[test]
+    fn a_secret_given_twice_or_empty_or_unreadable_is_refused_without_showing_it() {
+        let twice = environment(&[("MOORLINE_API_KEY", "hush"), ("MOORLINE_API_KEY_FILE", "f")]);
+        let text = twice.secret(None, None, "api-key").unwrap_err().to_string();
+        assert!(text.contains("both given") && !text.contains("hush"), "{text}");
+        let empty = Environment::default().secret(Some(&String::new()), None, "api-key");
+        assert!(empty.unwrap_err().what.contains("is empty"));
+        let missing = Environment::default().secret(None, Some(&"/nowhere".into()), "api-key");
+        assert!(missing.unwrap_err().what.contains("`/nowhere` from --api-key-file"));
+    }
+
+    #[test]
+    fn a_switch_reads_yes_and_no() {
+        let on = environment(&[("MOORLINE_LIMIT_LOOPBACK", "Yes")]);
+        assert!(on.is_on(false, "limit-loopback").unwrap());
+        let off = environment(&[("MOORLINE_LIMIT_LOOPBACK", "0")]);
+        assert!(!off.is_on(false, "limit-loopback").unwrap());
+        assert!(off.is_on(true, "limit-loopback").unwrap());
+        let odd = environment(&[("MOORLINE_LIMIT_LOOPBACK", "perhaps")]);
+        assert!(odd.is_on(false, "limit-loopback").unwrap_err().what.contains("perhaps"));
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_noticed() {
+        let environment = environment(&[("MOORLINE_PROT", "1"), ("MOORLINE_SERVICE_HOST", "h")]);
+        let found = environment.misspelt(&["port".into(), "bind".into()]);
+        assert_eq!(found, [("MOORLINE_PROT".to_owned(), "MOORLINE_PORT".to_owned())]);
+    }
+}
