@@ -3,7 +3,7 @@
  * the client; hands every frame up. It knows nothing of rooms and messages, and keeps nothing across a cut
  * but the token.
  */
-import type { State } from "./api.js";
+import type { ClientOptions, State } from "./api.js";
 import { afterClose, backoffMs, standardBackoff } from "./backoff.js";
 import type { Environment, PageSignal } from "./env.js";
 import { MoorlineError } from "./error.js";
@@ -24,8 +24,7 @@ const PING_TIMEOUT = 4441;
 /** What the connection needs of the client. */
 export interface ConnectionHost {
   readonly url: string;
-  readonly device: string | undefined;
-  getToken: ((why: "first" | "refused") => Promise<string> | string) | undefined;
+  readonly options: Pick<ClientOptions, "device" | "getToken">;
   /** The positions that go into `hello`. */
   positions(): Readonly<Record<string, Position>>;
   /** Signed in. Called before the state turns live. */
@@ -35,7 +34,7 @@ export interface ConnectionHost {
   frame(frame: ServerFrame): void;
   stateChanged(state: State): void;
   disconnected(code: number, reason: string, clean: boolean): void;
-  failed(error: MoorlineError): void;
+  fault(error: MoorlineError): void;
 }
 
 interface Waiting {
@@ -130,9 +129,9 @@ export class Connection {
 
   /** A token callback that fails is a network that fails, unless it says that trying again is of no use. */
   private async haveToken(mine: State): Promise<boolean> {
-    if (this.token !== undefined || !this.host.getToken) return true;
+    if (this.token !== undefined || !this.host.options.getToken) return true;
     try {
-      this.token = await this.host.getToken(this.tokenIsFresh ? "refused" : "first");
+      this.token = await this.host.options.getToken(this.tokenIsFresh ? "refused" : "first");
       return true;
     } catch (error) {
       if (this.state !== mine) return false;
@@ -144,7 +143,7 @@ export class Connection {
   }
 
   private hello(): void {
-    const { device } = this.host;
+    const { device } = this.host.options;
     const hello: Command = { type: "hello", token: this.token, resume: this.host.positions(), keepalive: true, device };
     this.write(hello);
   }
@@ -152,14 +151,14 @@ export class Connection {
   private received(text: string): void {
     this.watchdog?.heard();
     const frame = parseFrame(text);
-    if (!frame) return this.host.failed(new MoorlineError("bad_reply", `This is no frame: ${text.slice(0, 80)}`));
+    if (!frame) return this.host.fault(new MoorlineError("bad_reply", `This is no frame: ${text.slice(0, 80)}`));
     if (frame.type === "welcome") return this.welcomed(frame);
     if (frame.type === "ping") return this.write({ type: "pong" });
     if (frame.type === "goodbye") this.goodbye = frame;
     const id = "id" in frame ? frame.id : undefined;
     const waiting = typeof id === "number" ? this.answers.get(id) : undefined;
     if (typeof id === "number" && waiting) return this.answered(id, waiting, frame as Reply);
-    if (frame.type === "error") return this.host.failed(errorOf(frame));
+    if (frame.type === "error") return this.host.fault(errorOf(frame));
     this.host.frame(frame);
   }
 
@@ -211,7 +210,7 @@ export class Connection {
 
   /** One new token for each refusal; a second refusal of a fresh one is final. */
   private renewToken(code: number, reason: string): void {
-    if (!this.host.getToken || this.tokenIsFresh) return this.end({ is: "closed", code, reason });
+    if (!this.host.options.getToken || this.tokenIsFresh) return this.end({ is: "closed", code, reason });
     this.token = undefined;
     this.tokenIsFresh = true;
     void this.connect();

@@ -11,7 +11,7 @@ const FRAME_MS = 16;
 
 /** Collects what changed and tells the listeners: at once after a pause, else at the end of the frame. */
 export class Notifier {
-  private readonly changed = new Set<Signal<unknown>>();
+  private readonly touched = new Set<Signal<unknown>>();
   private last = -Infinity;
   private scheduled = false;
   private timer: unknown;
@@ -19,7 +19,7 @@ export class Notifier {
   constructor(private readonly env: Environment) {}
 
   touch(signal: Signal<unknown>): void {
-    this.changed.add(signal);
+    this.touched.add(signal);
     if (this.scheduled) return;
     this.scheduled = true;
     const wait = this.last + FRAME_MS - this.env.monotonic();
@@ -32,22 +32,22 @@ export class Notifier {
     this.env.clearTimeout(this.timer);
     this.scheduled = false;
     this.last = this.env.monotonic();
-    const signals = [...this.changed];
-    this.changed.clear();
+    const signals = [...this.touched];
+    this.touched.clear();
     for (const signal of signals) signal.tell();
   };
 }
 
-/** One watched snapshot. */
-export class Signal<T> implements Readable<T> {
+/** Something with a snapshot that can be watched. */
+export abstract class Signal<T> implements Readable<T> {
   private readonly listeners = new Set<() => void>();
   private value: T | undefined;
   private stale = true;
 
-  constructor(
-    private readonly notifier: Notifier,
-    private readonly build: () => T,
-  ) {}
+  constructor(readonly notifier: Notifier) {}
+
+  /** Makes a snapshot of how things are now. */
+  protected abstract build(): T;
 
   readonly getSnapshot = (): T => {
     if (this.stale) {
@@ -64,7 +64,8 @@ export class Signal<T> implements Readable<T> {
     return () => this.listeners.delete(own);
   };
 
-  changed(): void {
+  /** Something in it changed. */
+  touch(): void {
     this.stale = true;
     this.notifier.touch(this as Signal<unknown>);
   }

@@ -42,9 +42,10 @@ interface Lane {
 /** What the outbox needs of the client. */
 export interface OutboxHost {
   request(command: OutboxEntry["command"]): Promise<Reply>;
-  isLive(): boolean;
-  changed(room: string): void;
-  failed(item: Outgoing, error: MoorlineError): void;
+  readonly isLive: boolean;
+  uuid(): string;
+  queueChanged(room: string): void;
+  refused(entry: OutboxEntry, error: MoorlineError): void;
 }
 
 /** All lanes of one person on one server. */
@@ -63,10 +64,9 @@ export class Outbox {
     private readonly env: Environment,
     private readonly store: Store,
     private readonly host: OutboxHost,
-    uuid: () => string,
   ) {
     this.durable = store.durable;
-    this.tab = uuid();
+    this.tab = host.uuid();
   }
 
   /** From here on everything belongs to this person on this server. Entries of another are left in the store. */
@@ -99,7 +99,7 @@ export class Outbox {
     for (const [room, lane] of this.lanes) {
       this.env.clearTimeout(lane.timer);
       lane.items = [];
-      this.host.changed(room);
+      this.host.queueChanged(room);
     }
     this.lanes.clear();
   }
@@ -146,7 +146,7 @@ export class Outbox {
 
   /** The log has this cid (its event came): whatever the answer, it is stored. */
   settle(room: string, cid: string, stored: Stored): void {
-    const item = this.of(room).find(({ entry }) => entry.cid === cid);
+    const item = this.find(room, cid);
     if (!item) return;
     this.accept(item, stored);
     this.drop(item);
@@ -158,24 +158,28 @@ export class Outbox {
   }
 
   retry(room: string, cid: string): void {
-    const item = this.of(room).find(({ entry }) => entry.cid === cid);
+    const item = this.find(room, cid);
     if (item?.state !== "failed") return;
     const { failed: _, ...entry } = item.entry;
     item.entry = entry;
     item.state = "queued";
     item.error = undefined;
     this.write(item);
-    this.host.changed(room);
+    this.host.queueChanged(room);
   }
 
   discard(room: string, cid: string): boolean {
-    const item = this.of(room).find(({ entry }) => entry.cid === cid);
+    const item = this.find(room, cid);
     if (!item || (item.state !== "queued" && item.state !== "failed")) return false;
     item.reject(new MoorlineError("discarded", "The message was discarded before it was sent."));
     this.erase(cid);
     this.drop(item);
     this.pump(room, this.lane(room));
     return true;
+  }
+
+  private find(room: string, cid: string): Outgoing | undefined {
+    return this.of(room).find(({ entry }) => entry.cid === cid);
   }
 
   private all(): Outgoing[] {
@@ -208,18 +212,18 @@ export class Outbox {
 
   private undurable(): undefined {
     this.durable = false;
-    this.host.changed("");
+    this.host.queueChanged("");
   }
 
   /** Sends the next entry of a room, if one is due and none is on its way. */
   private pump(room: string, lane: Lane): void {
-    if (lane.busy || !this.host.isLive() || this.scope === undefined) return;
+    if (lane.busy || !this.host.isLive || this.scope === undefined) return;
     const next = lane.items.find(({ state }) => state === "queued" || state === "sending");
     if (!next?.written) return;
     this.env.clearTimeout(lane.timer);
     lane.busy = true;
     next.state = "sending";
-    this.host.changed(room);
+    this.host.queueChanged(room);
     const { connection, scope } = this;
     const stale = (): boolean => connection !== this.connection || scope !== this.scope;
     this.host.request(next.entry.command).then(
@@ -240,7 +244,7 @@ export class Outbox {
 
   private acknowledged(item: Outgoing, { seq = 0, message = "", at = 0 }: Ack): void {
     this.accept(item, { seq, id: message, at });
-    this.host.changed(item.entry.room);
+    this.host.queueChanged(item.entry.room);
   }
 
   private accept(item: Outgoing, stored: Stored): void {
@@ -257,7 +261,7 @@ export class Outbox {
     if (error.retryable) {
       item.state = "queued";
       item.error = error;
-      this.host.changed(room);
+      this.host.queueChanged(room);
       // Cut: `live` goes on. Unanswered: the same cid again, at once. Else when the server says.
       if (error.code === "disconnected") lane.busy = false;
       else if (error.code === "timeout") this.advance(room, lane);
@@ -269,8 +273,8 @@ export class Outbox {
     item.entry = { ...item.entry, failed: { code: error.code, message: error.message } };
     item.reject(error);
     this.write(item);
-    this.host.failed(item, error);
-    this.host.changed(room);
+    this.host.refused(item.entry, error);
+    this.host.queueChanged(room);
     this.advance(room, lane);
   }
 
@@ -294,12 +298,12 @@ export class Outbox {
   private adopt(entries: readonly OutboxEntry[]): void {
     for (const entry of entries) {
       const lane = this.lane(entry.room);
-      if (lane.items.some((item) => item.entry.cid === entry.cid)) continue;
+      if (this.find(entry.room, entry.cid)) continue;
       const item = outgoing(entry);
       item.written = true;
       const place = lane.items.findIndex(({ entry: { cid } }) => cid > entry.cid);
       lane.items.splice(place < 0 ? lane.items.length : place, 0, item);
-      this.host.changed(entry.room);
+      this.host.queueChanged(entry.room);
       this.pump(entry.room, lane);
     }
   }
@@ -307,7 +311,7 @@ export class Outbox {
   private drop(item: Outgoing): void {
     const lane = this.lane(item.entry.room);
     lane.items = lane.items.filter((other) => other !== item);
-    this.host.changed(item.entry.room);
+    this.host.queueChanged(item.entry.room);
   }
 }
 

@@ -6,19 +6,18 @@ import { Signal, type Notifier } from "./observable.js";
 import type { Presence, WirePerson } from "./wire.js";
 
 /** All people known on this connection's server. */
-export class People {
-  readonly signal: Signal<ReadonlyMap<string, Person>>;
+export class People extends Signal<ReadonlyMap<string, Person>> {
   private readonly known = new Map<string, Person>();
 
   constructor(
     notifier: Notifier,
     private readonly named: () => void,
   ) {
-    this.signal = new Signal(notifier, () => new Map(this.known));
+    super(notifier);
   }
 
-  name(id: string): string {
-    return this.known.get(id)?.name ?? id;
+  protected build(): ReadonlyMap<string, Person> {
+    return new Map(this.known);
   }
 
   has(id: string): boolean {
@@ -34,18 +33,18 @@ export class People {
       const before = this.known.get(person.id);
       if (before?.name === person.name && (!person.presence || before.presence === person.presence)) continue;
       this.known.set(person.id, { ...before, ...person });
-      this.signal.changed();
+      this.touch();
       if (before?.name !== person.name) this.named();
     }
   }
 
   presence(id: string, presence: Presence, seen: number): void {
     this.known.set(id, { ...this.get(id), presence, seen });
-    this.signal.changed();
+    this.touch();
   }
 
   clear(): void {
     this.known.clear();
-    this.signal.changed();
+    this.touch();
   }
 }

@@ -26,10 +26,10 @@ export interface RoomContext {
   readonly notifier: Notifier;
   readonly calls: Calls;
   readonly outbox: Outbox;
-  readonly people: People;
-  readonly rooms: Rooms;
-  me(): string | undefined;
-  uuid(): string;
+  readonly names: People;
+  readonly list: Rooms;
+  readonly me: string | undefined;
+  readonly uuid: () => string;
   notify(command: Command): boolean;
 }
 
@@ -44,10 +44,7 @@ type Durable = "join" | "leave" | "rename" | "invite" | "remove";
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
 /** One room. */
-export class RoomHandle implements Room {
-  readonly getSnapshot: () => TimelineSnapshot;
-  readonly subscribe: (listener: () => void) => () => void;
-  private readonly signal: Signal<TimelineSnapshot>;
+export class RoomHandle extends Signal<TimelineSnapshot> implements Room {
   private readonly timeline: Timeline;
   private readonly marker: ReadMarker;
   private status: TimelineSnapshot["status"] = "idle";
@@ -62,10 +59,8 @@ export class RoomHandle implements Room {
     readonly id: string,
     private readonly context: RoomContext,
   ) {
-    this.timeline = new Timeline(context.me);
-    this.signal = new Signal(context.notifier, () => this.build());
-    this.getSnapshot = this.signal.getSnapshot;
-    this.subscribe = this.signal.subscribe;
+    super(context.notifier);
+    this.timeline = new Timeline(context);
     this.marker = new ReadMarker(context.env, (seq) => context.notify({ type: "read", room: id, seq }));
   }
 
@@ -85,7 +80,7 @@ export class RoomHandle implements Room {
 
   send(body: string, { replyTo }: { readonly replyTo?: string } = {}): Sending {
     const cid = this.context.uuid();
-    this.context.rooms.get(this.id)?.typing.sent();
+    this.context.list.get(this.id)?.typing.sent();
     return this.post(cid, { type: "send", room: this.id, cid, body, reply_to: replyTo });
   }
 
@@ -101,12 +96,12 @@ export class RoomHandle implements Room {
 
   retry(cid: string): void {
     this.context.outbox.retry(this.id, cid);
-    this.context.notifier.flush();
+    this.notifier.flush();
   }
 
   discard(cid: string): boolean {
     const isDiscarded = this.context.outbox.discard(this.id, cid);
-    this.context.notifier.flush();
+    this.notifier.flush();
     return isDiscarded;
   }
 
@@ -144,14 +139,14 @@ export class RoomHandle implements Room {
   }
 
   markRead(seq = this.head): void {
-    const state = this.context.rooms.get(this.id);
+    const state = this.context.list.get(this.id);
     if (!state?.markRead(seq, this.timeline.countOthersAfter(seq, state.head))) return;
     this.marker.move(seq);
-    this.context.rooms.touch(this.id);
+    this.context.list.refresh(this.id);
   }
 
   typing(): void {
-    const typing = this.context.rooms.get(this.id)?.typing;
+    const typing = this.context.list.get(this.id)?.typing;
     if (typing?.shouldTell()) this.context.notify({ type: "typing", room: this.id });
   }
 
@@ -159,10 +154,10 @@ export class RoomHandle implements Room {
     Page<Member> & { readonly total: number }
   > {
     const reply = await this.context.calls.run({ type: "members", room: this.id, after, limit }, "members");
-    this.context.people.learn(reply.members.map(({ id, name, presence }) => ({ id, name, presence })));
-    const state = this.context.rooms.get(this.id);
+    this.context.names.learn(reply.members.map(({ id, name, presence }) => ({ id, name, presence })));
+    const state = this.context.list.get(this.id);
     for (const { id, read } of reply.members) {
-      if (state && read !== undefined && id !== this.context.me()) state.receipts[id] = Math.max(read, state.receipts[id] ?? 0);
+      if (state && read !== undefined && id !== this.context.me) state.receipts[id] = Math.max(read, state.receipts[id] ?? 0);
     }
     this.touch();
     return { items: reply.members, more: reply.more, total: reply.total, after: reply.members.at(-1)?.id };
@@ -191,7 +186,7 @@ export class RoomHandle implements Room {
   /** The log's next event. */
   applied(event: WireEvent): void {
     if (this.isOpen) this.timeline.append(event);
-    if (event.cid !== undefined && event.from === this.context.me()) {
+    if (event.cid !== undefined && event.from === this.context.me) {
       this.context.outbox.settle(this.id, event.cid, { seq: event.seq, id: event.id, at: event.at });
     }
     this.context.outbox.forgetSent(this.id, event.seq);
@@ -216,28 +211,24 @@ export class RoomHandle implements Room {
 
   /** Live again: what could not be told before. */
   live(): void {
-    const state = this.context.rooms.get(this.id);
+    const state = this.context.list.get(this.id);
     if (state) this.marker.live();
     if (this.error && this.status === "loading") void this.open().catch(() => {});
   }
 
-  touch(): void {
-    this.signal.changed();
-  }
-
   private get first(): number {
-    return this.context.rooms.get(this.id)?.first ?? 1;
+    return this.context.list.get(this.id)?.first ?? 1;
   }
 
   private get head(): number {
-    return this.context.rooms.get(this.id)?.head ?? 0;
+    return this.context.list.get(this.id)?.head ?? 0;
   }
 
   private post(cid: string, command: Parameters<Outbox["add"]>[2]): Sending {
     const { acked } = this.context.outbox.add(this.id, cid, command);
-    this.context.rooms.touch(this.id);
+    this.context.list.refresh(this.id);
     this.touch();
-    this.context.notifier.flush();
+    this.notifier.flush();
     return { cid, acked };
   }
 
@@ -259,7 +250,7 @@ export class RoomHandle implements Room {
     this.status = "loading";
     this.error = undefined;
     this.touch();
-    const state = this.context.rooms.get(this.id);
+    const state = this.context.list.get(this.id);
     const { read = 0, unread = 0 } = state?.info() ?? {};
     await this.once("open", () => (unread > 0 ? this.around(read + 1) : this.fetch({ limit: PAGE })));
     if (unread > 0) this.firstUnreadSeq ??= this.timeline.firstOtherAfter(read);
@@ -274,11 +265,11 @@ export class RoomHandle implements Room {
   /** Pages into the timeline, all in the same moment. */
   private async fetch(...parts: readonly Part[]): Promise<void> {
     const { generation } = this;
-    const { calls, people } = this.context;
+    const { calls, names } = this.context;
     const pages = await Promise.all(parts.map((part) => calls.run({ type: "history", room: this.id, ...part }, "page")));
     if (generation !== this.generation) return;
     pages.forEach((page, index) => {
-      people.learn(page.people);
+      names.learn(page.people);
       const { from, to } = edges(page, parts[index]!);
       this.timeline.insert(from, to, page.events);
     });
@@ -309,8 +300,8 @@ export class RoomHandle implements Room {
     return promise;
   }
 
-  private build(): TimelineSnapshot {
-    const state = this.context.rooms.get(this.id);
+  protected build(): TimelineSnapshot {
+    const state = this.context.list.get(this.id);
     const { first, head, timeline } = this;
     const { from, to } = timeline.bounds ?? { from: first, to: head };
     const isLoading = (name: string): boolean => this.loading.has(name);
@@ -336,7 +327,7 @@ export class RoomHandle implements Room {
     const outgoing = this.context.outbox.of(this.id);
     const { rows } = this.timeline;
     if (outgoing.length === 0) return rows;
-    const me = this.context.me() ?? "";
+    const me = this.context.me ?? "";
     const waiting = outgoing.filter((item) => !this.isShown(item)).map((item) => pendingRow(item, me));
     const changes = outgoing.filter(({ entry }) => entry.command.type !== "send");
     const changed = changes.length > 0 ? rows.map((row) => overlay(row, changes)) : rows;

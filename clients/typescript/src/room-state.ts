@@ -104,7 +104,7 @@ export class RoomState {
   }
 
   /** The row changed for a reason outside: a name, a typist, the outbox. */
-  touch(): void {
+  refresh(): void {
     this.row = undefined;
   }
 
@@ -142,18 +142,20 @@ export class RoomState {
   }
 
   private build(): RoomInfo {
-    const { id, kind, name, peer, role, members, head } = this.wire;
-    const { me, outgoing } = this.context;
-    const { read, unread, mentions } = this;
-    const waiting = outgoing(id).filter(({ entry }) => entry.command.type === "send");
-    const last = preview(lastOf(this.wire), waiting, me ?? "");
-    const title = name ?? (peer === undefined ? id : this.context.name(peer));
-    const typing = this.typing.users.filter((user) => user !== me);
-    const queued = waiting.filter(({ state }) => state === "queued" || state === "sending").length;
+    const { wire, context, read, unread, mentions } = this;
+    const { me = "" } = context;
+    const waiting = context.outgoing(wire.id).filter(({ entry }) => entry.command.type === "send");
     const failed = waiting.filter(({ state }) => state === "failed").length;
-    const at = Math.max(this.wire.at, last?.at ?? 0);
-    const typingMore = this.typing.more;
-    return { id, kind, name, title, peer, role, members, head, read, unread, mentions, last, at, typing, typingMore, queued, failed };
+    const queued = waiting.filter(({ stored }) => !stored).length - failed;
+    const last = preview(lastOf(wire), waiting, me);
+    return {
+      ...browsed(wire),
+      ...{ read, unread, mentions, last, queued, failed },
+      ...(wire.name === undefined && wire.peer !== undefined && { title: context.name(wire.peer) }),
+      at: Math.max(wire.at, last?.at ?? 0),
+      typing: this.typing.users.filter((user) => user !== me),
+      typingMore: this.typing.more,
+    };
   }
 }
 
@@ -174,8 +176,7 @@ function preview(last: MessageEvent | undefined, waiting: readonly Outgoing[], m
 
 /** A room that was found by browsing: told as it is, without any state of ours. */
 export function browsed(wire: WireRoom): RoomInfo {
-  const { id, kind, name, peer, role, members, head, read, unread, mentions, at } = wire;
+  const { epoch: _, first: _first, history: _history, ...shown } = wire;
   const last = preview(lastOf(wire), [], "");
-  const title = name ?? id;
-  return { id, kind, name, title, peer, role, members, head, read, unread, mentions, last, at, typing: [], typingMore: 0, queued: 0, failed: 0 };
+  return { ...shown, title: wire.name ?? wire.id, last, typing: [], typingMore: 0, queued: 0, failed: 0 };
 }

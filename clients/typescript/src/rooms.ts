@@ -16,19 +16,18 @@ export interface RoomsHost extends RowContext {
   readonly everyEvent: boolean;
   /** The next event of a room's log; `live` when it is newer than the connection. */
   applied(event: WireEvent, live: boolean): void;
-  changed(room: string, change: "added" | "gone" | "reset", reason?: string): void;
+  roomChanged(room: string, change: "added" | "gone" | "reset", reason?: string): void;
   /** A row changed, so whoever shows the room looks again. */
-  touched(room: string): void;
+  refreshed(room: string): void;
   pageAfter(room: string, seq: number): Promise<PageReply>;
   resume(positions: Readonly<Record<string, Position>>): void;
-  nextPage(after: string | undefined): Promise<RoomsReply>;
+  nextPage(after: string): Promise<RoomsReply>;
   /** Rooms whose timeline is open: resumed first. */
   isOpen(room: string): boolean;
 }
 
 /** The list. */
-export class Rooms implements RoomList {
-  private readonly signal: Signal<RoomListSnapshot>;
+export class Rooms extends Signal<RoomListSnapshot> implements RoomList {
   private readonly states = new Map<string, RoomState>();
   private welcomed = false;
   private cursor: string | undefined;
@@ -36,16 +35,11 @@ export class Rooms implements RoomList {
   /** Counts of the rooms that no page has named yet. */
   private elsewhere = { unread: 0, mentions: 0 };
 
-  readonly getSnapshot: () => RoomListSnapshot;
-  readonly subscribe: (listener: () => void) => () => void;
-
   constructor(
     notifier: Notifier,
     private readonly host: RoomsHost,
   ) {
-    this.signal = new Signal(notifier, () => this.build());
-    this.getSnapshot = this.signal.getSnapshot;
-    this.subscribe = this.signal.subscribe;
+    super(notifier);
   }
 
   get(room: string): RoomState | undefined {
@@ -57,12 +51,12 @@ export class Rooms implements RoomList {
     const { rooms, more, after } = await this.host.nextPage(this.cursor);
     for (const room of rooms) this.learn(room);
     this.cursor = more ? after : undefined;
-    this.signal.changed();
+    this.touch();
   };
 
   /** The positions for `hello`: open rooms first, then by activity. The others are for `resumeLater`. */
   positions(count: number): Record<string, Position> {
-    const { isOpen } = this.host;
+    const isOpen = (room: string): boolean => this.host.isOpen(room);
     const order = [...this.states.keys()].sort((left, right) => {
       return Number(isOpen(right)) - Number(isOpen(left)) || this.at(right) - this.at(left);
     });
@@ -86,7 +80,7 @@ export class Rooms implements RoomList {
       mentions: Math.max(0, totals.mentions - known.mentions),
     };
     this.cursor = this.states.size < totals.rooms ? after : undefined;
-    this.signal.changed();
+    this.touch();
   }
 
   /** A room object of whatever frame. */
@@ -94,13 +88,13 @@ export class Rooms implements RoomList {
     const known = this.states.get(wire.id);
     if (known) {
       known.learn(wire);
-      return this.touch(wire.id);
+      return this.refresh(wire.id);
     }
     this.elsewhere.unread = Math.max(0, this.elsewhere.unread - wire.unread);
     this.elsewhere.mentions = Math.max(0, this.elsewhere.mentions - wire.mentions);
     this.states.set(wire.id, this.create(wire));
-    if (this.welcomed) this.host.changed(wire.id, "added");
-    this.touch(wire.id);
+    if (this.welcomed) this.host.roomChanged(wire.id, "added");
+    this.refresh(wire.id);
   }
 
   receive(event: WireEvent): void {
@@ -114,8 +108,8 @@ export class Rooms implements RoomList {
     const { epoch = state.log.position.epoch, first = 1, head = 0 } = frame;
     state.reset(epoch, first, head);
     state.log.reset(frame);
-    this.host.changed(frame.room, "reset", frame.reason);
-    this.touch(frame.room);
+    this.host.roomChanged(frame.room, "reset", frame.reason);
+    this.refresh(frame.room);
   }
 
   gone(room: string, reason?: string): void {
@@ -123,8 +117,8 @@ export class Rooms implements RoomList {
     if (!state) return;
     state.typing.close();
     this.states.delete(room);
-    this.host.changed(room, "gone", reason);
-    this.touch(room);
+    this.host.roomChanged(room, "gone", reason);
+    this.refresh(room);
   }
 
   receipt({ room, user, seq }: ReceiptFrame): void {
@@ -132,7 +126,7 @@ export class Rooms implements RoomList {
     if (!state) return;
     if (user === this.host.me) state.markRead(seq, undefined);
     else state.receipts[user] = Math.max(seq, state.receipts[user] ?? 0);
-    this.touch(room);
+    this.refresh(room);
   }
 
   typing(room: string, users: readonly string[], more = 0): void {
@@ -140,15 +134,15 @@ export class Rooms implements RoomList {
   }
 
   /** Something that the row shows has changed. */
-  touch(room: string): void {
-    this.states.get(room)?.touch();
-    this.signal.changed();
-    this.host.touched(room);
+  refresh(room: string): void {
+    this.states.get(room)?.refresh();
+    this.touch();
+    this.host.refreshed(room);
   }
 
   /** A name has changed, and titles with it. */
-  touchAll(): void {
-    for (const room of this.states.keys()) this.touch(room);
+  refreshAll(): void {
+    for (const room of this.states.keys()) this.refresh(room);
   }
 
   clear(): void {
@@ -156,7 +150,7 @@ export class Rooms implements RoomList {
     this.welcomed = false;
     this.cursor = undefined;
     this.elsewhere = { unread: 0, mentions: 0 };
-    this.signal.changed();
+    this.touch();
   }
 
   private at(room: string): number {
@@ -176,7 +170,7 @@ export class Rooms implements RoomList {
       pageAfter: (seq) => host.pageAfter(id, seq),
       resume: (position) => host.resume({ [id]: position }),
     });
-    const typing = new Typing(host.env, () => this.touch(id));
+    const typing = new Typing(host.env, () => this.refresh(id));
     // A room that came while we were away: what is unread in it was never delivered.
     const missed = Math.max(wire.first - 1, wire.read);
     if (host.everyEvent && this.welcomed && missed < wire.head) log.catchUp(missed, wire.head);
@@ -189,7 +183,7 @@ export class Rooms implements RoomList {
     const live = event.seq > state.liveFrom;
     state.apply(event, this.host.me);
     this.host.applied(event, live);
-    this.touch(event.room);
+    this.refresh(event.room);
   }
 
   private sum(): { unread: number; mentions: number } {
@@ -202,7 +196,7 @@ export class Rooms implements RoomList {
     return total;
   }
 
-  private build(): RoomListSnapshot {
+  protected build(): RoomListSnapshot {
     const rooms = [...this.states.values()].map((state) => state.info()).sort(byActivity);
     const known = this.sum();
     const unread = known.unread + this.elsewhere.unread;

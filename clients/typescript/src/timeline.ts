@@ -25,7 +25,7 @@ export class Timeline {
   private recent: WireEvent[] = [];
   private built: readonly TimelineItem[] | undefined;
 
-  constructor(private readonly me: () => string | undefined) {}
+  constructor(private readonly who: { readonly me: string | undefined }) {}
 
   /** The lowest and highest loaded position; undefined where nothing is. */
   get bounds(): Stretch | undefined {
@@ -104,7 +104,7 @@ export class Timeline {
   }
 
   private put(event: WireEvent): void {
-    const item = itemOf(event, this.me());
+    const item = itemOf(event, this.who.me);
     const known = this.items.get(event.seq);
     if (!item || (known && revision(known) >= revision(item))) return;
     this.items.set(event.seq, item);
