@@ -21,6 +21,9 @@ function daysApart(at: number, now: number): number {
   return Math.round((midnight(now) - midnight(at)) / dayMs);
 }
 
+/** True where the reader's clock says a.m. and p.m. */
+export const isTwelveHours: boolean = clockFormat.resolvedOptions().hour12 === true;
+
 /** '09:58'. */
 export function clock(at: number): string {
   return clockFormat.format(at);
