@@ -3,6 +3,12 @@
 //! only; it ships nowhere.
 
 pub mod artifacts;
+pub mod client;
 pub mod control;
+pub mod crowd;
+pub mod kill;
 pub mod power;
+pub mod power_cut;
 pub mod proxy;
+pub mod recorder;
+pub mod server;

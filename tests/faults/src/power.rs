@@ -1,9 +1,10 @@
 //! A process under the power-cut layer: how it is started and what the layer reports.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 
 use crate::artifacts;
@@ -53,6 +54,9 @@ impl Plant {
         let root = tempfile::tempdir().context("no temporary folder")?;
         fs::create_dir(root.path().join("data"))?;
         fs::create_dir(root.path().join("shadow"))?;
+        let made =
+            std::process::Command::new("mkfifo").arg(root.path().join("trigger")).status()?;
+        ensure!(made.success(), "cannot make a FIFO");
         Ok(Self { root, library: artifacts::powercut()? })
     }
 
@@ -93,6 +97,7 @@ impl Plant {
         command.env("POWERCUT_FOLDER", self.data());
         command.env("POWERCUT_SHADOW", self.beside("shadow"));
         command.env("POWERCUT_REPORT", report);
+        command.env("POWERCUT_TRIGGER", self.beside("trigger"));
         command.env("POWERCUT_SEED", power.seed.to_string());
         if let Some(at) = power.cut_at {
             command.env("POWERCUT_AT", at.to_string());
@@ -110,6 +115,16 @@ impl Plant {
         Ok(())
     }
 
+    /// Cuts the power now.
+    ///
+    /// # Errors
+    /// If no process listens.
+    pub fn pull(&self) -> Result<()> {
+        // The layer holds the reading end open from its first call on.
+        let mut trigger = fs::OpenOptions::new().write(true).open(self.beside("trigger"))?;
+        Ok(trigger.write_all(b"!")?)
+    }
+
     /// What the layer reported since `wire`.
     pub fn report(&self) -> String {
         fs::read_to_string(self.beside("report")).unwrap_or_default()
@@ -123,6 +138,6 @@ impl Plant {
 pub fn check_integrity(file: &Path) -> Result<()> {
     let database = rusqlite::Connection::open(file)?;
     let verdict: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
-    anyhow::ensure!(verdict == "ok", "{} fails its integrity check: {verdict}", file.display());
+    ensure!(verdict == "ok", "{} fails its integrity check: {verdict}", file.display());
     Ok(())
 }

@@ -229,6 +229,8 @@ impl Checker {
         let command = &self.commands[index];
         let (user, floor, sent) = (command.user, command.floor, command.first.line);
         let is_message = command.what == "send";
+        // What is so already, such as an invitation of a member, is acknowledged where it became so.
+        let is_new = matches!(command.what.as_str(), "send" | "edit");
         if ack.seq == 0 {
             return;
         }
@@ -245,7 +247,9 @@ impl Checker {
             let lines = [fact.seen.line, ack.at.line];
             self.report.broken(Promise::I5, Harm::Other, text, &lines);
         }
-        self.ordered(floor, ack.epoch, ack.seq, sent, ack.at.line);
+        if is_new {
+            self.ordered(floor, ack.epoch, ack.seq, sent, ack.at.line);
+        }
         self.saw(user, ack.room, ack.epoch, ack.seq, ack.at);
         if matches!(self.commands[index].what.as_str(), "edit" | "delete") {
             self.note_rewritten(index, ack);
