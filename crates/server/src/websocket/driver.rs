@@ -60,20 +60,24 @@ pub(crate) fn drive<C: Consumer>(
 }
 
 async fn serve<C: Consumer>(consumer: &mut C, link: &mut Link, connection: &Connection) -> Ending {
-    poll_fn(|cx| Poll::Ready(connection.shared().waker.register(cx.waker()))).await;
+    poll_fn(|cx| {
+        connection.shared().waker.register(cx.waker());
+        Poll::Ready(())
+    })
+    .await;
     if let Err(ending) = guard(|| consumer.connected(connection), link) {
         return ending;
     }
     let mut in_a_row = 0;
     loop {
         let turn = poll_fn(|cx| poll_turn(cx, consumer, link, connection, &mut in_a_row)).await;
-        let received = match turn {
-            Ok(incoming) => {
-                let mut receiving = pin!(consumer.receive(incoming, connection));
-                poll_fn(|cx| poll_receiving(cx, receiving.as_mut(), link, connection)).await
-            }
+        let incoming = match turn {
+            Ok(incoming) => incoming,
             Err(ending) => return ending,
         };
+        // The call itself is made in the first poll, under the guard.
+        let mut receiving = pin!(async { consumer.receive(incoming, connection).await });
+        let received = poll_fn(|cx| poll_receiving(cx, receiving.as_mut(), link, connection)).await;
         if let Err(ending) = received {
             return ending;
         }
@@ -108,7 +112,11 @@ fn turn<C: Consumer>(
             link.keepalive().be_steady();
         }
         if let Some(after) = news.drain {
-            guard(|| Ok(consumer.drain(after, connection)), link)?;
+            let goodbye = || {
+                consumer.drain(after, connection);
+                Ok(())
+            };
+            guard(goodbye, link)?;
         }
     }
     if let Some(now) = link.poll_timer(cx, connection)?
@@ -227,8 +235,11 @@ enum Farewell {
 enum Await {
     /// The peer's close frame.
     Close,
-    /// The end of the peer's stream; it is told of ours.
+    /// The end of the peer's stream, told of ours: what it still sends would reset the socket and the close with it.
     End,
+    /// Only that all is written.
+    Flush,
+    /// Not even that.
     Nothing,
 }
 
@@ -239,7 +250,7 @@ impl Farewell {
             Ending::Gone(_) => Self::Over,
             // RFC 6455 section 5.5.1: the answer repeats the code.
             Ending::Peer { code, .. } => {
-                Self::Write { code, reason: String::new(), then: Await::End }
+                Self::Write { code, reason: String::new(), then: Await::Flush }
             }
             Ending::Server(close) => Self::Write {
                 code: Some(close.code),
@@ -272,17 +283,13 @@ impl Farewell {
                     Ok(Flushed::Blocked { .. }) | Err(_) => Self::Over,
                     Ok(_) => self.flushed(cx, link),
                 },
-                Self::Wait(Await::Nothing) => Self::Over,
+                Self::Wait(Await::Flush | Await::Nothing) => Self::Over,
                 Self::Wait(Await::End) => {
                     ready!(link.poll_discard(cx));
                     Self::Over
                 }
                 Self::Wait(Await::Close) => match ready!(link.poll_message(cx)) {
                     Ok(_) => continue,
-                    Err(Ending::Peer { .. }) => {
-                        link.shut_down_writing(cx);
-                        Self::Wait(Await::End)
-                    }
                     Err(_) => Self::Over,
                 },
             };
