@@ -74,7 +74,8 @@ export class Rooms extends Signal<RoomListSnapshot> implements RoomList {
   welcome({ rooms, totals, after }: Welcome): void {
     for (const room of rooms) this.learn(room);
     this.welcomed = true;
-    const known = this.sum();
+    // What the totals count beyond the rooms known here; for those named, the server's count, which our marker may be ahead of.
+    const known = sum([...rooms, ...this.infos().filter(({ id }) => !rooms.some((room) => room.id === id))]);
     this.elsewhere = {
       unread: Math.max(0, totals.unread - known.unread),
       mentions: Math.max(0, totals.mentions - known.mentions),
@@ -186,23 +187,24 @@ export class Rooms extends Signal<RoomListSnapshot> implements RoomList {
     this.refresh(event.room);
   }
 
-  private sum(): { unread: number; mentions: number } {
-    const total = { unread: 0, mentions: 0 };
-    for (const state of this.states.values()) {
-      const { unread, mentions } = state.info();
-      total.unread += unread;
-      total.mentions += mentions;
-    }
-    return total;
+  private infos(): RoomInfo[] {
+    return [...this.states.values()].map((state) => state.info());
   }
 
   protected build(): RoomListSnapshot {
-    const rooms = [...this.states.values()].map((state) => state.info()).sort(byActivity);
-    const known = this.sum();
-    const unread = known.unread + this.elsewhere.unread;
-    const mentions = known.mentions + this.elsewhere.mentions;
-    return { rooms, unread, mentions, hasMore: this.cursor !== undefined, ready: this.welcomed };
+    const rooms = this.infos().sort(byActivity);
+    return { rooms, ...sum([...rooms, this.elsewhere]), hasMore: this.cursor !== undefined, ready: this.welcomed };
   }
+}
+
+interface Counts {
+  unread: number;
+  mentions: number;
+}
+
+function sum(counts: readonly Readonly<Counts>[]): Counts {
+  const add = (name: keyof Counts): number => counts.reduce((total, count) => total + count[name], 0);
+  return { unread: add("unread"), mentions: add("mentions") };
 }
 
 function byActivity(left: RoomInfo, right: RoomInfo): number {
