@@ -95,14 +95,15 @@ async function throughFault(name, fault, { ann, bob, sent, from, history }) {
 
 /** Fills the outbox of a window that cannot send, reloads it, and finds all of it again. */
 async function reloadWithFullOutbox(proxy, window, sent) {
+  const queued = async () => (await window.shown()).filter((row) => row.state === "queued").length;
+  await until("an empty outbox", async () => (await queued()) === 0, BACK_MS);
   proxy.refuseWebSockets();
   await until("the socket is gone", () => window.watch.sockets.at(-1).closed, SOON_MS);
   await write(window, "ann", 1_000, OUTBOX, sent);
   await window.sees(`ann says ${1_000 + OUTBOX - 1}`, "queued");
   await window.reload();
   await window.sees(`ann says ${1_000 + OUTBOX - 1}`, "queued");
-  const queued = (await window.all()).filter((row) => row.state === "queued");
-  assert.equal(queued.length, OUTBOX, "the reload forgot something of the outbox");
+  assert.equal(await queued(), OUTBOX, "the reload forgot something of the outbox");
   proxy.pass();
 }
 

@@ -11,6 +11,15 @@ import { connect, createServer } from "node:net";
 /** The request line of a WebSocket; Chromium never reuses a connection for one. */
 const WEBSOCKET = /^GET \/ws[ ?]/;
 
+/**
+ * Ends a socket by a reset. One that has said its end already is only destroyed: Node would never
+ * close its handle, and the process could not exit.
+ */
+function reset(socket) {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 /** A connection from the browser and the one to the server that belongs to it. */
 class Pair {
   webSocket = false;
@@ -33,8 +42,8 @@ class Pair {
     });
     to.on("drain", () => from.resume());
     from.on("end", () => !this.lost && to.end());
-    from.on("error", () => this.reset());
-    from.on("close", () => to.destroy());
+    from.on("error", () => !this.lost && this.reset());
+    from.on("close", () => !this.lost && to.destroy());
   }
 
   idleMs() {
@@ -42,8 +51,8 @@ class Pair {
   }
 
   reset() {
-    this.browser.resetAndDestroy();
-    this.server.resetAndDestroy();
+    reset(this.browser);
+    reset(this.server);
   }
 
   freeze() {
@@ -61,6 +70,8 @@ export class Proxy {
   /** How many connections were cut by `cut`, lost by `lose`, or cut for being idle. */
   bites = { reset: 0, lost: 0, frozen: 0, idle: 0, refused: 0 };
   #pairs = new Set();
+  /** Also those that have not sent a byte yet, as browsers open in advance. */
+  #browsers = new Set();
   #mode = "pass";
   #listener;
   #timer;
@@ -91,12 +102,14 @@ export class Proxy {
   }
 
   #accept(browser) {
+    this.#browsers.add(browser);
+    browser.on("close", () => this.#browsers.delete(browser));
     browser.on("error", () => browser.destroy());
     browser.once("data", (head) => {
       const webSocket = WEBSOCKET.test(head.toString("latin1", 0, 16));
       if (webSocket && this.#mode === "refuse") {
         this.bites.refused += 1;
-        browser.resetAndDestroy();
+        reset(browser);
         return;
       }
       this.#connect(browser, head, webSocket);
@@ -108,11 +121,13 @@ export class Proxy {
     const server = connect({ port: this.targetPort, host: "127.0.0.1", allowHalfOpen: true });
     server.setNoDelay(true);
     browser.setNoDelay(true);
-    server.on("error", () => browser.resetAndDestroy());
+    server.on("error", () => reset(browser));
     const pair = new Pair(browser, server);
     pair.webSocket = webSocket;
     this.#pairs.add(pair);
-    browser.on("close", () => this.#pairs.delete(pair));
+    for (const end of [browser, server]) {
+      end.on("close", () => browser.destroyed && server.destroyed && this.#pairs.delete(pair));
+    }
     server.write(head);
     if (this.#mode === "freeze") pair.freeze();
     else browser.resume();
@@ -169,8 +184,10 @@ export class Proxy {
   /** Stops listening and ends every connection. */
   async close() {
     clearInterval(this.#timer);
-    for (const pair of this.#pairs) pair.reset();
+    const closed = once(this.#listener, "close");
     this.#listener.close();
-    await once(this.#listener, "close");
+    for (const pair of this.#pairs) pair.reset();
+    for (const browser of this.#browsers) browser.destroy();
+    await closed;
   }
 }
