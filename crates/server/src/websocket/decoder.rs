@@ -80,10 +80,10 @@ impl Decoder {
         Ok((taken, None))
     }
 
-    /// Whether a frame or a fragmented message is incomplete.
-    #[cfg(test)]
-    pub(crate) fn holds_memory(&self) -> bool {
-        self.partial.is_some()
+    /// Bytes that are here of an incomplete frame or message; none between messages.
+    pub(crate) fn incomplete_bytes(&self) -> Option<usize> {
+        let partial = self.partial.as_ref()?;
+        Some(partial.message.as_ref().map_or(0, |message| message.bytes.len()))
     }
 
     /// The usual case: one unfragmented frame that is here in full.

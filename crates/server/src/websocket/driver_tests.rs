@@ -273,6 +273,36 @@ async fn while_too_much_waits_nothing_more_is_taken_and_then_it_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_that_drips_is_cut_after_ten_seconds() {
+    let mut client = Client::connect();
+    client.stream.write_all(&[0x81, 0xfd, 0, 0, 0, 0]).await.unwrap();
+    while client.seconds() < 9 {
+        client.stream.write_all(b"x").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(client.hear_close().await, 4441);
+    assert_eq!(client.seconds(), 10);
+    assert_eq!(client.ended().await.reason, "a message came too slowly");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_flows_slowly_arrives() {
+    let mut client = Client::connect();
+    let length = 60_000_u16;
+    client.stream.write_all(&[0x82, 0xfe]).await.unwrap();
+    client.stream.write_all(&length.to_be_bytes()).await.unwrap();
+    client.stream.write_all(&[0; 4]).await.unwrap();
+    for _ in 0..30 {
+        client.stream.write_all(&[7; 2000]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+    }
+    let mut echo = vec![0; 4 + usize::from(length)];
+    client.stream.read_exact(&mut echo).await.unwrap();
+    assert_eq!(echo[..2], [0x82, 126]);
+    assert!(client.seconds() >= 30);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_panic_ends_its_connection_with_a_close() {
     let mut client = Client::connect();
     client.say("panic").await;

@@ -21,6 +21,17 @@ impl Default for Pace {
     }
 }
 
+/// How long an incomplete message may take, however little of it has come.
+const MESSAGE_GRACE: Duration = Duration::from_secs(10);
+/// After that it must come at this rate, which every network that carries a chat does.
+const MESSAGE_BYTES_PER_SECOND: u64 = 1024;
+
+/// Until when more must have come of a message that began then and of which so much is here.
+pub(crate) fn message_due(began: Instant, bytes: usize) -> Instant {
+    let earned = bytes as u64 * 1000 / MESSAGE_BYTES_PER_SECOND;
+    began + MESSAGE_GRACE + Duration::from_millis(earned)
+}
+
 /// What is to be done now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Due {
@@ -120,6 +131,13 @@ mod tests {
         assert_eq!(keepalive.due(at(start, 50), PACE), Due::Ping(2));
         assert_eq!(keepalive.due(at(start, 50), PACE), Due::Wait(at(start, 60)));
         assert_eq!(keepalive.due(at(start, 60), PACE), Due::Dead);
+    }
+
+    #[test]
+    fn a_message_that_drips_is_due_and_one_that_flows_is_not() {
+        let began = Instant::now();
+        assert_eq!(message_due(began, 0), at(began, 10));
+        assert_eq!(message_due(began, 10 * 1024), at(began, 20));
     }
 
     #[test]

