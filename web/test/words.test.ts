@@ -57,7 +57,7 @@ test('times are told as near as they are', () => {
 });
 
 test('notes say who did what', () => {
-  expect(noteText(note('ann', [{ user: 'ann', change: 'joined' }, { user: 'bob', change: 'joined' }], 1), name)).toBe('Ann made this room, Ann added Bob');
+  expect(noteText(note('ann', [{ user: 'ann', change: 'joined' }, { user: 'bob', change: 'joined' }], 1), name)).toBe('Ann made this room and added Bob');
   expect(noteText(note('bob', [{ user: 'bob', change: 'joined' }]), name)).toBe('Bob joined');
   expect(noteText(note('me', [{ user: 'bob', change: 'joined' }, { user: 'eve', change: 'joined' }]), name)).toBe('You added Bob and Eve');
   expect(noteText(note('bob', [{ user: 'bob', change: 'left' }]), name)).toBe('Bob left');

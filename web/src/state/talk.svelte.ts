@@ -26,7 +26,21 @@ export class Talk {
   members = $state.raw<readonly Member[]>([]);
   membersMore = $state.raw<string | undefined>(undefined);
   membersProblem = $state('');
-  readonly rows: Row[] = $derived.by(() => this.#rowMaker.make(this.snapshot.items, this.snapshot.firstUnreadSeq));
+  readonly rows: Row[] = $derived.by(() => {
+    const { info, items, firstUnreadSeq } = this.snapshot;
+    // That two people are in a chat of two needs no line.
+    const shown = info?.kind === 'direct' ? items.filter((item) => item.type !== 'member') : items;
+    return this.#rowMaker.make(shown, firstUnreadSeq);
+  });
+  /** How far each other person has read: told by receipts, or seen from what they wrote themselves. */
+  readonly #marks: ReadonlyMap<string, number> = $derived.by(() => {
+    const marks = new Map(Object.entries(this.snapshot.receipts));
+    for (const item of this.snapshot.items) {
+      if (item.type !== 'message' || item.mine || item.seq === undefined) continue;
+      marks.set(item.from, Math.max(item.seq, marks.get(item.from) ?? 0));
+    }
+    return marks;
+  });
 
   constructor(client: Client, id: string, drafts: Drafts, announcer: Announcer, name: (id: string) => string) {
     this.id = id;
@@ -118,7 +132,9 @@ export class Talk {
 
   /** How many others have read this message, as far as told. */
   readers(seq: number): number {
-    return Object.values(this.snapshot.receipts).filter((read) => read >= seq).length;
+    let count = 0;
+    for (const read of this.#marks.values()) if (read >= seq) count += 1;
+    return count;
   }
 
   /** Fetches the members anew, or the next page of them. */

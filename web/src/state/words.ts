@@ -24,9 +24,11 @@ export function noteText(item: MemberItem | RenameItem, name: NameOf): string {
   const of = (change: string, isByOneself: boolean) =>
     item.changes.filter((c) => c.change === change && (c.user === item.from) === isByOneself).map((c) => name(c.user));
   const parts: string[] = [];
-  if (item.seq === 1) parts.push(t.note.made(name(item.from)));
-  else if (of('joined', true).length) parts.push(t.note.joined(list(of('joined', true)), of('joined', true).length));
-  if (of('joined', false).length) parts.push(t.note.added(name(item.from), list(of('joined', false))));
+  const joined = of('joined', true);
+  const added = of('joined', false);
+  if (item.seq === 1) parts.push(added.length ? t.note.madeWith(name(item.from), list(added)) : t.note.made(name(item.from)));
+  else if (joined.length) parts.push(t.note.joined(list(joined)));
+  if (item.seq !== 1 && added.length) parts.push(t.note.added(name(item.from), list(added)));
   const left = [...of('left', true), ...of('left', false)];
   if (left.length) parts.push(t.note.left(list(left)));
   const removed = [...of('removed', true), ...of('removed', false)];

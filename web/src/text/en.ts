@@ -166,11 +166,12 @@ export const en = {
   },
 
   note: {
-    joined: (names: string, n: number) => `${names} ${plural(n, 'joined', 'joined')}`,
+    joined: (names: string) => `${names} joined`,
     added: (by: string, names: string) => `${by} added ${names}`,
     left: (names: string) => `${names} left`,
     removed: (by: string, names: string) => `${by} removed ${names}`,
     renamed: (by: string, name: string) => `${by} named the room ‘${name}’`,
+    madeWith: (by: string, names: string) => `${by} made this room and added ${names}`,
     made: (by: string) => `${by} made this room`,
     you: 'you',
     andMore: (names: string, n: number) => `${names} and ${n} more`,

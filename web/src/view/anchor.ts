@@ -10,6 +10,9 @@ export class Anchor {
   isFollowing = true;
   private row: HTMLElement | undefined;
   private offset = 0;
+  /** On the way to the newest message, which may still have to be loaded; over when the reader scrolls up. */
+  private isHeadingToEnd = false;
+  private lastTop = 0;
 
   constructor(
     private readonly box: HTMLElement,
@@ -20,7 +23,9 @@ export class Anchor {
   /** Notes where the reader is now. */
   remember(): void {
     const rest = this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight;
-    this.isFollowing = rest < endPx && this.canFollow();
+    if (this.box.scrollTop < this.lastTop - 1 || this.canFollow()) this.isHeadingToEnd = false;
+    this.lastTop = this.box.scrollTop;
+    this.isFollowing = this.isHeadingToEnd || (rest < endPx && this.canFollow());
     this.pin();
   }
 
@@ -35,16 +40,20 @@ export class Anchor {
   restore(): void {
     if (this.isFollowing) {
       this.box.scrollTop = this.box.scrollHeight;
+      this.lastTop = this.box.scrollTop;
       return;
     }
     if (!this.row?.isConnected) return;
     const moved = this.row.getBoundingClientRect().top - this.box.getBoundingClientRect().top - this.offset;
     if (Math.abs(moved) >= 0.5) this.box.scrollTop += moved;
+    this.lastTop = this.box.scrollTop;
   }
 
+  /** Goes to the end and stays there, also while what is missing there is loaded. */
   toEnd(): void {
     this.isFollowing = true;
-    this.box.scrollTop = this.box.scrollHeight;
+    this.isHeadingToEnd = !this.canFollow();
+    this.restore();
   }
 
   /** The first message that is not above the box. Day lines and skeletons come and go, so they are no anchor. */
