@@ -118,7 +118,12 @@ CREATE TABLE cids (
 CREATE VIRTUAL TABLE search USING fts5 (
     body,
     content = 'events', content_rowid = 'n',
-    tokenize = "unicode61 remove_diacritics 2"
+    detail = 'none',                -- Words without their places: a third less to write.
+    tokenize = "unicode61 remove_diacritics 2 categories 'L* N* M* Co'"
 );
+-- The writer merges the index itself, in short pieces; left to itself it holds up a send for tens of milliseconds.
+INSERT INTO search (search, rank) VALUES ('automerge', 0);
+INSERT INTO search (search, rank) VALUES ('crisismerge', 1000);
+INSERT INTO search (search, rank) VALUES ('usermerge', 16);
 -- A deleted message leaves no word behind in the index.
 INSERT INTO search (search, rank) VALUES ('secure-delete', 1);

@@ -12,10 +12,15 @@ use rusqlite::{Connection, params};
 use super::queue::BATCH_ROWS;
 use super::shared::Shared;
 
-/// Rows of one step at most; more bring nothing, fewer cost more a row.
-const STEP_ROWS: i64 = 1_000;
-/// Time of one step: what a send may have to wait longer because of search.
-const STEP_TIME: Duration = Duration::from_millis(3);
+/// Rows of one step at most: 1 to 2 ms, which is what a send may have to wait longer because of search. Half as many
+/// cost a tenth more a row.
+const STEP_ROWS: i64 = 256;
+/// Long texts end a step sooner; committing what was gathered takes about as long again.
+const STEP_TIME: Duration = Duration::from_millis(2);
+/// Pages written by one piece of merging: what a step's rows cause over time, in 1 to 2 ms.
+const MERGE_PAGES: i64 = 24;
+/// Steps after which there is something to merge: each leaves a segment, and 16 become one (`usermerge`).
+const MERGE_EVERY: u32 = 16;
 /// With nothing else to do, rows gather so long, as one row a step costs several times as much.
 const IDLE_WAIT: Duration = Duration::from_millis(200);
 /// Behind by this, it takes its turn even while sends wait.
@@ -36,6 +41,10 @@ pub(super) struct Index {
     paused_until: Option<Instant>,
     /// Rows of the last step, by which batches are measured when the index is far behind.
     last_step: i64,
+    /// Whether merging has begun and is not through.
+    is_merging: bool,
+    /// Steps since there was last nothing to merge.
+    steps: u32,
 }
 
 impl Index {
@@ -49,6 +58,8 @@ impl Index {
             marks: VecDeque::new(),
             paused_until: None,
             last_step: STEP_ROWS / 4,
+            is_merging: false,
+            steps: 0,
         };
         index.added(newest, 1, now);
         Ok(index)
@@ -85,27 +96,33 @@ impl Index {
 
     /// When an idle writer should come back for it.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
-        let (oldest, _) = self.marks.front()?;
-        let due = if self.backlog() >= STEP_ROWS { now } else { *oldest + IDLE_WAIT };
+        let due = match self.marks.front() {
+            _ if self.is_merging || self.backlog() >= STEP_ROWS => now,
+            Some((oldest, _)) => *oldest + IDLE_WAIT,
+            None => return None,
+        };
         Some(self.paused_until.map_or(due, |until| due.max(until)))
     }
 
     /// Whether it is its turn.
     pub(super) fn is_due(&self, now: Instant, queued: usize) -> bool {
-        if self.backlog() == 0 || self.is_paused(now) {
+        if self.is_paused(now) {
             return false;
         }
         let lag = self.lag(now);
         let is_idle = queued == 0;
-        lag >= BEHIND || (is_idle && (lag >= IDLE_WAIT || self.backlog() >= STEP_ROWS))
+        let is_worth_it = lag >= IDLE_WAIT || self.backlog() >= STEP_ROWS || self.is_merging;
+        lag >= BEHIND || (is_idle && is_worth_it)
     }
 
     /// How many commands the next batch may have.
     pub(super) fn batch_rows(&self, now: Instant) -> usize {
-        if self.is_paused(now) || self.lag(now) < FAR_BEHIND {
+        let lag = self.lag(now);
+        if self.is_paused(now) || lag < FAR_BEHIND {
             return BATCH_ROWS;
         }
-        usize::try_from(self.last_step.max(16)).unwrap_or(BATCH_ROWS)
+        let share = if lag < FAR_BEHIND * 3 / 2 { self.last_step / 2 } else { self.last_step / 8 };
+        usize::try_from(share.max(8)).unwrap_or(BATCH_ROWS)
     }
 
     /// After a failure: the log goes first.
@@ -113,19 +130,38 @@ impl Index {
         self.paused_until = Some(now + PAUSE);
     }
 
-    /// One step: a transaction of its own.
+    /// One step: the next rows in a transaction of their own, and a piece of merging where there is something to merge.
+    /// After an error the connection must not be used any more.
     pub(super) fn step(&mut self, db: &Connection) -> rusqlite::Result<()> {
         db.pragma_update(None, "synchronous", "normal")?;
-        let done = self.fill(db);
-        if done.is_err() && !db.is_autocommit() {
-            let _ = db.execute_batch("ROLLBACK");
+        if self.backlog() > 0 {
+            self.follow(db)?;
         }
-        db.pragma_update(None, "synchronous", "full")?;
-        let reached = done?;
+        if self.is_merging || self.steps >= MERGE_EVERY {
+            self.merge(db)?;
+        }
+        db.pragma_update(None, "synchronous", "full")
+    }
+
+    fn follow(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        let reached = self.fill(db)?;
+        self.steps += 1;
         self.last_step = reached - self.indexed;
         self.indexed = reached;
         while self.marks.front().is_some_and(|(_, row)| *row <= reached) {
             self.marks.pop_front();
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        let before = db.total_changes();
+        let merge = "INSERT INTO search (search, rank) VALUES ('merge', ?1)";
+        db.prepare_cached(merge)?.execute([MERGE_PAGES])?;
+        // The command itself counts as one change.
+        self.is_merging = db.total_changes() - before > 1;
+        if !self.is_merging {
+            self.steps = 0;
         }
         Ok(())
     }
@@ -144,8 +180,7 @@ impl Index {
             if row.get(1)? {
                 insert.execute(params![reached, ToSqlOutput::Borrowed(row.get_ref(2)?)])?;
             }
-            // Committing what was gathered takes about as long again.
-            if started.elapsed() >= STEP_TIME / 2 {
+            if started.elapsed() >= STEP_TIME {
                 break;
             }
         }

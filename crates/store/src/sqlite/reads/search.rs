@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use moorline_protocol::{Event, RoomId, UserId};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ErrorCode, params};
+use unicode_normalization::char::is_combining_mark;
 
 use super::{Names, user};
 use crate::sqlite::cache::put;
@@ -19,19 +20,23 @@ const WORDS: usize = 16;
 
 /// What is asked, in the index's language: all words, the last one perhaps not yet typed to its end.
 fn expression(query: &str) -> Option<String> {
-    let has_sense = |word: &&str| word.chars().any(char::is_alphanumeric);
     let words: Vec<String> = query
-        .split_whitespace()
-        .filter(has_sense)
+        .split(|letter| !is_part_of_a_word(letter))
+        .filter(|word| word.chars().any(char::is_alphanumeric))
         .take(WORDS)
-        .map(|word| format!("\"{}\"", word.replace(['"', '\0'], " ")))
+        .map(|word| format!("\"{word}\""))
         .collect();
-    let is_open = query.chars().next_back().is_some_and(char::is_alphanumeric);
+    let is_open = query.chars().next_back().is_some_and(is_part_of_a_word);
     match words.as_slice() {
         [] => None,
         _ if is_open => Some(format!("{}*", words.join(" "))),
         _ => Some(words.join(" ")),
     }
+}
+
+/// As the index's tokenizer sees it: letters, numbers and marks.
+fn is_part_of_a_word(letter: char) -> bool {
+    letter.is_alphanumeric() || is_combining_mark(letter)
 }
 
 pub(in crate::sqlite) fn search(
@@ -50,7 +55,12 @@ pub(in crate::sqlite) fn search(
     let mut below = before.map_or(i64::MAX, put);
     loop {
         let window = Window { words: &words, below, user, room };
-        let (found, lowest) = window.read(db, limit + 1 - hits.hits.len(), &mut names)?;
+        let (found, lowest) = match window.read(db, limit + 1 - hits.hits.len(), &mut names) {
+            Ok(found) => found,
+            // A letter that is younger than the tokenizer: it stands in no word of the index either.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::Unknown) => break,
+            Err(error) => return Err(error.into()),
+        };
         for (n, event) in found {
             if hits.hits.len() == limit {
                 hits.more = true;
@@ -85,7 +95,7 @@ struct Window<'a> {
 
 impl Window<'_> {
     /// Those of them that the person may see.
-    fn read(&self, db: &Connection, limit: usize, names: &mut Names) -> Result<Found, Error> {
+    fn read(&self, db: &Connection, limit: usize, names: &mut Names) -> rusqlite::Result<Found> {
         let mut edge = db.prepare_cached(
             "SELECT rowid FROM search WHERE search MATCH ?1 AND rowid < ?2
              ORDER BY rowid DESC LIMIT 1 OFFSET ?3",
