@@ -18,6 +18,7 @@ use crate::connection::Connection;
 use crate::consumer::{Closed, Consumer, Incoming, Side};
 use crate::metrics::Metrics;
 use crate::registry::Registry;
+use crate::session::ChatConsumer;
 
 /// What happened to a consumer, as a test asks for it.
 #[derive(Default)]
@@ -367,20 +368,13 @@ impl Consumer for Deaf {
     }
 }
 
-#[tokio::test]
-async fn a_connection_is_small() {
-    let registry = Arc::new(Registry::new(Arc::default()));
-    let connection = Connection::new(Arc::new(Outbox::new(1)), None, None);
-    let (socket, _other) = UnixStream::pair().unwrap();
-    let opening = Opening {
-        socket: Socket::Unix(socket),
-        unread: Vec::new(),
-        message_limit: 1,
-        registration: registry.register(&connection),
-        connection,
-        settings: Arc::new(Settings { pace: Pace::default(), metrics: Arc::default() }),
-    };
-    let driver = size_of_val(&drive(Deaf, opening));
-    println!("driver {driver} bytes, link {}", size_of::<super::link::Link>());
+#[test]
+fn a_connection_is_small() {
+    fn size<C, F>(_: fn(C, Opening) -> F) -> usize {
+        size_of::<F>()
+    }
+    let (driver, chat) = (size(drive::<Deaf>), size(drive::<ChatConsumer>));
+    println!("driver {driver} bytes, with the chat consumer {chat}");
     assert!(driver <= 600, "the driver takes {driver} bytes");
+    assert!(chat <= 1000, "with the chat consumer it takes {chat} bytes");
 }

@@ -120,6 +120,7 @@ impl Link {
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Result<Item, Ending>> {
         loop {
             if let Some(item) = self.decode_unread()? {
+                self.incomplete_since = None;
                 return Poll::Ready(Ok(item));
             }
             if self.is_eof {
