@@ -1,0 +1,174 @@
+import type { Client, State } from '@moorline/client';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { fakeClient } from '../dev/client.ts';
+import { me, rooms } from '../dev/fixtures.ts';
+import { Accounts, type Door } from '../src/state/account.ts';
+import { Announcer } from '../src/state/announcer.svelte.ts';
+import { App } from '../src/state/app.svelte.ts';
+import { Chat } from '../src/state/chat.svelte.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** Waits for the microtasks of a promise without the clock moving. */
+const settled = () => vi.advanceTimersByTimeAsync(0);
+
+test('rooms stay in their order while somebody points at the list, and sort themselves afterwards', () => {
+  const client = fakeClient('live');
+  const chat = new Chat(client, me);
+  const before = chat.rooms.map((room) => room.id);
+  chat.isListHeld = true;
+  const reversed = [...rooms].reverse();
+  (client.rooms as unknown as { getSnapshot: () => unknown }).getSnapshot = () => ({ ...fakeClient('live').rooms.getSnapshot(), rooms: reversed });
+  expect(chat.rooms.map((room) => room.id)).toEqual(before);
+  chat.isListHeld = false;
+  expect(chat.rooms.map((room) => room.id)).toEqual([...before].reverse());
+  chat.stop();
+});
+
+test('the next unread room is found in both directions, round the end', () => {
+  const chat = new Chat(fakeClient('live'), me);
+  expect(chat.nextUnread(1)).toBe('incidents');
+  chat.open('incidents');
+  expect([chat.nextUnread(1), chat.nextUnread(-1)]).toEqual(['design', 'django']);
+  chat.stop();
+});
+
+test('what is sent stands in the room at once, and the draft is empty', async () => {
+  const chat = new Chat(fakeClient('live'), me);
+  chat.open('release');
+  await vi.advanceTimersByTimeAsync(50);
+  const talk = chat.talk!;
+  talk.setDraft('  hello  ');
+  expect(talk.send()).toBe(true);
+  const last = talk.rows.at(-1);
+  expect(last?.is === 'message' && [last.item.body, last.item.state]).toEqual(['hello', 'queued']);
+  expect(talk.draft).toBe('');
+  await vi.advanceTimersByTimeAsync(700);
+  const sent = talk.rows.at(-1);
+  expect(sent?.is === 'message' && sent.item.state).toBe('sent');
+  expect(sent?.key).toBe(last?.key);
+  chat.stop();
+});
+
+test('an empty draft is not sent, and one that is too long says so and stays', async () => {
+  const chat = new Chat(fakeClient('live'), me);
+  chat.open('release');
+  await vi.advanceTimersByTimeAsync(50);
+  const talk = chat.talk!;
+  const count = talk.rows.length;
+  talk.setDraft(' \n ');
+  expect(talk.send()).toBe(false);
+  talk.setDraft('ü'.repeat(40_000));
+  expect(talk.send()).toBe(false);
+  expect(talk.draftProblem).toMatch(/too long/);
+  expect(talk.draft.length).toBe(40_000);
+  expect(talk.rows.length).toBe(count);
+  chat.stop();
+});
+
+test('a draft stays in its room', () => {
+  const chat = new Chat(fakeClient('live'), me);
+  chat.open('release');
+  chat.talk?.setDraft('half a sentence');
+  chat.open('design');
+  expect(chat.talk?.draft).toBe('');
+  expect(chat.draftOf('release')).toBe('half a sentence');
+  chat.open('release');
+  expect(chat.talk?.draft).toBe('half a sentence');
+  chat.stop();
+});
+
+test('somebody who wrote later has read what stands before', async () => {
+  const chat = new Chat(fakeClient('live'), me);
+  chat.open('release');
+  await vi.advanceTimersByTimeAsync(50);
+  expect([chat.talk?.readers(9), chat.talk?.readers(13)]).toEqual([4, 1]);
+  chat.stop();
+});
+
+test('new messages are spoken at most once a second, together', async () => {
+  const announcer = new Announcer();
+  announcer.message('Ann', 'one');
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(announcer.polite).toBe('Ann: one');
+  announcer.message('Ann', 'two');
+  announcer.message('Bob', 'three');
+  expect(announcer.polite).toBe('Ann: one');
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(announcer.polite).toBe('2 new messages');
+});
+
+class Desk extends Accounts {
+  user: Door['user'] = null;
+  override door = async (): Promise<Door> => ({ user: this.user, signup: 'open', server: { name: 'moorline', version: '1' } });
+  override signIn = async () => ({ id: 'u_ann', name: 'Ann' });
+  override signOut = async () => {};
+}
+
+function appAt(accounts: Accounts, client: Client = fakeClient('live')): { app: App; hashes: string[]; client: Client } {
+  const hashes: string[] = [];
+  const app: App = new App({ accounts, connect: () => client, navigate: (hash) => { hashes.push(hash); app.arrive(hash); } });
+  return { app, hashes, client };
+}
+
+test('a stranger is asked to sign in, and is then inside', async () => {
+  const { app } = appAt(new Desk());
+  await app.start();
+  expect(app.screen.is).toBe('signed-out');
+  await app.signIn('ann', 'secret');
+  expect(app.screen.is).toBe('in');
+});
+
+test('somebody with a session goes straight to the room of the address', async () => {
+  const desk = new Desk();
+  desk.user = { id: 'u_ann', name: 'Ann' };
+  const { app } = appAt(desk);
+  app.arrive('#/room/release');
+  await app.start();
+  expect(app.screen.is === 'in' && app.screen.chat.talk?.id).toBe('release');
+});
+
+test('signing out leaves the rooms and shows the sign-in', async () => {
+  const { app, hashes } = appAt(new Desk());
+  await app.start();
+  await app.signIn('ann', 'secret');
+  await app.signOut();
+  expect(app.screen).toEqual({ is: 'signed-out', hasEnded: false });
+  expect(hashes.at(-1)).toBe('#/signin');
+});
+
+test('a session that the server ended is told as such; a mere cut is not', async () => {
+  const client = fakeClient('live');
+  const listeners: ((state: State) => void)[] = [];
+  client.on = ((name: string, listener: (state: State) => void) => {
+    if (name === 'state') listeners.push(listener);
+    return () => {};
+  }) as Client['on'];
+  const tell = (state: State) => listeners.forEach((listener) => listener(state));
+  const desk = new Desk();
+  desk.user = { id: 'u_ann', name: 'Ann' };
+  const { app } = appAt(desk, client);
+  await app.start();
+  tell({ is: 'waiting', attempt: 1, until: 0, code: 1006, reason: '' });
+  expect(app.screen.is).toBe('in');
+  tell({ is: 'closed', code: 4403, reason: 'signed out' });
+  expect(app.screen).toEqual({ is: 'signed-out', hasEnded: true });
+});
+
+test('a server that cannot be reached is tried again by itself', async () => {
+  const desk = new Desk();
+  let isUp = false;
+  const door = desk.door;
+  desk.door = async () => {
+    if (!isUp) throw new Error('down');
+    return door();
+  };
+  const { app } = appAt(desk);
+  await app.start();
+  expect(app.screen.is).toBe('unreachable');
+  isUp = true;
+  await vi.advanceTimersByTimeAsync(2000);
+  await settled();
+  expect(app.screen.is).toBe('signed-out');
+});
