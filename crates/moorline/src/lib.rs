@@ -4,6 +4,7 @@
 pub mod args;
 pub mod config;
 pub mod failure;
+pub mod gauges;
 pub mod listen;
 pub mod lock;
 pub mod logging;

@@ -24,7 +24,7 @@ use crate::lock::FolderLock;
 use crate::page::Page;
 use crate::settings::Environment;
 use crate::welcome::Welcome;
-use crate::{args, logging, stop};
+use crate::{args, gauges, logging, stop};
 
 /// How long the store may take to write down what was accepted; far more than it needs.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -62,10 +62,12 @@ async fn serve(
     let mut welcome = Welcome::new(config, args, &bound, page.exists());
     let auth = authenticator(config, &store);
     let router = router(config, &chat, &auth, &invites, page).await?;
+    let metrics = Arc::new(Metrics::new());
+    gauges::register(&metrics, &chat);
     let mut server = Server::new(server_config(config))
         .http(router)
         .websocket(chat_route(config, &chat, auth))
-        .metrics(Arc::new(Metrics::new()))
+        .metrics(metrics)
         .ready_when("store", Box::new(store_check(store.clone())));
     for listener in bound.listeners.drain(..) {
         server = server.listen(listener);

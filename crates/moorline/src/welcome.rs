@@ -34,7 +34,7 @@ impl Welcome {
             ("Data", full_path(&config.data_dir)),
             ("Store", "SQLite, synced at every commit".into()),
             ("Layer", "inside this process: one node".into()),
-            ("Sign-up", signup(config.signup).into()),
+            ("Sign-up", signup(config).into()),
             ("Tokens", on_off(config.jwt_secret.is_some(), "HS256", "--jwt-secret-file")),
             ("Server API", on_off(config.api_key.is_some(), "on", "--api-key-file")),
         ]);
@@ -87,11 +87,12 @@ fn full_path(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
-fn signup(signup: Signup) -> &'static str {
-    match signup {
+fn signup(config: &Config) -> &'static str {
+    match config.signup {
         Signup::Open => "open: whoever reaches the page can make an account (--signup)",
         Signup::Invite => "by invitation (--signup)",
-        Signup::Closed => "closed (--signup)",
+        Signup::Closed if config.jwt_secret.is_some() => "closed: people come by token (--signup)",
+        Signup::Closed => "closed: nobody new can make an account (--signup open or invite)",
     }
 }
 

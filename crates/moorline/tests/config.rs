@@ -1,4 +1,5 @@
 //! What `serve` makes of flags, environment and defaults, and every sentence with which it refuses.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop there")]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! The page as a browser gets it: headers, caching, views, and what is refused.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop there")]
 
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};

@@ -85,6 +85,31 @@ fn the_version_is_told_to_people_and_to_scripts() {
     assert_eq!((&json["name"], &json["protocol"]), (&json!("moorline"), &json!("moorline.v1")));
 }
 
+#[test]
+fn the_metrics_hold_what_store_and_hub_count() {
+    let server = Running::start(&[]);
+    server.sign_up("ann");
+    let metrics = server.get("/metrics").send().text;
+    for name in [
+        "moorline_connections ",
+        "moorline_store_writable 1",
+        "moorline_store_commits_total ",
+        "moorline_store_wal_bytes ",
+        "moorline_search_lag_seconds ",
+        "moorline_events_published_total ",
+        "moorline_ephemeral_dropped_total ",
+    ] {
+        assert!(metrics.contains(name), "{name} is not in:\n{metrics}");
+    }
+}
+
+#[test]
+fn metrics_of_their_own_address_are_nowhere_else() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let server = Running::start(&["--metrics-bind", &free]);
+    assert_eq!(server.get("/metrics").send().status, 403);
+}
+
 #[tokio::test]
 async fn on_sigterm_everyone_is_told_and_what_was_acknowledged_is_there_afterwards() {
     let server = Running::start(&["--jwt-secret", SECRET, "--api-key", SECRET]);

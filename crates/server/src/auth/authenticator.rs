@@ -121,6 +121,22 @@ impl Authenticator {
         }))
     }
 
+    /// Whether a proof still holds. To be asked once more when a connection has begun to listen for revocations, so
+    /// that one between the proof and that moment is not missed.
+    ///
+    /// # Errors
+    /// Where the store cannot say.
+    pub async fn is_still_good(&self, identity: &Identity) -> Result<bool, Refused> {
+        let user = &identity.user;
+        if let Some(session) = &identity.session {
+            let sessions = self.store.sessions(user, now_ms()).await?;
+            return Ok(sessions.iter().any(|row| row.id == *session));
+        }
+        let issued_ms = identity.grants.issued_ms;
+        let known = self.store.user(user).await?;
+        Ok(known.is_none_or(|known| !known.removed && !is_revoked(&known, issued_ms)))
+    }
+
     /// The name in the token wins over the known one; a person on first sight is made.
     async fn name_of(
         &self,
@@ -161,10 +177,15 @@ fn check_person(
         return Err(refused("this person was removed", Some(user)));
     }
     let issued_ms = claims.iat.unwrap_or(0).saturating_mul(1_000);
-    if known.not_before_ms > 0 && issued_ms < known.not_before_ms {
+    if is_revoked(known, issued_ms) {
         return Err(refused("it was made before this person's sessions were revoked", Some(user)));
     }
     Ok(())
+}
+
+/// Tokens carry whole seconds: one of the same second counts as older, so that none slips through.
+fn is_revoked(known: &store::User, issued_ms: u64) -> bool {
+    known.not_before_ms > 0 && issued_ms < known.not_before_ms
 }
 
 fn refused(why: impl std::fmt::Display, user: Option<&UserId>) -> Refused {

@@ -100,7 +100,7 @@ impl SignIn {
         }
         let taken = self.attempts.take(name, client.effective(), Instant::now());
         taken.map_err(|wait| {
-            info!(client = ?client.effective(), "sign-in slowed down: too many tries");
+            info!(client = %shown(client), "sign-in slowed down: too many tries");
             let text = "Too many attempts. Wait a moment, then try again.";
             Failure::new(ErrorCode::RateLimited, text).after(wait)
         })
@@ -129,7 +129,7 @@ impl SignIn {
                 expires_ms: now + SESSION_MS,
             })
             .await?;
-        info!(user.id = %person.id, client = ?client.effective(), "signed in");
+        info!(user.id = %person.id, client = %shown(client), "signed in");
         Ok(with_cookie(json(status, &SignedIn { user: person }), &token.set_cookie(client.secure)))
     }
 
@@ -192,7 +192,7 @@ async fn login(
     let hash = account.as_ref().map(|account| account.password_hash.clone());
     let fits = sign_in.passwords.fits(body.password, hash).await?;
     let Some(account) = account.filter(|_| fits) else {
-        info!(client = ?client.effective(), "sign-in refused: wrong name or password");
+        info!(client = %shown(client), "sign-in refused: wrong name or password");
         return Err(Failure::of(ErrorCode::BadCredentials));
     };
     sign_in.attempts.forget(&name);
@@ -284,6 +284,11 @@ fn with_cookie(mut response: Response, line: &str) -> Response {
         response.headers_mut().insert(header::SET_COOKIE, line);
     }
     response
+}
+
+/// The address for the log.
+fn shown(client: ClientAddress) -> String {
+    client.effective().map_or_else(|| "a local socket".into(), |address| address.to_string())
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {

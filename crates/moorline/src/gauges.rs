@@ -1,0 +1,91 @@
+//! What the store and the hub count, read at each scrape of `/metrics`. The transport's own numbers are in `server`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use moorline_chat::Chat;
+use moorline_server::Metrics;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+/// Adds the numbers of this chat and its store to `/metrics`.
+pub fn register(metrics: &Metrics, chat: &Arc<Chat>) {
+    let collector = ChatNumbers(Arc::clone(chat));
+    metrics.register(|to| to.register_collector(Box::new(collector)));
+}
+
+struct ChatNumbers(Arc<Chat>);
+
+impl fmt::Debug for ChatNumbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ChatNumbers")
+    }
+}
+
+impl ChatNumbers {
+    fn counters(&self) -> [(&'static str, &'static str, u64); 5] {
+        let (store, hub) = (self.0.store().health(), self.0.hub().counts());
+        [
+            ("store_commits", "Transactions committed by the store", store.commits),
+            ("store_commands", "Commands answered by the store", store.commands),
+            (
+                "events_published",
+                "Events given to live feeds",
+                hub.published.load(Ordering::Relaxed),
+            ),
+            (
+                "feed_holes_filled",
+                "Holes of live feeds filled from the store",
+                hub.filled.load(Ordering::Relaxed),
+            ),
+            (
+                "ephemeral_dropped",
+                "Typing, presence and receipts that a full outbox did not take",
+                hub.dropped.load(Ordering::Relaxed),
+            ),
+        ]
+    }
+
+    fn gauges(&self) -> [(&'static str, &'static str, f64); 5] {
+        let store = self.0.store().health();
+        let queued = u64::try_from(store.queued).unwrap_or(u64::MAX);
+        [
+            (
+                "store_writable",
+                "Whether the last write succeeded",
+                u64::from(store.writable) as f64,
+            ),
+            ("store_queued_commands", "Commands waiting for the writer", queued as f64),
+            ("store_wal_bytes", "Size of the write-ahead log", store.wal_bytes as f64),
+            (
+                "search_lag_messages",
+                "Messages not yet found by search",
+                store.index_lag_rows as f64,
+            ),
+            (
+                "search_lag_seconds",
+                "Age of the oldest of them",
+                store.index_lag_ms as f64 / 1_000.0,
+            ),
+        ]
+    }
+}
+
+impl Collector for ChatNumbers {
+    fn encode(&self, mut to: DescriptorEncoder<'_>) -> fmt::Result {
+        for (name, help, value) in self.counters() {
+            let counter = ConstCounter::new(value);
+            let descriptor = to.encode_descriptor(name, help, None, counter.metric_type())?;
+            counter.encode(descriptor)?;
+        }
+        for (name, help, value) in self.gauges() {
+            let gauge = ConstGauge::new(value);
+            let descriptor = to.encode_descriptor(name, help, None, gauge.metric_type())?;
+            gauge.encode(descriptor)?;
+        }
+        Ok(())
+    }
+}
