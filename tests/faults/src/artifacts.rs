@@ -3,6 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
 
@@ -11,10 +12,8 @@ use anyhow::{Context, Result, ensure};
 /// # Errors
 /// If it cannot be built.
 pub fn server() -> Result<PathBuf> {
-    match env::var_os("MOORLINE_BIN") {
-        Some(path) => Ok(path.into()),
-        None => built("moorline", "moorline"),
-    }
+    static SERVER: OnceLock<PathBuf> = OnceLock::new();
+    once(&SERVER, "MOORLINE_BIN", "moorline", "moorline")
 }
 
 /// The layer that forgets what was not synced: `MOORLINE_POWERCUT`, else built now.
@@ -22,10 +21,8 @@ pub fn server() -> Result<PathBuf> {
 /// # Errors
 /// If it cannot be built.
 pub fn powercut() -> Result<PathBuf> {
-    match env::var_os("MOORLINE_POWERCUT") {
-        Some(path) => Ok(path.into()),
-        None => built("moorline-powercut", "libmoorline_powercut.so"),
-    }
+    static LAYER: OnceLock<PathBuf> = OnceLock::new();
+    once(&LAYER, "MOORLINE_POWERCUT", "moorline-powercut", "libmoorline_powercut.so")
 }
 
 /// One of the programs of this package.
@@ -34,6 +31,18 @@ pub fn powercut() -> Result<PathBuf> {
 /// If it cannot be built.
 pub fn own(program: &str) -> Result<PathBuf> {
     built("moorline-faults", program)
+}
+
+/// The file that a variable names, or that cargo builds; one process asks once.
+fn once(known: &OnceLock<PathBuf>, name: &str, package: &str, file: &str) -> Result<PathBuf> {
+    if let Some(path) = known.get() {
+        return Ok(path.clone());
+    }
+    let path = match env::var_os(name) {
+        Some(path) => path.into(),
+        None => built(package, file)?,
+    };
+    Ok(known.get_or_init(|| path).clone())
 }
 
 /// Has cargo build the package, which takes no time if it is fresh, and finds the file.

@@ -70,7 +70,7 @@ pub struct Client {
     pub last_room: Option<String>,
     /// Acks and final errors so far.
     pub answered: u64,
-    /// How often the server said `reset`.
+    /// How often the server said `reset`, except to say that this person is not in the room.
     pub resets: u64,
 }
 
@@ -359,7 +359,7 @@ impl Client {
     }
 
     fn reset(&mut self, frame: &Value) {
-        self.resets += 1;
+        self.resets += u64::from(frame["reason"] != "gone");
         let Some(room) = frame["room"].as_str() else { return };
         self.places.remove(room);
         self.start(Some(room), frame["epoch"].as_str(), frame["head"].as_u64());

@@ -10,5 +10,6 @@ pub mod kill;
 pub mod power;
 pub mod power_cut;
 pub mod proxy;
+pub mod raw;
 pub mod recorder;
 pub mod server;

@@ -257,9 +257,10 @@ pub async fn request(
 pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> Result<Answer> {
     let answer = timeout(PATIENCE, async {
         let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(bytes).await?;
+        let (mut reader, mut writer) = stream.split();
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
+        // A server that has heard enough answers and closes: what it said is kept.
+        let _ = tokio::join!(writer.write_all(bytes), reader.read_to_end(&mut answer));
         std::io::Result::Ok(answer)
     });
     parse(&answer.await.context("no answer in time")??)
