@@ -60,10 +60,11 @@ const CUTS = {
 };
 
 /** Kills the server and starts it again after `ms`. */
-async function killFor(server, ms) {
+async function killFor(server, ms, history) {
   await server.kill();
   await pause(ms);
   await server.restart();
+  history.started();
 }
 
 /** Types `count` messages, spread over the time of a fault. */
@@ -149,7 +150,7 @@ test("200 messages from two windows survive five kills, five cuts and a reload",
   };
   const cuts = Object.entries(CUTS);
   for (let round = 0; round < 5; round += 1) {
-    await through(`kill ${round + 1}`, () => killFor(server, round * 400));
+    await through(`kill ${round + 1}`, () => killFor(server, round * 400, history));
     const [name, cut] = cuts[round];
     await through(name, () => cut(proxy));
     if (round === 2) await history.fault("reload", () => reloadWithFullOutbox(proxy, ann, sent));

@@ -1,20 +1,21 @@
 //! The Autobahn cases: several hundred ways to speak WebSocket well and badly, against the echo
 //! example.
 //!
-//! The cases come from PyPI as `kosoku`, which runs them on Python 3 and exits with 1 when one of
-//! them failed.
+//! The cases come from PyPI as `kosoku`, which runs them on Python 3; the script beside the server's
+//! tests judges them.
 
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::install;
 use crate::repository::Repository;
 
-/// Long enough for a debug build on a busy machine to bind a socket.
+/// Long enough for a busy machine to bind a socket.
 const START: Duration = Duration::from_secs(20);
 
-/// Builds the echo example, runs every case against it, and leaves a report in the build folder.
+/// Builds the echo example and runs every case against it.
 pub(crate) fn run(repository: &Repository) -> Result<()> {
     let build = ["build", "--release", "-p", "moorline-server", "--example", "echo"];
     repository.command("cargo").args(build).run()?;
@@ -24,19 +25,14 @@ pub(crate) fn run(repository: &Repository) -> Result<()> {
         .args(["--port", &port.to_string()])
         .start(&repository.target("autobahn-echo.log"))?;
     wait_for(port)?;
-    let report = repository.target("autobahn");
     repository
-        .command(repository.target("venv/bin/kosoku"))
-        .args(["--mode", "fuzzingclient", "--parallelism", "4", "--outdir"])
-        .arg(&report)
-        .arg(format!("ws://127.0.0.1:{port}/_echo"))
-        .run()?;
-    println!("report: {}", report.join("index.html").display());
-    Ok(())
+        .command(install::python_path(repository))
+        .args(["crates/server/tests/autobahn/run.py", &port.to_string()])
+        .run()
 }
 
 /// A port that was free a moment ago.
-pub(crate) fn free_port() -> Result<u16> {
+fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 

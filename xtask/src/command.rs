@@ -98,6 +98,19 @@ impl Command {
         Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
     }
 
+    /// Runs it and returns what it printed; fails unless it exits with something else than 0.
+    pub(crate) fn failure(mut self) -> Result<String> {
+        println!("$ {self}");
+        self.process.stderr(Stdio::inherit());
+        let output = self.process.output().with_context(|| format!("could not start `{self}`"))?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        println!("{}", said.lines().last().unwrap_or_default());
+        if output.status.success() {
+            bail!("`{self}` should have failed");
+        }
+        Ok(said)
+    }
+
     /// Starts it and leaves it running; its output goes to a file.
     pub(crate) fn start(mut self, log: &Path) -> Result<Running> {
         println!("$ {self} &");

@@ -5,6 +5,7 @@
 
 use anyhow::{Result, bail};
 
+use crate::command::Command;
 use crate::repository::Repository;
 use crate::steps::{self, Step};
 use crate::{install, test};
@@ -30,80 +31,124 @@ enum Form {
 }
 
 impl Form {
+    fn choose<T>(self, short: T, full: T) -> T {
+        match self {
+            Self::Short => short,
+            Self::Full => full,
+        }
+    }
+
     /// What the proofs find in the environment.
     fn word(self) -> &'static str {
-        match self {
-            Self::Short => "short",
-            Self::Full => "full",
-        }
+        self.choose("short", "full")
     }
 }
 
 /// How a proof is started.
 enum Kind {
-    /// A test target of `moorline-faults`.
-    Faults(&'static str),
+    /// A program of `moorline-faults` with its arguments in both forms.
+    Faults { program: &'static str, short: &'static [&'static str], full: &'static [&'static str] },
+    /// The same with a planted fault: it must say that the contract is broken.
+    Planted { program: &'static str, short: &'static [&'static str], full: &'static [&'static str] },
     /// Files of `tests/e2e`.
     Browser(&'static [&'static str]),
+}
+
+/// When a proof runs without being named.
+#[derive(Clone, Copy, PartialEq)]
+enum When {
+    /// In `cargo xtask prove` and, in its short form, in `cargo xtask test`.
+    Always,
+    /// In `cargo xtask prove`; its short form is among the Rust tests.
+    Prove,
+    /// Never: it takes hours.
+    Named,
 }
 
 struct Proof {
     name: &'static str,
     about: &'static str,
     kind: Kind,
-    /// Runs only when named, since it takes hours.
-    only_by_name: bool,
+    when: When,
 }
 
 const PROOFS: &[Proof] = &[
     Proof {
         name: "power-cut",
         about: "300 power cuts: every acknowledged send is there afterwards",
-        kind: Kind::Faults("power_cut"),
-        only_by_name: false,
+        kind: Kind::Faults {
+            program: "power_cut",
+            short: &["--cuts", "12"],
+            full: &["--cuts", "300"],
+        },
+        when: When::Prove,
+    },
+    Proof {
+        name: "power-cut-twin",
+        about: "the same on a disk that ignores sync is found out",
+        kind: Kind::Planted {
+            program: "power_cut",
+            short: &["--ignore-sync", "--cuts", "4"],
+            full: &["--ignore-sync", "--cuts", "20"],
+        },
+        when: When::Prove,
+    },
+    Proof {
+        name: "failed-sync",
+        about: "a sync that fails with EIO or ENOSPC is never followed by an ack that a cut takes back",
+        kind: Kind::Faults {
+            program: "power_cut",
+            short: &["--fail-sync", "--cuts", "2"],
+            full: &["--fail-sync", "--cuts", "40"],
+        },
+        when: When::Prove,
     },
     Proof {
         name: "kill",
         about: "200 times kill -9 just after an ack: it is there afterwards",
-        kind: Kind::Faults("kill"),
-        only_by_name: false,
+        kind: Kind::Faults {
+            program: "kill_after_ack",
+            short: &["--kills", "20"],
+            full: &["--kills", "200"],
+        },
+        when: When::Prove,
     },
     Proof {
         name: "two-windows",
-        about: "200 messages from two windows through five kills, five cuts and a reload",
+        about: "200 messages from two windows survive five kills, five cuts and a reload",
         kind: Kind::Browser(&["proxy", "two-windows"]),
-        only_by_name: false,
+        when: When::Always,
     },
     Proof {
         name: "latency",
         about: "each message is seen in the other window within 250 ms at p99",
         kind: Kind::Browser(&["latency"]),
-        only_by_name: false,
+        when: When::Always,
     },
     Proof {
         name: "idle-10min",
         about: "ten idle minutes behind a proxy that cuts after 60 s: no disconnect",
         kind: Kind::Browser(&["idle"]),
-        only_by_name: false,
+        when: When::Always,
     },
     Proof {
         name: "page",
-        about: "every view, state and command of the page, and that it asks nobody else",
+        about: "every view and state of the page does what it says, and it asks nobody else",
         kind: Kind::Browser(&["page-people", "page-rooms", "page-link"]),
-        only_by_name: false,
+        when: When::Always,
     },
     Proof {
         name: "idle",
-        about: "six idle hours behind the same proxy",
+        about: "six idle hours behind the same proxy: no disconnect",
         kind: Kind::Browser(&["idle"]),
-        only_by_name: true,
+        when: When::Named,
     },
 ];
 
 /// Runs the named proofs and tells whether all of them held.
 pub(crate) fn run(repository: &Repository, args: &Args) -> Result<bool> {
     if args.list {
-        PROOFS.iter().for_each(|proof| println!("{:<12} {}", proof.name, proof.about));
+        PROOFS.iter().for_each(|proof| println!("{:<15} {}", proof.name, proof.about));
         return Ok(true);
     }
     for name in &args.names {
@@ -115,7 +160,7 @@ pub(crate) fn run(repository: &Repository, args: &Args) -> Result<bool> {
     let chosen: Vec<Step> = PROOFS
         .iter()
         .filter(|proof| match args.names.is_empty() {
-            true => !proof.only_by_name,
+            true => proof.when != When::Named,
             false => args.names.iter().any(|name| name == proof.name),
         })
         .map(|proof| step(proof, form))
@@ -127,7 +172,7 @@ pub(crate) fn run(repository: &Repository, args: &Args) -> Result<bool> {
 
 /// The short forms of all proofs, as steps of `cargo xtask test`.
 pub(crate) fn short_steps() -> impl Iterator<Item = Step> {
-    PROOFS.iter().filter(|proof| !proof.only_by_name).map(|proof| step(proof, Form::Short))
+    PROOFS.iter().filter(|proof| proof.when == When::Always).map(|proof| step(proof, Form::Short))
 }
 
 /// Takes the pictures; the views are those that the proof of the page walks through.
@@ -159,19 +204,32 @@ fn step(proof: &'static Proof, form: Form) -> Step {
 }
 
 fn prove(repository: &Repository, proof: &Proof, form: Form) -> Result<()> {
-    let command = match proof.kind {
-        Kind::Faults(test) => repository
-            .command("cargo")
-            .args(["test", "--release", "-p", "moorline-faults", "--test", test])
-            .args(["--", "--nocapture", "--test-threads=1"]),
+    match proof.kind {
+        Kind::Faults { program, short, full } => {
+            faults(repository, program, form.choose(short, full)).run()
+        }
+        Kind::Planted { program, short, full } => {
+            let said = faults(repository, program, form.choose(short, full)).failure()?;
+            anyhow::ensure!(said.contains("BROKEN"), "the planted fault was not found");
+            println!("the planted fault was found, as it must be");
+            Ok(())
+        }
         Kind::Browser(files) => repository
             .command_in("tests/e2e", "node")
             .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
-            .args(files.iter().map(|file| format!("{file}.test.mjs"))),
-    };
-    command
+            .args(files.iter().map(|file| format!("{file}.test.mjs")))
+            .env("MOORLINE_BIN", repository.server())
+            .env("MOORLINE_PROOF", form.word())
+            .env("MOORLINE_PROOF_NAME", proof.name)
+            .run(),
+    }
+}
+
+/// The proofs with a whole server as a process; they find the layer of the power cuts by themselves.
+fn faults(repository: &Repository, program: &str, args: &[&str]) -> Command {
+    repository
+        .command("cargo")
+        .args(["run", "--quiet", "--release", "-p", "moorline-faults", "--bin", program, "--"])
+        .args(args)
         .env("MOORLINE_BIN", repository.server())
-        .env("MOORLINE_PROOF", form.word())
-        .env("MOORLINE_PROOF_NAME", proof.name)
-        .run()
 }

@@ -22,8 +22,8 @@ pub(crate) fn live(repository: &Repository) -> Result<()> {
 /// The example clients that need no SDK: Python's `websockets` and Node's own WebSocket.
 pub(crate) fn raw_clients(repository: &Repository) -> Result<()> {
     repository
-        .command("node")
-        .args(["--test", "examples/clients"])
+        .command_in("tests/e2e", "node")
+        .args(["--test", "--test-reporter=spec", "raw-clients.test.mjs"])
         .env("MOORLINE_BIN", repository.server())
         .env("PYTHON", install::python_path(repository))
         .run()

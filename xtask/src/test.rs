@@ -42,9 +42,13 @@ const ROWS: &[Row] = &[
     ("sdk", sdk::unit, "run `npm test` in clients/typescript"),
     ("page-tests", web::test, "run `npm run check` and `npm test` in web"),
     ("page-fresh", web::check, "run `cargo xtask web` and commit web/dist"),
-    ("autobahn", autobahn::run, "open target/autobahn/index.html: it shows each failed case"),
+    (
+        "autobahn",
+        autobahn::run,
+        "see crates/server/tests/autobahn/run.py; the failed cases are named above",
+    ),
     ("sdk-live", sdk::live, "run `npm run test:live` in clients/typescript"),
-    ("raw-clients", sdk::raw_clients, "run `node --test examples/clients`"),
+    ("raw-clients", sdk::raw_clients, "run `node --test raw-clients.test.mjs` in tests/e2e"),
 ];
 
 fn all_steps() -> Vec<Step> {
@@ -82,7 +86,16 @@ fn format(repository: &Repository) -> Result<()> {
 }
 
 fn clippy(repository: &Repository) -> Result<()> {
-    let args = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    let args = [
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--",
+        "-D",
+        "warnings",
+    ];
     repository.command("cargo").args(args).run()
 }
 

@@ -16,6 +16,11 @@ import { until } from "./wait.mjs";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
+/** The server's own variables come from its arguments here, whatever the caller has set. */
+const ENVIRONMENT = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !name.startsWith("MOORLINE_")),
+);
+
 /** The binary under test. */
 export const BINARY = resolve(ROOT, process.env.MOORLINE_BIN ?? "target/release/moorline");
 
@@ -74,7 +79,10 @@ export class Server {
 
   /** Starts the process, which must not run, and waits until it is ready. */
   async restart() {
-    this.#process = spawn(BINARY, this.#args, { stdio: ["ignore", "pipe", "pipe"] });
+    this.#process = spawn(BINARY, this.#args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: ENVIRONMENT,
+    });
     this.#process.stdout.pipe(this.#log, { end: false });
     this.#process.stderr.pipe(this.#log, { end: false });
     await until("the server is ready", () => this.#isReady(), START_MS);
