@@ -1,7 +1,10 @@
 // Times in words, in the reader's own time zone. Pure: 'now' is an argument wherever it matters.
 import { locale, t } from '../text/index.ts';
 
-const clockFormat = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' });
+/** True where the reader's clock says a.m. and p.m. */
+export const isTwelveHours: boolean = new Intl.DateTimeFormat(locale, { hour: 'numeric' }).resolvedOptions().hour12 === true;
+
+const clockFormat = new Intl.DateTimeFormat(locale, { hour: isTwelveHours ? 'numeric' : '2-digit', minute: '2-digit' });
 const fullFormat = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'short' });
 const weekdayFormat = new Intl.DateTimeFormat(locale, { weekday: 'short' });
 const longWeekdayFormat = new Intl.DateTimeFormat(locale, { weekday: 'long', day: 'numeric', month: 'long' });
@@ -20,9 +23,6 @@ function midnight(at: number): number {
 function daysApart(at: number, now: number): number {
   return Math.round((midnight(now) - midnight(at)) / dayMs);
 }
-
-/** True where the reader's clock says a.m. and p.m. */
-export const isTwelveHours: boolean = clockFormat.resolvedOptions().hour12 === true;
 
 /** '09:58'. */
 export function clock(at: number): string {
