@@ -13,3 +13,9 @@ pub mod proxy;
 pub mod raw;
 pub mod recorder;
 pub mod server;
+
+/// The numbers of a proof: `short`, unless `MOORLINE_PROOF` asks for the full ones.
+pub fn times(short: u64, full: u64) -> u64 {
+    let is_full = std::env::var("MOORLINE_PROOF").is_ok_and(|form| form == "full");
+    if is_full { full } else { short }
+}

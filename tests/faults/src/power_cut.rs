@@ -204,15 +204,16 @@ async fn wait_for_cut(
     answers: &AtomicU64,
 ) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    let mut enough = None;
+    let (mut enough, mut pulled) = (None, false);
     while server.is_running()? {
         ensure!(Instant::now() < deadline, "no cut in {PATIENCE:?}: {:?}", plant.report());
         let so_far = answers.load(Ordering::Relaxed);
         if !by_itself && enough.is_none() && plant.report().contains("failed with errno") {
             enough = Some(so_far + GOES_ON);
         }
-        if enough.is_some_and(|enough| so_far >= enough) {
+        if !pulled && enough.is_some_and(|enough| so_far >= enough) {
             plant.pull()?;
+            pulled = true;
         }
         sleep(Duration::from_millis(5)).await;
     }
