@@ -22,7 +22,7 @@ export interface ClientOptions {
    * welcome is then stored for that person at once, and sent only if the welcome names the same one.
    */
   readonly user?: string;
-  /** Where the outbox is kept. Default: IndexedDB, or memory where that is forbidden. */
+  /** Where the outbox is kept. Default: IndexedDB. Where that is forbidden, the outbox lives in memory alone. */
   readonly store?: Store;
   /** For bots: every event is delivered, in order, also after a long absence (paged forward, no gap). */
   readonly everyEvent?: boolean;

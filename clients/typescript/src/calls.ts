@@ -12,7 +12,7 @@ const RETRY_MS = 500;
 
 /** Asks, and asks again after a cut, until the deadline. */
 export class Calls {
-  private readonly waiting = new Set<() => void>();
+  readonly #waiting = new Set<() => void>();
 
   constructor(
     private readonly env: Environment,
@@ -23,7 +23,7 @@ export class Calls {
   async run<T extends Reply["type"]>(command: Request, type: T): Promise<Extract<Reply, { type: T }>> {
     const until = this.env.monotonic() + DEADLINE_MS;
     for (;;) {
-      if (this.connection.state.is !== "live") await this.pause(until - this.env.monotonic());
+      if (this.connection.state.is !== "live") await this.#pause(until - this.env.monotonic());
       const error = await this.connection.request(command).then(
         (reply) => (reply.type === type ? reply : unexpected(reply)),
         (failure: MoorlineError) => failure,
@@ -32,30 +32,30 @@ export class Calls {
       const left = until - this.env.monotonic();
       if (!error.retryable || left <= 0 || this.connection.state.is === "closed") throw error;
       // While there is no connection, the next round waits for it.
-      if (error.code !== "disconnected") await this.pause(Math.min(left, error.retryAfterMs ?? RETRY_MS));
+      if (error.code !== "disconnected") await this.#pause(Math.min(left, error.retryAfterMs ?? RETRY_MS));
     }
   }
 
   /** The connection is live, or will not come back: whoever waits looks again. */
   wake(): void {
-    const waiting = [...this.waiting];
-    this.waiting.clear();
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
     for (const resume of waiting) resume();
   }
 
-  private pause(ms: number): Promise<void> {
+  #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = this.env.setTimeout(() => resume(), Math.max(0, ms));
       const resume = (): void => {
         this.env.clearTimeout(timer);
-        this.waiting.delete(resume);
+        this.#waiting.delete(resume);
         resolve();
       };
-      this.waiting.add(resume);
+      this.#waiting.add(resume);
     });
   }
 }
 
 function unexpected({ type }: Reply): MoorlineError {
-  return new MoorlineError("bad_reply", `The server answered with "${type}".`);
+  return new MoorlineError("bad_reply", `Unexpected ${type}.`);
 }

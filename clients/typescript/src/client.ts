@@ -9,9 +9,7 @@ import type {
   ClientSnapshot,
   Page,
   Person,
-  Readable,
   RoomInfo,
-  RoomList,
   State,
 } from "./api.js";
 import { Calls } from "./calls.js";
@@ -19,22 +17,19 @@ import { Connection, type ConnectionHost } from "./connection.js";
 import { defaultEnvironment, type Environment } from "./env.js";
 import type { MoorlineError } from "./error.js";
 import { Emitter, Notifier, Signal } from "./observable.js";
-import { Outbox, type OutboxHost, type Outgoing } from "./outbox.js";
+import { Outbox, type OutboxHost } from "./outbox.js";
 import { People } from "./people.js";
 import { RoomHandle, type RoomContext } from "./room-handle.js";
 import { browsed } from "./room-state.js";
 import { Rooms, type RoomsHost } from "./rooms.js";
 import { indexedDbStore } from "./store/indexeddb.js";
-import { memoryStore } from "./store/memory.js";
 import type { OutboxEntry } from "./store/store.js";
 import { messageItem } from "./timeline.js";
 import { uuidV7Source } from "./uuid.js";
 import type {
-  Command,
+  MessageEvent,
   PageReply,
   Position,
-  Reply,
-  Request,
   RoomsReply,
   ServerFrame,
   Welcome,
@@ -51,20 +46,19 @@ export function createClient(options: ClientOptions = {}): Client {
 
 /** The parts' host: what they ask of each other goes through the methods in the second half. */
 class MoorlineClient extends Signal<ClientSnapshot> implements Client, ConnectionHost, OutboxHost, RoomsHost, RoomContext {
-  readonly names: People;
-  readonly list: Rooms;
+  readonly people: People;
+  readonly rooms: Rooms;
   readonly calls: Calls;
   readonly outbox: Outbox;
   readonly url: string;
   readonly uuid: () => string;
-  readonly everyEvent: boolean;
   me: string | undefined;
-  private readonly events = new Emitter<ClientEvents>();
-  private readonly connection: Connection;
-  private readonly handles = new Map<string, RoomHandle>();
-  private server: ClientSnapshot["server"];
-  private limits: Readonly<Record<string, number>> = DEFAULT_LIMITS;
-  private isReady = false;
+  readonly #events = new Emitter<ClientEvents>();
+  readonly connection: Connection;
+  readonly #handles = new Map<string, RoomHandle>();
+  #server: ClientSnapshot["server"];
+  #limits = DEFAULT_LIMITS;
+  #isReady = false;
 
   constructor(
     readonly options: ClientOptions,
@@ -73,25 +67,16 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
     super(new Notifier(env));
     this.url = socketUrl(options.url, env.location);
     this.me = options.user;
-    this.everyEvent = options.everyEvent ?? false;
     this.uuid = uuidV7Source(env);
     this.connection = new Connection(env, this);
     this.calls = new Calls(env, this.connection);
-    this.outbox = new Outbox(env, options.store ?? ("indexedDB" in globalThis ? indexedDbStore() : memoryStore()), this);
-    this.names = new People(this.notifier, () => this.list.refreshAll());
-    this.list = new Rooms(this.notifier, this);
-  }
-
-  get people(): Readable<ReadonlyMap<string, Person>> {
-    return this.names;
-  }
-
-  get rooms(): RoomList {
-    return this.list;
+    this.outbox = new Outbox(env, options.store ?? indexedDbStore(), this);
+    this.people = new People(this.notifier, () => this.rooms.refreshAll());
+    this.rooms = new Rooms(this.notifier, this);
   }
 
   start(): void {
-    if (this.me !== undefined) this.outbox.open(this.scope);
+    if (this.me !== undefined) this.outbox.open(this.#scope);
     this.connection.start();
   }
 
@@ -106,12 +91,12 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
   }
 
   on<K extends keyof ClientEvents>(event: K, listener: (value: ClientEvents[K]) => void): () => void {
-    return this.events.on(event, listener);
+    return this.#events.on(event, listener);
   }
 
   room(id: string): RoomHandle {
-    let handle = this.handles.get(id);
-    if (!handle) this.handles.set(id, (handle = new RoomHandle(id, this)));
+    let handle = this.#handles.get(id);
+    if (!handle) this.#handles.set(id, (handle = new RoomHandle(id, this)));
     return handle;
   }
 
@@ -127,36 +112,35 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
 
   async browse({ query, after, limit = 50 }: Parameters<Client["browse"]>[0] = {}): Promise<Page<RoomInfo>> {
     const { rooms, people, ...page } = await this.calls.run({ type: "browse", query, after, limit }, "rooms");
-    this.names.learn(people);
+    this.people.learn(people);
     return { items: rooms.map(browsed), more: page.more, after: page.after };
   }
 
   async findPeople(query: string, limit = 20): Promise<readonly Person[]> {
     const { people } = await this.calls.run({ type: "people", query, limit }, "people");
-    this.names.learn(people);
+    this.people.learn(people);
     return people;
   }
 
   async lookUp(ids: readonly string[]): Promise<void> {
-    const unknown = [...new Set(ids)].filter((id) => !this.names.has(id));
-    const { list = DEFAULT_LIMITS.list } = this.limits;
+    const unknown = [...new Set(ids)].filter((id) => !this.people.has(id));
+    const { list } = this.#limits;
     for (let from = 0; from < unknown.length; from += list) {
       const part = unknown.slice(from, from + list);
-      this.names.learn((await this.calls.run({ type: "people", ids: part, limit: part.length }, "people")).people);
+      this.people.learn((await this.calls.run({ type: "people", ids: part, limit: part.length }, "people")).people);
     }
   }
 
   async search(query: string, { room, limit = 50 }: Parameters<Client["search"]>[1] = {}): ReturnType<Client["search"]> {
     const { hits, more, people } = await this.calls.run({ type: "search", query, room, limit }, "hits");
-    this.names.learn(people);
-    const messages = hits.filter((event) => event.kind === "message");
-    return { hits: messages.map((event) => ({ room: event.room, message: messageItem(event, this.me) })), more };
+    this.people.learn(people);
+    return { hits: hits.map((hit) => ({ room: hit.room, message: messageItem(hit as MessageEvent, this.me) })), more };
   }
 
   drained(): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {
-        if (this.outbox.count("unsent") > 0) return;
+        if (this.outbox.counts().queued > 0) return;
         stop();
         resolve();
       };
@@ -168,150 +152,122 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
   // For the connection.
 
   positions(): Record<string, Position> {
-    return this.list.positions(this.resumeRooms);
+    return this.rooms.positions(this.#limits.resume_rooms);
   }
 
   welcomed(welcome: Welcome): void {
     const { user, server, limits, people = [] } = welcome;
     const previous = this.me;
     const isOther = previous !== undefined && previous !== user.id;
-    if (isOther) this.forgetPerson();
+    if (isOther) this.#forgetPerson();
     this.me = user.id;
-    this.server = server;
-    this.limits = { ...DEFAULT_LIMITS, ...limits };
-    this.outbox.open(this.scope);
-    this.names.learn([user, ...people]);
-    this.list.welcome(welcome);
-    this.isReady = true;
-    if (isOther) this.events.emit("user", { previous, user: this.names.get(user.id) });
+    this.#server = server;
+    this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    this.outbox.open(this.#scope);
+    this.people.learn([user, ...people]);
+    this.rooms.welcome(welcome);
+    this.#isReady = true;
+    if (isOther) this.#events.emit("user", { previous, user: this.people.get(user.id) });
   }
 
   live(): void {
-    this.list.resumeLater(this.resumeRooms);
+    this.rooms.resumeLater(this.#limits.resume_rooms);
     this.outbox.live();
     this.calls.wake();
-    for (const handle of this.handles.values()) handle.live();
+    for (const handle of this.#handles.values()) handle.live();
   }
 
   frame(frame: ServerFrame): void {
-    if ("people" in frame) this.names.learn(frame.people);
-    if (frame.type === "event") this.list.receive(frame);
-    else if (frame.type === "receipt") this.list.receipt(frame);
-    else if (frame.type === "typing") this.list.typing(frame.room, frame.users, frame.more);
-    else if (frame.type === "presence") this.names.presence(frame.user, frame.state, frame.at);
-    else if (frame.type === "reset") this.list.reset(frame);
-    else if (frame.type === "room" && frame.change === "added") this.list.learn(frame.room);
-    else if (frame.type === "room" && frame.change === "gone") this.list.gone(frame.id);
+    if ("people" in frame) this.people.learn(frame.people);
+    if (frame.type === "event") this.rooms.receive(frame);
+    else if (frame.type === "receipt") this.rooms.receipt(frame);
+    else if (frame.type === "typing") this.rooms.typing(frame.room, frame.users, frame.more);
+    else if (frame.type === "presence") this.people.presence(frame.user, frame.state, frame.at);
+    else if (frame.type === "reset") this.rooms.reset(frame);
+    else if (frame.type === "room" && frame.change === "added") this.rooms.learn(frame.room);
+    else if (frame.type === "room" && frame.change === "gone") this.rooms.gone(frame.id);
   }
 
   stateChanged(state: State): void {
     if (state.is === "closed") this.calls.wake();
     this.touch();
-    this.events.emit("state", state);
+    this.#events.emit("state", state);
   }
 
   disconnected(code: number, reason: string, clean: boolean): void {
-    this.events.emit("disconnected", { code, reason, clean });
+    this.#events.emit("disconnected", { code, reason, clean });
   }
 
   fault(error: MoorlineError): void {
-    this.events.emit("error", error);
+    this.#events.emit("error", error);
   }
 
   // For the outbox.
 
-  request(command: Request): Promise<Reply> {
-    return this.connection.request(command);
-  }
-
-  get isLive(): boolean {
-    return this.connection.state.is === "live";
-  }
-
   queueChanged(room: string): void {
-    this.list.refresh(room);
+    this.rooms.refresh(room);
     this.touch();
   }
 
   refused({ room, cid }: OutboxEntry, error: MoorlineError): void {
-    this.events.emit("failed", { room, cid, error });
+    this.#events.emit("failed", { room, cid, error });
   }
 
   // For the rooms and their handles.
 
-  name(id: string): string {
-    return this.names.get(id).name;
-  }
-
-  outgoing(room: string): readonly Outgoing[] {
-    return this.outbox.of(room);
-  }
-
   applied(event: WireEvent, live: boolean): void {
     const { room } = event;
-    this.handles.get(room)?.applied(event);
-    this.events.emit("event", event);
-    if (event.kind === "message") this.events.emit("message", { room, message: messageItem(event, this.me), live });
+    this.#handles.get(room)?.applied(event);
+    this.#events.emit("event", event);
+    if (event.kind === "message") this.#events.emit("message", { room, message: messageItem(event, this.me), live });
   }
 
   roomChanged(room: string, change: "added" | "gone" | "reset", reason?: string): void {
-    this.handles.get(room)?.changed(change, reason);
-    this.events.emit("room", { room, change, reason });
+    this.#handles.get(room)?.changed(change, reason);
+    this.#events.emit("room", { room, change, reason });
   }
 
   refreshed(room: string): void {
-    this.handles.get(room)?.touch();
+    this.#handles.get(room)?.touch();
   }
 
   pageAfter(room: string, after: number): Promise<PageReply> {
     return this.calls.run({ type: "history", room, after, limit: 200 }, "page");
   }
 
-  resume(positions: Record<string, Position>): void {
-    this.notify({ type: "resume", positions });
-  }
-
   async nextPage(after: string): Promise<RoomsReply> {
     const page = await this.calls.run({ type: "rooms", after, limit: 100 }, "rooms");
-    this.names.learn(page.people);
+    this.people.learn(page.people);
     return page;
   }
 
   isOpen(room: string): boolean {
-    return this.handles.get(room)?.isOpen ?? false;
-  }
-
-  notify(command: Command): boolean {
-    return this.connection.notify(command);
+    return this.#handles.get(room)?.isOpen ?? false;
   }
 
   protected build(): ClientSnapshot {
-    const { me, server, outbox } = this;
+    const { me, outbox } = this;
+    const server = this.#server;
     return {
       state: this.connection.state,
-      user: me === undefined ? undefined : this.names.get(me),
+      user: me === undefined ? undefined : this.people.get(me),
       server,
-      ready: this.isReady,
-      queued: outbox.count("unsent"),
-      failed: outbox.count("failed"),
+      ready: this.#isReady,
+      ...outbox.counts(),
       durable: outbox.durable,
-      messageBytes: this.limits["message_bytes"] ?? DEFAULT_LIMITS.message_bytes,
+      messageBytes: this.#limits.message_bytes,
     };
   }
 
-  private get resumeRooms(): number {
-    return this.limits["resume_rooms"] ?? DEFAULT_LIMITS.resume_rooms;
-  }
-
-  private get scope(): string {
+  get #scope(): string {
     return `${this.url} ${this.me}`;
   }
 
   /** Nothing that one person has seen or queued is another's. */
-  private forgetPerson(): void {
-    this.list.clear();
-    this.names.clear();
-    this.isReady = false;
+  #forgetPerson(): void {
+    this.rooms.clear();
+    this.people.clear();
+    this.#isReady = false;
   }
 }
 

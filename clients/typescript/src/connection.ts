@@ -46,17 +46,17 @@ interface Waiting {
 /** The state machine. */
 export class Connection {
   state: State = { is: "idle" };
-  private transport: Transport | undefined;
-  private watchdog: Watchdog | undefined;
-  private timer: unknown;
-  private token: string | undefined;
-  private tokenIsFresh = false;
-  private goodbye: Goodbye | undefined;
-  private attempt = 0;
-  private liveAt = 0;
-  private nextId = 1;
-  private readonly answers = new Map<number, Waiting>();
-  private unwatch = (): void => {};
+  #transport: Transport | undefined;
+  #watchdog: Watchdog | undefined;
+  #timer: unknown;
+  #token: string | undefined;
+  #tokenIsFresh = false;
+  #goodbye: Goodbye | undefined;
+  #attempt = 0;
+  #liveAt = 0;
+  #nextId = 1;
+  readonly #answers = new Map<number, Waiting>();
+  #unwatch = (): void => {};
 
   constructor(
     private readonly env: Environment,
@@ -65,192 +65,192 @@ export class Connection {
 
   start(): void {
     if (this.state.is !== "idle" && this.state.is !== "closed") return;
-    this.attempt = 0;
-    this.tokenIsFresh = false;
-    this.unwatch = this.env.onPageSignal((signal) => this.signalled(signal));
-    void this.connect();
+    this.#attempt = 0;
+    this.#tokenIsFresh = false;
+    this.#unwatch = this.env.onPageSignal((signal) => this.#signalled(signal));
+    void this.#connect();
   }
 
   stop(): void {
     if (this.state.is === "closed") return;
-    this.end({ is: "closed", code: 1000, reason: "stopped" });
-    this.transport?.close(1000, "stopped");
+    this.#end({ is: "closed", code: 1000, reason: "stopped" });
+    this.#transport?.close(1000, "stopped");
   }
 
   retryNow(): void {
-    if (this.state.is === "live") this.watchdog?.probe();
-    else if (this.state.is === "waiting" || this.state.is === "offline") void this.connect();
+    if (this.state.is === "live") this.#watchdog?.probe();
+    else if (this.state.is === "waiting" || this.state.is === "offline") void this.#connect();
   }
 
   /** Sends a command that is answered. Rejects when the connection ends first, or after 10 s. */
   request(command: Request): Promise<Reply> {
     if (this.state.is !== "live") return Promise.reject(cut());
-    const id = this.nextId++;
+    const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       const timer = this.env.setTimeout(() => {
-        this.answers.delete(id);
-        reject(new MoorlineError("timeout", "The server did not answer in time.", true));
+        this.#answers.delete(id);
+        reject(new MoorlineError("timeout", "No answer.", true));
       }, ANSWER_MS);
-      this.answers.set(id, { resolve, reject, timer });
-      this.write({ ...command, id });
-      this.watchdog?.expectAnswer();
+      this.#answers.set(id, { resolve, reject, timer });
+      this.#write({ ...command, id });
+      this.#watchdog?.expectAnswer();
     });
   }
 
   /** Sends a command that is not answered. False when there is no connection. */
   notify(command: Command): boolean {
     if (this.state.is !== "live") return false;
-    this.write(command);
+    this.#write(command);
     return true;
   }
 
-  private write(command: object): void {
-    this.transport?.send(JSON.stringify(command));
+  #write(command: object): void {
+    this.#transport?.send(JSON.stringify(command));
   }
 
-  private async connect(): Promise<void> {
-    this.env.clearTimeout(this.timer);
-    this.enter({ is: "connecting", attempt: this.attempt });
+  async #connect(): Promise<void> {
+    this.env.clearTimeout(this.#timer);
+    this.#enter({ is: "connecting", attempt: this.#attempt });
     const mine = this.state;
-    if (!(await this.haveToken(mine)) || this.state !== mine) return;
-    this.goodbye = undefined;
+    if (!(await this.#haveToken(mine)) || this.state !== mine) return;
+    this.#goodbye = undefined;
     try {
-      this.transport = openWebSocket(this.env, this.host.url, {
-        open: () => this.hello(),
-        frame: (text) => this.received(text),
-        closed: (code, reason, clean) => this.closed(code, reason, clean),
+      this.#transport = openWebSocket(this.env, this.host.url, {
+        open: () => this.#hello(),
+        frame: (text) => this.#received(text),
+        closed: (code, reason, clean) => this.#closed(code, reason, clean),
       });
     } catch (error) {
       // A wrong address or a page's own policy: no use to try again.
-      return this.end({ is: "closed", code: 1006, reason: String(error) });
+      return this.#end({ is: "closed", code: 1006, reason: String(error) });
     }
-    this.timer = this.env.setTimeout(() => this.transport?.close(PING_TIMEOUT, "no welcome in time"), WELCOME_MS);
+    this.#timer = this.env.setTimeout(() => this.#transport?.close(PING_TIMEOUT, "no welcome"), WELCOME_MS);
   }
 
   /** A token callback that fails is a network that fails, unless it says that trying again is of no use. */
-  private async haveToken(mine: State): Promise<boolean> {
-    if (this.token !== undefined || !this.host.options.getToken) return true;
+  async #haveToken(mine: State): Promise<boolean> {
+    if (this.#token !== undefined || !this.host.options.getToken) return true;
     try {
-      this.token = await this.host.options.getToken(this.tokenIsFresh ? "refused" : "first");
+      this.#token = await this.host.options.getToken(this.#tokenIsFresh ? "refused" : "first");
       return true;
     } catch (error) {
       if (this.state !== mine) return false;
-      const reason = error instanceof Error ? error.message : String(error);
-      if (error instanceof MoorlineError && !error.retryable) this.end({ is: "closed", code: TOKEN_REFUSED, reason });
-      else this.wait(backoffMs(this.attempt++, standardBackoff, this.env.random), 0, `no token: ${reason}`);
+      const reason = (error as Error).message;
+      if (error instanceof MoorlineError && !error.retryable) this.#end({ is: "closed", code: TOKEN_REFUSED, reason });
+      else this.#wait(backoffMs(this.#attempt++, standardBackoff, this.env.random), 0, `no token: ${reason}`);
       return false;
     }
   }
 
-  private hello(): void {
+  #hello(): void {
     const { device } = this.host.options;
-    const hello: Command = { type: "hello", token: this.token, resume: this.host.positions(), keepalive: true, device };
-    this.write(hello);
+    const hello: Command = { type: "hello", token: this.#token, resume: this.host.positions(), keepalive: true, device };
+    this.#write(hello);
   }
 
-  private received(text: string): void {
-    this.watchdog?.heard();
+  #received(text: string): void {
+    this.#watchdog?.heard();
     const frame = parseFrame(text);
-    if (!frame) return this.host.fault(new MoorlineError("bad_reply", `This is no frame: ${text.slice(0, 80)}`));
-    if (frame.type === "welcome") return this.welcomed(frame);
-    if (frame.type === "ping") return this.write({ type: "pong" });
-    if (frame.type === "goodbye") this.goodbye = frame;
+    if (!frame) return this.host.fault(new MoorlineError("bad_reply", `No frame: ${text.slice(0, 80)}`));
+    if (frame.type === "welcome") return this.#welcomed(frame);
+    if (frame.type === "ping") return this.#write({ type: "pong" });
+    if (frame.type === "goodbye") this.#goodbye = frame;
     const id = "id" in frame ? frame.id : undefined;
-    const waiting = typeof id === "number" ? this.answers.get(id) : undefined;
-    if (typeof id === "number" && waiting) return this.answered(id, waiting, frame as Reply);
+    const waiting = typeof id === "number" ? this.#answers.get(id) : undefined;
+    if (typeof id === "number" && waiting) return this.#answered(id, waiting, frame as Reply);
     if (frame.type === "error") return this.host.fault(errorOf(frame));
     this.host.frame(frame);
   }
 
-  private answered(id: number, { resolve, reject, timer }: Waiting, reply: Reply): void {
-    this.answers.delete(id);
+  #answered(id: number, { resolve, reject, timer }: Waiting, reply: Reply): void {
+    this.#answers.delete(id);
     this.env.clearTimeout(timer);
     if (reply.type === "error") reject(errorOf(reply));
     else resolve(reply);
   }
 
-  private welcomed(welcome: Welcome): void {
-    this.env.clearTimeout(this.timer);
-    this.tokenIsFresh = false;
-    this.watchdog = new Watchdog(
+  #welcomed(welcome: Welcome): void {
+    this.env.clearTimeout(this.#timer);
+    this.#tokenIsFresh = false;
+    this.#watchdog = new Watchdog(
       this.env,
       welcome.keepalive,
-      () => this.write({ type: "ping" }),
-      (reason) => this.transport?.close(PING_TIMEOUT, reason),
+      () => this.#write({ type: "ping" }),
+      (reason) => this.#transport?.close(PING_TIMEOUT, reason),
     );
     this.host.welcomed(welcome);
-    this.enter({ is: "live", transport: "websocket", connection: welcome.connection, since: this.env.now() });
-    this.liveAt = this.env.monotonic();
+    this.#enter({ is: "live", transport: "websocket", connection: welcome.connection, since: this.env.now() });
+    this.#liveAt = this.env.monotonic();
     this.host.live();
   }
 
-  private closed(code: number, reason: string, clean: boolean): void {
+  #closed(code: number, reason: string, clean: boolean): void {
     const before = this.state;
-    this.dropTransport();
+    this.#dropTransport();
     this.host.disconnected(code, reason, clean);
     if (this.state !== before || before.is === "closed") return;
-    this.countAttempt(before);
-    const next = this.goodbye?.reconnect === false && code !== TOKEN_REFUSED ? "stop" : afterClose(code);
-    if (next === "stop") return this.end({ is: "closed", code, reason });
-    if (next === "new token") return this.renewToken(code, reason);
-    this.wait(this.delay(next), code, reason);
+    this.#countAttempt(before);
+    const next = this.#goodbye?.reconnect === false && code !== TOKEN_REFUSED ? "stop" : afterClose(code);
+    if (next === "stop") return this.#end({ is: "closed", code, reason });
+    if (next === "new token") return this.#renewToken(code, reason);
+    this.#wait(this.#delay(next), code, reason);
   }
 
   /** A short life counts as half a failure: a server that welcomes and dies must not be called in a tight loop. */
-  private countAttempt(before: State): void {
-    if (before.is !== "live") this.attempt++;
-    else this.attempt = this.env.monotonic() - this.liveAt >= GOOD_MS ? 0 : Math.min(this.attempt + 1, 3);
+  #countAttempt(before: State): void {
+    if (before.is !== "live") this.#attempt++;
+    else this.#attempt = this.env.monotonic() - this.#liveAt >= GOOD_MS ? 0 : Math.min(this.#attempt + 1, 3);
   }
 
-  private delay(next: "at once" | "backoff"): number {
-    if (this.goodbye?.after_ms !== undefined) return this.goodbye.after_ms;
-    if (next === "at once" && this.attempt === 0) return 0;
-    return backoffMs(Math.max(0, this.attempt - 1), standardBackoff, this.env.random);
+  #delay(next: "at once" | "backoff"): number {
+    if (this.#goodbye?.after_ms !== undefined) return this.#goodbye.after_ms;
+    if (next === "at once" && this.#attempt === 0) return 0;
+    return backoffMs(Math.max(0, this.#attempt - 1), standardBackoff, this.env.random);
   }
 
   /** One new token for each refusal; a second refusal of a fresh one is final. */
-  private renewToken(code: number, reason: string): void {
-    if (!this.host.options.getToken || this.tokenIsFresh) return this.end({ is: "closed", code, reason });
-    this.token = undefined;
-    this.tokenIsFresh = true;
-    void this.connect();
+  #renewToken(code: number, reason: string): void {
+    if (!this.host.options.getToken || this.#tokenIsFresh) return this.#end({ is: "closed", code, reason });
+    this.#token = undefined;
+    this.#tokenIsFresh = true;
+    void this.#connect();
   }
 
-  private wait(ms: number, code: number, reason: string): void {
+  #wait(ms: number, code: number, reason: string): void {
     const until = this.env.now() + ms;
-    const { attempt } = this;
-    this.timer = this.env.setTimeout(() => void this.connect(), ms);
-    this.enter(this.env.isOnline() ? { is: "waiting", attempt, until, code, reason } : { is: "offline", attempt, until });
+    const attempt = this.#attempt;
+    this.#timer = this.env.setTimeout(() => void this.#connect(), ms);
+    this.#enter(this.env.isOnline() ? { is: "waiting", attempt, until, code, reason } : { is: "offline", attempt, until });
   }
 
-  private end(state: State): void {
-    this.env.clearTimeout(this.timer);
-    this.unwatch();
+  #end(state: State): void {
+    this.env.clearTimeout(this.#timer);
+    this.#unwatch();
     // A token that was refused is of no use at the next start.
-    this.token = undefined;
-    this.enter(state);
+    this.#token = undefined;
+    this.#enter(state);
   }
 
-  private dropTransport(): void {
-    this.env.clearTimeout(this.timer);
-    this.watchdog?.stop();
-    this.watchdog = this.transport = undefined;
-    const waiting = [...this.answers.values()];
-    this.answers.clear();
+  #dropTransport(): void {
+    this.env.clearTimeout(this.#timer);
+    this.#watchdog?.stop();
+    this.#watchdog = this.#transport = undefined;
+    const waiting = [...this.#answers.values()];
+    this.#answers.clear();
     for (const { reject, timer } of waiting) {
       this.env.clearTimeout(timer);
       reject(cut());
     }
   }
 
-  private signalled(signal: PageSignal): void {
+  #signalled(signal: PageSignal): void {
     const { state } = this;
     if (signal !== "offline") return this.retryNow();
-    if (state.is === "live") return this.watchdog?.probe();
-    if (state.is === "waiting") this.enter({ is: "offline", attempt: state.attempt, until: state.until });
+    if (state.is === "live") return this.#watchdog?.probe();
+    if (state.is === "waiting") this.#enter({ is: "offline", attempt: state.attempt, until: state.until });
   }
 
-  private enter(state: State): void {
+  #enter(state: State): void {
     this.state = state;
     this.host.stateChanged(state);
   }

@@ -3,11 +3,12 @@
  * order in each room under one cid for ever. Called by the client and its rooms. It never decides what a
  * refusal means to a person: it keeps the entry, failed, until somebody retries or discards it.
  */
+import type { Connection } from "./connection.js";
 import type { Environment } from "./env.js";
 import { MoorlineError } from "./error.js";
 import type { OutboxEntry, ScopedStore, Store } from "./store/store.js";
 import { TabLocks } from "./tabs.js";
-import type { Ack, Reply } from "./wire.js";
+import type { Ack } from "./wire.js";
 
 /** Where a refusal that may be retried says nothing else. */
 const RETRY_MS = 1_000;
@@ -41,8 +42,7 @@ interface Lane {
 
 /** What the outbox needs of the client. */
 export interface OutboxHost {
-  request(command: OutboxEntry["command"]): Promise<Reply>;
-  readonly isLive: boolean;
+  readonly connection: Pick<Connection, "request" | "state">;
   uuid(): string;
   queueChanged(room: string): void;
   refused(entry: OutboxEntry, error: MoorlineError): void;
@@ -53,12 +53,12 @@ export class Outbox {
   /** False once the store refused to open or to write. */
   durable: boolean;
   readonly tab: string;
-  private readonly lanes = new Map<string, Lane>();
-  private scope: string | undefined;
-  private storage: Promise<ScopedStore | undefined> = Promise.resolve(undefined);
-  private locks: TabLocks | undefined;
-  private readonly awaited = new Set<string>();
-  private connection = 0;
+  readonly #lanes = new Map<string, Lane>();
+  #scope: string | undefined;
+  #storage: Promise<ScopedStore | undefined> = Promise.resolve(undefined);
+  #locks: TabLocks | undefined;
+  readonly #awaited = new Set<string>();
+  #connection = 0;
 
   constructor(
     private readonly env: Environment,
@@ -71,248 +71,259 @@ export class Outbox {
 
   /** From here on everything belongs to this person on this server. Entries of another are left in the store. */
   open(scope: string): void {
-    const homeless = this.scope === undefined ? this.all() : [];
-    if (this.scope !== undefined && scope !== this.scope) this.forget();
-    this.scope = scope;
-    if (!this.locks) {
-      this.locks = new TabLocks(this.env.locks, scope, this.tab);
-      this.storage = this.store.open(scope).catch(() => this.undurable());
+    const homeless = this.#scope === undefined ? this.#all() : [];
+    if (this.#scope !== undefined && scope !== this.#scope) this.#forget();
+    this.#scope = scope;
+    if (!this.#locks) {
+      this.#locks = new TabLocks(this.env.locks, scope, this.tab);
+      this.#storage = this.store.open(scope).catch(() => this.#undurable());
     }
-    for (const item of homeless) this.write(item);
+    for (const item of homeless) this.#write(item);
     this.scan();
   }
 
   /** The tab goes, or rests: another one may send what is in the store. */
   release(): void {
-    this.locks?.close();
-    this.locks = undefined;
-    this.awaited.clear();
-    void this.storage.then((store) => store?.close());
-    this.storage = Promise.resolve(undefined);
+    this.#locks?.close();
+    this.#locks = undefined;
+    this.#awaited.clear();
+    void this.#storage.then((store) => store?.close());
+    this.#storage = Promise.resolve(undefined);
   }
 
   /** Somebody else is signed in: what is queued stays in the store, for its sender. */
-  private forget(): void {
+  #forget(): void {
     this.release();
-    const error = new MoorlineError("user_changed", "Somebody else is signed in now; this waits for its sender.");
-    for (const item of this.all()) item.reject(error);
-    for (const [room, lane] of this.lanes) {
+    const error = new MoorlineError("user_changed", "Somebody else is signed in.");
+    for (const item of this.#all()) item.reject(error);
+    for (const [room, lane] of this.#lanes) {
       this.env.clearTimeout(lane.timer);
       lane.items = [];
       this.host.queueChanged(room);
     }
-    this.lanes.clear();
+    this.#lanes.clear();
   }
 
   add(room: string, cid: string, command: OutboxEntry["command"]): Outgoing {
     const item = outgoing({ cid, room, command, at: this.env.now(), owner: this.tab });
-    this.lane(room).items.push(item);
+    this.#lane(room).items.push(item);
     // Before the first welcome it is not known whose it is: it waits in memory, then gets written.
-    if (this.scope !== undefined) this.write(item);
+    if (this.#scope !== undefined) this.#write(item);
     return item;
   }
 
   /** The entries of a room that are not known to be in its log. */
   of(room: string): readonly Outgoing[] {
-    return this.lanes.get(room)?.items ?? [];
+    return this.#lanes.get(room)?.items ?? [];
   }
 
-  count(state: "unsent" | "failed"): number {
-    const counted = state === "failed" ? ["failed"] : ["queued", "sending"];
-    return this.all().filter((item) => counted.includes(item.state)).length;
+  counts(): Counted {
+    return countOf(this.#all());
   }
 
   /** A connection is there: everything goes (again). */
   live(): void {
-    this.connection++;
-    for (const [room, lane] of this.lanes) {
+    this.#connection++;
+    for (const [room, lane] of this.#lanes) {
       lane.busy = false;
-      this.pump(room, lane);
+      this.#pump(room, lane);
     }
   }
 
   /** Looks for entries that other tabs left behind. */
   scan(): void {
-    const { scope, storage } = this;
+    const [scope, storage] = [this.#scope, this.#storage];
     void storage.then(async (store) => {
       const entries = (await store?.entries().catch(() => [])) ?? [];
-      if (!store || scope !== this.scope) return;
+      if (!store || scope !== this.#scope) return;
       for (const entry of entries) {
-        if (entry.owner === this.tab) this.adopt([entry]);
-        else this.await(store, entry.owner);
+        if (entry.owner === this.tab) this.#adopt([entry]);
+        else this.#await(store, entry.owner);
       }
     });
   }
 
   /** The log has this cid (its event came): whatever the answer, it is stored. */
   settle(room: string, cid: string, stored: Stored): void {
-    const item = this.find(room, cid);
+    const item = this.#find(room, cid);
     if (!item) return;
-    this.accept(item, stored);
-    this.drop(item);
+    this.#accept(item, stored);
+    this.#drop(item);
   }
 
   /** The room's log is known up to here: what was acknowledged below needs no row of its own any more. */
   forgetSent(room: string, upTo: number): void {
-    for (const item of [...this.of(room)]) if (item.stored && item.stored.seq <= upTo) this.drop(item);
+    for (const item of [...this.of(room)]) if (item.stored && item.stored.seq <= upTo) this.#drop(item);
   }
 
   retry(room: string, cid: string): void {
-    const item = this.find(room, cid);
+    const item = this.#find(room, cid);
     if (item?.state !== "failed") return;
     const { failed: _, ...entry } = item.entry;
     item.entry = entry;
     item.state = "queued";
     item.error = undefined;
-    this.write(item);
+    this.#write(item);
     this.host.queueChanged(room);
   }
 
   discard(room: string, cid: string): boolean {
-    const item = this.find(room, cid);
+    const item = this.#find(room, cid);
     if (!item || (item.state !== "queued" && item.state !== "failed")) return false;
-    item.reject(new MoorlineError("discarded", "The message was discarded before it was sent."));
-    this.erase(cid);
-    this.drop(item);
-    this.pump(room, this.lane(room));
+    item.reject(new MoorlineError("discarded", "Discarded."));
+    this.#erase(cid);
+    this.#drop(item);
+    this.#pump(room, this.#lane(room));
     return true;
   }
 
-  private find(room: string, cid: string): Outgoing | undefined {
+  #find(room: string, cid: string): Outgoing | undefined {
     return this.of(room).find(({ entry }) => entry.cid === cid);
   }
 
-  private all(): Outgoing[] {
-    return [...this.lanes.values()].flatMap(({ items }) => items);
+  #all(): Outgoing[] {
+    return [...this.#lanes.values()].flatMap(({ items }) => items);
   }
 
-  private lane(room: string): Lane {
-    const lane = this.lanes.get(room) ?? { items: [], busy: false };
-    this.lanes.set(room, lane);
+  #lane(room: string): Lane {
+    const lane = this.#lanes.get(room) ?? { items: [], busy: false };
+    this.#lanes.set(room, lane);
     return lane;
   }
 
-  private write(item: Outgoing): void {
+  #write(item: Outgoing): void {
     item.written = false;
     const { room } = item.entry;
-    const { scope } = this;
-    void this.storage
+    const scope = this.#scope;
+    void this.#storage
       .then((store) => store?.put(item.entry))
-      .catch(() => this.undurable())
+      .catch(() => this.#undurable())
       .then(() => {
         item.written = true;
-        if (scope === this.scope) this.pump(room, this.lane(room));
+        if (scope === this.#scope) this.#pump(room, this.#lane(room));
       });
   }
 
-  private erase(cid: string): void {
+  #erase(cid: string): void {
     // An entry that stays in the store by mistake is sent once more under its cid, which changes nothing.
-    void this.storage.then((store) => store?.remove(cid)).catch(() => {});
+    void this.#storage.then((store) => store?.remove(cid)).catch(() => {});
   }
 
-  private undurable(): undefined {
+  #undurable(): undefined {
     this.durable = false;
     this.host.queueChanged("");
   }
 
   /** Sends the next entry of a room, if one is due and none is on its way. */
-  private pump(room: string, lane: Lane): void {
-    if (lane.busy || !this.host.isLive || this.scope === undefined) return;
+  #pump(room: string, lane: Lane): void {
+    if (lane.busy || this.host.connection.state.is !== "live" || this.#scope === undefined) return;
     const next = lane.items.find(({ state }) => state === "queued" || state === "sending");
     if (!next?.written) return;
     this.env.clearTimeout(lane.timer);
     lane.busy = true;
     next.state = "sending";
     this.host.queueChanged(room);
-    const { connection, scope } = this;
-    const stale = (): boolean => connection !== this.connection || scope !== this.scope;
-    this.host.request(next.entry.command).then(
+    const [connection, scope] = [this.#connection, this.#scope];
+    const stale = (): boolean => connection !== this.#connection || scope !== this.#scope;
+    this.host.connection.request(next.entry.command).then(
       (reply) => {
-        this.acknowledged(next, reply as Ack);
-        if (!stale()) this.advance(room, lane);
+        this.#acknowledged(next, reply as Ack);
+        if (!stale()) this.#advance(room, lane);
       },
       (error: MoorlineError) => {
-        if (!stale()) this.refused(room, lane, next, error);
+        if (!stale()) this.#refused(room, lane, next, error);
       },
     );
   }
 
-  private advance(room: string, lane: Lane): void {
+  #advance(room: string, lane: Lane): void {
     lane.busy = false;
-    this.pump(room, lane);
+    this.#pump(room, lane);
   }
 
-  private acknowledged(item: Outgoing, { seq = 0, message = "", at = 0 }: Ack): void {
-    this.accept(item, { seq, id: message, at });
+  #acknowledged(item: Outgoing, { seq = 0, message = "", at = 0 }: Ack): void {
+    this.#accept(item, { seq, id: message, at });
     this.host.queueChanged(item.entry.room);
   }
 
-  private accept(item: Outgoing, stored: Stored): void {
+  #accept(item: Outgoing, stored: Stored): void {
     if (item.stored) return;
     item.state = "sent";
     item.error = undefined;
     item.stored = stored;
     item.resolve(stored);
-    this.erase(item.entry.cid);
+    this.#erase(item.entry.cid);
   }
 
-  private refused(room: string, lane: Lane, item: Outgoing, error: MoorlineError): void {
-    if (item.stored) return this.advance(room, lane);
+  #refused(room: string, lane: Lane, item: Outgoing, error: MoorlineError): void {
+    if (item.stored) return this.#advance(room, lane);
     if (error.retryable) {
       item.state = "queued";
       item.error = error;
       this.host.queueChanged(room);
       // Cut: `live` goes on. Unanswered: the same cid again, at once. Else when the server says.
       if (error.code === "disconnected") lane.busy = false;
-      else if (error.code === "timeout") this.advance(room, lane);
-      else lane.timer = this.env.setTimeout(() => this.advance(room, lane), this.pause(error));
+      else if (error.code === "timeout") this.#advance(room, lane);
+      else lane.timer = this.env.setTimeout(() => this.#advance(room, lane), this.#pause(error));
       return;
     }
     item.state = "failed";
     item.error = error;
     item.entry = { ...item.entry, failed: { code: error.code, message: error.message } };
     item.reject(error);
-    this.write(item);
+    this.#write(item);
     this.host.refused(item.entry, error);
     this.host.queueChanged(room);
-    this.advance(room, lane);
+    this.#advance(room, lane);
   }
 
   /** A little longer than asked, by chance, so that many clients do not come back together. */
-  private pause({ retryAfterMs = RETRY_MS }: MoorlineError): number {
+  #pause({ retryAfterMs = RETRY_MS }: MoorlineError): number {
     return retryAfterMs * (1 + this.env.random() / 4);
   }
 
-  private await(store: ScopedStore, owner: string): void {
-    if (this.awaited.has(owner)) return;
-    this.awaited.add(owner);
-    const { locks } = this;
+  #await(store: ScopedStore, owner: string): void {
+    if (this.#awaited.has(owner)) return;
+    this.#awaited.add(owner);
+    const locks = this.#locks;
     locks?.whenGone(owner, async () => {
       const entries = await store.takeOver(owner, this.tab).catch(() => []);
-      this.awaited.delete(owner);
-      if (locks === this.locks) this.adopt(entries);
+      this.#awaited.delete(owner);
+      if (locks === this.#locks) this.#adopt(entries);
     });
   }
 
   /** Takes entries of the store into the lanes, each at its place. */
-  private adopt(entries: readonly OutboxEntry[]): void {
+  #adopt(entries: readonly OutboxEntry[]): void {
     for (const entry of entries) {
-      const lane = this.lane(entry.room);
-      if (this.find(entry.room, entry.cid)) continue;
+      const lane = this.#lane(entry.room);
+      if (this.#find(entry.room, entry.cid)) continue;
       const item = outgoing(entry);
       item.written = true;
       const place = lane.items.findIndex(({ entry: { cid } }) => cid > entry.cid);
       lane.items.splice(place < 0 ? lane.items.length : place, 0, item);
       this.host.queueChanged(entry.room);
-      this.pump(entry.room, lane);
+      this.#pump(entry.room, lane);
     }
   }
 
-  private drop(item: Outgoing): void {
-    const lane = this.lane(item.entry.room);
+  #drop(item: Outgoing): void {
+    const lane = this.#lane(item.entry.room);
     lane.items = lane.items.filter((other) => other !== item);
     this.host.queueChanged(item.entry.room);
   }
+}
+
+/** How many wait for the server, and how many for the person. */
+export interface Counted {
+  readonly queued: number;
+  readonly failed: number;
+}
+
+/** Counts what is not stored yet. */
+export function countOf(items: readonly Outgoing[]): Counted {
+  const failed = items.filter(({ state }) => state === "failed").length;
+  return { queued: items.filter(({ stored }) => !stored).length - failed, failed };
 }
 
 function outgoing(entry: OutboxEntry): Outgoing {

@@ -7,7 +7,7 @@ import type { Presence, WirePerson } from "./wire.js";
 
 /** All people known on this connection's server. */
 export class People extends Signal<ReadonlyMap<string, Person>> {
-  private readonly known = new Map<string, Person>();
+  readonly #known = new Map<string, Person>();
 
   constructor(
     notifier: Notifier,
@@ -17,34 +17,34 @@ export class People extends Signal<ReadonlyMap<string, Person>> {
   }
 
   protected build(): ReadonlyMap<string, Person> {
-    return new Map(this.known);
+    return new Map(this.#known);
   }
 
   has(id: string): boolean {
-    return this.known.has(id);
+    return this.#known.has(id);
   }
 
   get(id: string): Person {
-    return this.known.get(id) ?? { id, name: id };
+    return this.#known.get(id) ?? { id, name: id };
   }
 
   learn(people: readonly WirePerson[] = []): void {
-    for (const person of people) {
-      const before = this.known.get(person.id);
-      if (before?.name === person.name && (!person.presence || before.presence === person.presence)) continue;
-      this.known.set(person.id, { ...before, ...person });
+    for (const { id, name, presence } of people) {
+      const before = this.#known.get(id);
+      if (before?.name === name && (!presence || before.presence === presence)) continue;
+      this.#known.set(id, { ...before, id, name, ...(presence && { presence }) });
       this.touch();
-      if (before?.name !== person.name) this.named();
+      if (before?.name !== name) this.named();
     }
   }
 
   presence(id: string, presence: Presence, seen: number): void {
-    this.known.set(id, { ...this.get(id), presence, seen });
+    this.#known.set(id, { ...this.get(id), presence, seen });
     this.touch();
   }
 
   clear(): void {
-    this.known.clear();
+    this.#known.clear();
     this.touch();
   }
 }

@@ -9,9 +9,9 @@ const PAUSE_MS = 1_000;
 
 /** One room's marker on its way to the server. */
 export class ReadMarker {
-  private wanted = 0;
-  private told = 0;
-  private timer: unknown;
+  #wanted = 0;
+  #told = 0;
+  #timer: unknown;
 
   constructor(
     private readonly env: Environment,
@@ -20,25 +20,25 @@ export class ReadMarker {
   ) {}
 
   move(seq: number): void {
-    this.wanted = Math.max(this.wanted, seq);
-    if (this.timer === undefined) this.flush();
+    this.#wanted = Math.max(this.#wanted, seq);
+    if (this.#timer === undefined) this.#flush();
   }
 
   /** A connection is there: what the server may not have heard is told again. */
   live(): void {
-    this.told = 0;
-    if (this.timer === undefined) this.flush();
+    this.#told = 0;
+    if (this.#timer === undefined) this.#flush();
   }
 
   /** The room is not one's own any more. */
   clear(): void {
-    this.wanted = this.told = 0;
+    this.#wanted = this.#told = 0;
   }
 
-  private flush(): void {
-    this.timer = undefined;
-    if (this.wanted <= this.told || !this.tell(this.wanted)) return;
-    this.told = this.wanted;
-    this.timer = this.env.setTimeout(() => this.flush(), PAUSE_MS);
+  #flush(): void {
+    this.#timer = undefined;
+    if (this.#wanted <= this.#told || !this.tell(this.#wanted)) return;
+    this.#told = this.#wanted;
+    this.#timer = this.env.setTimeout(() => this.#flush(), PAUSE_MS);
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { Member, MessageItem, Page, Room, Sending, TimelineItem, TimelineSnapshot } from "./api.js";
 import type { Calls } from "./calls.js";
+import type { Connection } from "./connection.js";
 import type { Environment } from "./env.js";
 import { MoorlineError } from "./error.js";
 import { Signal, type Notifier } from "./observable.js";
@@ -11,9 +12,11 @@ import type { Outbox, Outgoing } from "./outbox.js";
 import { overlay, pendingRow } from "./pending.js";
 import type { People } from "./people.js";
 import { ReadMarker } from "./read-marker.js";
+import type { RoomState } from "./room-state.js";
 import type { Rooms } from "./rooms.js";
+import type { OutboxEntry } from "./store/store.js";
 import { Timeline } from "./timeline.js";
-import type { Command, PageReply, Request, WireEvent } from "./wire.js";
+import type { PageReply, Request, WireEvent } from "./wire.js";
 
 /** A screen and a half. */
 const PAGE = 50;
@@ -26,11 +29,11 @@ export interface RoomContext {
   readonly notifier: Notifier;
   readonly calls: Calls;
   readonly outbox: Outbox;
-  readonly names: People;
-  readonly list: Rooms;
+  readonly people: People;
+  readonly rooms: Rooms;
   readonly me: string | undefined;
   readonly uuid: () => string;
-  notify(command: Command): boolean;
+  readonly connection: Pick<Connection, "notify">;
 }
 
 /** The piece of the log that a page is asked for. */
@@ -41,57 +44,55 @@ interface Part {
 }
 
 type Durable = "join" | "leave" | "rename" | "invite" | "remove";
-type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+/** A command without what each one of a room has. */
+type Bare<T> = T extends unknown ? Omit<T, "room" | "cid"> : never;
 
 /** One room. */
 export class RoomHandle extends Signal<TimelineSnapshot> implements Room {
-  private readonly timeline: Timeline;
-  private readonly marker: ReadMarker;
-  private status: TimelineSnapshot["status"] = "idle";
-  private error: MoorlineError | undefined;
-  private firstUnreadSeq: number | undefined;
-  private opening: Promise<void> | undefined;
-  private readonly loading = new Map<string, Promise<void>>();
+  readonly #timeline: Timeline;
+  readonly #marker: ReadMarker;
+  #status: TimelineSnapshot["status"] = "idle";
+  #error: MoorlineError | undefined;
+  #firstUnreadSeq: number | undefined;
+  #opening: Promise<void> | undefined;
+  readonly #loading = new Map<string, Promise<void>>();
   /** Raised when what is loaded is thrown away, so that pages on their way are too. */
-  private generation = 0;
+  #generation = 0;
 
   constructor(
     readonly id: string,
     private readonly context: RoomContext,
   ) {
     super(context.notifier);
-    this.timeline = new Timeline(context);
-    this.marker = new ReadMarker(context.env, (seq) => context.notify({ type: "read", room: id, seq }));
+    this.#timeline = new Timeline(context);
+    this.#marker = new ReadMarker(context.env, (seq) => context.connection.notify({ type: "read", room: id, seq }));
   }
 
   get isOpen(): boolean {
-    return this.status === "loading" || this.status === "ready";
+    return this.#status === "loading" || this.#status === "ready";
   }
 
   open(): Promise<void> {
-    if (this.status === "ready") return Promise.resolve();
-    return (this.opening ??= this.load().finally(() => (this.opening = undefined)));
+    if (this.#status === "ready") return Promise.resolve();
+    return (this.#opening ??= this.#load().finally(() => (this.#opening = undefined)));
   }
 
   close(): void {
-    this.forget("idle");
-    this.firstUnreadSeq = undefined;
+    this.#forget("idle");
+    this.#firstUnreadSeq = undefined;
   }
 
   send(body: string, { replyTo }: { readonly replyTo?: string } = {}): Sending {
-    const cid = this.context.uuid();
-    this.context.list.get(this.id)?.typing.sent();
-    return this.post(cid, { type: "send", room: this.id, cid, body, reply_to: replyTo });
+    this.#state?.typing.sent();
+    return this.#post({ type: "send", body, reply_to: replyTo });
   }
 
   edit(message: string, body: string): Sending {
-    const cid = this.context.uuid();
-    return this.post(cid, { type: "edit", room: this.id, cid, message, body });
+    return this.#post({ type: "edit", message, body });
   }
 
   delete(message: string): Sending {
-    const cid = this.context.uuid();
-    return this.post(cid, { type: "delete", room: this.id, cid, message });
+    return this.#post({ type: "delete", message });
   }
 
   retry(cid: string): void {
@@ -106,56 +107,56 @@ export class RoomHandle extends Signal<TimelineSnapshot> implements Room {
   }
 
   loadBefore(): Promise<void> {
-    const from = this.timeline.bounds?.from;
+    const from = this.#timeline.bounds?.from;
     if (from === undefined) return this.open();
-    if (from <= this.first) return Promise.resolve();
-    return this.once("before", () => this.fetch({ before: from, limit: PAGE }));
+    if (from <= this.#first) return Promise.resolve();
+    return this.#once("before", () => this.#fetch({ before: from, limit: PAGE }));
   }
 
   loadAfter(): Promise<void> {
-    const to = this.timeline.bounds?.to;
+    const to = this.#timeline.bounds?.to;
     if (to === undefined) return this.open();
-    if (to >= this.head) return Promise.resolve();
-    return this.once("after", () => this.fetch({ after: to, limit: PAGE }));
+    if (to >= this.#head) return Promise.resolve();
+    return this.#once("after", () => this.#fetch({ after: to, limit: PAGE }));
   }
 
   fillGap(key: string, side: "newer" | "older" = "newer"): Promise<void> {
-    const gap = this.timeline.rows.find((row) => row.type === "gap" && row.key === key);
+    const gap = this.#timeline.rows.find((row) => row.type === "gap" && row.key === key);
     if (gap?.type !== "gap") return Promise.resolve();
     const limit = Math.min(PAGE, gap.before - gap.after - 1);
     const { before, after } = gap;
-    return this.once(key, () => this.fetch(side === "newer" ? { before, limit } : { after, limit }));
+    return this.#once(key, () => this.#fetch(side === "newer" ? { before, limit } : { after, limit }));
   }
 
   jumpTo(seq: number): Promise<void> {
-    if (this.timeline.has(seq)) return Promise.resolve();
-    return this.once(`to ${seq}`, () => this.around(seq));
+    if (this.#timeline.has(seq)) return Promise.resolve();
+    return this.#once(`to ${seq}`, () => this.#around(seq));
   }
 
   jumpToLatest(): Promise<void> {
-    const to = this.timeline.bounds?.to;
-    if (to !== undefined && to >= this.head) return Promise.resolve();
-    return this.once("latest", () => this.fetch({ limit: PAGE }));
+    const to = this.#timeline.bounds?.to;
+    if (to !== undefined && to >= this.#head) return Promise.resolve();
+    return this.#once("latest", () => this.#fetch({ limit: PAGE }));
   }
 
-  markRead(seq = this.head): void {
-    const state = this.context.list.get(this.id);
-    if (!state?.markRead(seq, this.timeline.countOthersAfter(seq, state.head))) return;
-    this.marker.move(seq);
-    this.context.list.refresh(this.id);
+  markRead(seq = this.#head): void {
+    const state = this.#state;
+    if (!state?.markRead(seq, this.#timeline.countOthersAfter(seq, state.head))) return;
+    this.#marker.move(seq);
+    this.context.rooms.refresh(this.id);
   }
 
   typing(): void {
-    const typing = this.context.list.get(this.id)?.typing;
-    if (typing?.shouldTell()) this.context.notify({ type: "typing", room: this.id });
+    const typing = this.#state?.typing;
+    if (typing?.shouldTell()) this.context.connection.notify({ type: "typing", room: this.id });
   }
 
   async members({ after, limit = 100 }: { readonly after?: string; readonly limit?: number } = {}): Promise<
     Page<Member> & { readonly total: number }
   > {
     const reply = await this.context.calls.run({ type: "members", room: this.id, after, limit }, "members");
-    this.context.names.learn(reply.members.map(({ id, name, presence }) => ({ id, name, presence })));
-    const state = this.context.list.get(this.id);
+    this.context.people.learn(reply.members);
+    const state = this.#state;
     for (const { id, read } of reply.members) {
       if (state && read !== undefined && id !== this.context.me) state.receipts[id] = Math.max(read, state.receipts[id] ?? 0);
     }
@@ -164,28 +165,28 @@ export class RoomHandle extends Signal<TimelineSnapshot> implements Room {
   }
 
   invite(users: readonly string[]): Promise<void> {
-    return this.ask({ type: "invite", room: this.id, users: [...users] });
+    return this.#ask({ type: "invite", users: [...users] });
   }
 
   remove(users: readonly string[]): Promise<void> {
-    return this.ask({ type: "remove", room: this.id, users: [...users] });
+    return this.#ask({ type: "remove", users: [...users] });
   }
 
   rename(name: string): Promise<void> {
-    return this.ask({ type: "rename", room: this.id, name });
+    return this.#ask({ type: "rename", name });
   }
 
   join(): Promise<void> {
-    return this.ask({ type: "join", room: this.id });
+    return this.#ask({ type: "join" });
   }
 
   leave(): Promise<void> {
-    return this.ask({ type: "leave", room: this.id });
+    return this.#ask({ type: "leave" });
   }
 
   /** The log's next event. */
   applied(event: WireEvent): void {
-    if (this.isOpen) this.timeline.append(event);
+    if (this.isOpen) this.#timeline.append(event);
     if (event.cid !== undefined && event.from === this.context.me) {
       this.context.outbox.settle(this.id, event.cid, { seq: event.seq, id: event.id, at: event.at });
     }
@@ -196,95 +197,100 @@ export class RoomHandle extends Signal<TimelineSnapshot> implements Room {
   /** The room came, went, or its log lost history. */
   changed(change: "added" | "gone" | "reset", reason?: string): void {
     if (change === "gone") {
-      this.marker.clear();
-      return this.forget("gone");
+      this.#marker.clear();
+      return this.#forget("gone");
     }
-    const wasShown = this.isOpen || this.status === "gone";
+    const wasShown = this.isOpen || this.#status === "gone";
     if (change === "reset" && (reason === "too_far" || reason === "pruned")) {
-      if (this.isOpen) void this.once("latest", () => this.fetch({ limit: PAGE }));
+      if (this.isOpen) void this.#once("latest", () => this.#fetch({ limit: PAGE }));
       return;
     }
     this.context.outbox.forgetSent(this.id, Infinity);
-    this.forget("idle");
+    this.#forget("idle");
     if (wasShown) void this.open().catch(() => {});
   }
 
   /** Live again: what could not be told before. */
   live(): void {
-    const state = this.context.list.get(this.id);
-    if (state) this.marker.live();
-    if (this.error && this.status === "loading") void this.open().catch(() => {});
+    const state = this.#state;
+    if (state) this.#marker.live();
+    if (this.#error && this.#status === "loading") void this.open().catch(() => {});
   }
 
-  private get first(): number {
-    return this.context.list.get(this.id)?.first ?? 1;
+  get #state(): RoomState | undefined {
+    return this.context.rooms.get(this.id);
   }
 
-  private get head(): number {
-    return this.context.list.get(this.id)?.head ?? 0;
+  get #first(): number {
+    return this.#state?.first ?? 1;
   }
 
-  private post(cid: string, command: Parameters<Outbox["add"]>[2]): Sending {
-    const { acked } = this.context.outbox.add(this.id, cid, command);
-    this.context.list.refresh(this.id);
+  get #head(): number {
+    return this.#state?.head ?? 0;
+  }
+
+  #post(command: Bare<OutboxEntry["command"]>): Sending {
+    const [room, cid] = [this.id, this.context.uuid()];
+    const { acked } = this.context.outbox.add(room, cid, { ...command, room, cid } as OutboxEntry["command"]);
+    this.context.rooms.refresh(this.id);
     this.touch();
     this.notifier.flush();
     return { cid, acked };
   }
 
-  private async ask(command: Without<Extract<Request, { type: Durable }>, "cid">): Promise<void> {
-    await this.context.calls.run({ ...command, cid: this.context.uuid() } as Request, "ack");
+  async #ask(command: Bare<Extract<Request, { type: Durable }>>): Promise<void> {
+    await this.context.calls.run({ ...command, room: this.id, cid: this.context.uuid() } as Request, "ack");
   }
 
-  private forget(status: TimelineSnapshot["status"]): void {
-    this.generation++;
-    this.timeline.clear();
-    this.loading.clear();
-    this.opening = undefined;
-    this.status = status;
-    this.error = undefined;
+  #forget(status: TimelineSnapshot["status"]): void {
+    this.#generation++;
+    this.#timeline.clear();
+    this.#loading.clear();
+    this.#opening = undefined;
+    this.#status = status;
+    this.#error = undefined;
     this.touch();
   }
 
-  private async load(): Promise<void> {
-    this.status = "loading";
-    this.error = undefined;
+  async #load(): Promise<void> {
+    this.#status = "loading";
+    this.#error = undefined;
     this.touch();
-    const state = this.context.list.get(this.id);
+    const state = this.#state;
     const { read = 0, unread = 0 } = state?.info() ?? {};
-    await this.once("open", () => (unread > 0 ? this.around(read + 1) : this.fetch({ limit: PAGE })));
-    if (unread > 0) this.firstUnreadSeq ??= this.timeline.firstOtherAfter(read);
+    await this.#once("open", () => (unread > 0 ? this.#around(read + 1) : this.#fetch({ limit: PAGE })));
+    if (unread > 0) this.#firstUnreadSeq ??= this.#timeline.firstOtherAfter(read);
     this.touch();
   }
 
   /** What stands before a position and what follows it. */
-  private async around(seq: number): Promise<void> {
-    await this.fetch({ before: seq, limit: CONTEXT }, { after: seq - 1, limit: PAGE });
+  async #around(seq: number): Promise<void> {
+    await this.#fetch({ before: seq, limit: CONTEXT }, { after: seq - 1, limit: PAGE });
   }
 
   /** Pages into the timeline, all in the same moment. */
-  private async fetch(...parts: readonly Part[]): Promise<void> {
-    const { generation } = this;
-    const { calls, names } = this.context;
+  async #fetch(...parts: readonly Part[]): Promise<void> {
+    const generation = this.#generation;
+    const { calls, people } = this.context;
     const pages = await Promise.all(parts.map((part) => calls.run({ type: "history", room: this.id, ...part }, "page")));
-    if (generation !== this.generation) return;
+    if (generation !== this.#generation) return;
     pages.forEach((page, index) => {
-      names.learn(page.people);
+      people.learn(page.people);
       const { from, to } = edges(page, parts[index]!);
-      this.timeline.insert(from, to, page.events);
+      this.#timeline.insert(from, to, page.events);
     });
-    this.status = "ready";
+    this.#status = "ready";
   }
 
   /** One load of each sort at a time; a second call waits for the first. */
-  private once(name: string, load: () => Promise<void>): Promise<void> {
-    const running = this.loading.get(name);
+  #once(name: string, load: () => Promise<void>): Promise<void> {
+    const running = this.#loading.get(name);
     if (running) return running;
-    const { generation } = this;
+    const generation = this.#generation;
     const ended = (error?: MoorlineError): void => {
-      if (generation !== this.generation) return;
-      this.loading.delete(name);
-      this.error = error;
+      if (generation !== this.#generation) return;
+      this.#loading.delete(name);
+      this.#error = error;
       this.touch();
     };
     const promise = load().then(
@@ -295,27 +301,27 @@ export class RoomHandle extends Signal<TimelineSnapshot> implements Room {
       },
     );
     promise.catch(() => {});
-    this.loading.set(name, promise);
+    this.#loading.set(name, promise);
     this.touch();
     return promise;
   }
 
   protected build(): TimelineSnapshot {
-    const state = this.context.list.get(this.id);
-    const { first, head, timeline } = this;
+    const state = this.#state;
+    const [first, head, timeline] = [this.#first, this.#head, this.#timeline];
     const { from, to } = timeline.bounds ?? { from: first, to: head };
-    const isLoading = (name: string): boolean => this.loading.has(name);
+    const isLoading = (name: string): boolean => this.#loading.has(name);
     return {
       id: this.id,
-      status: this.status,
+      status: this.#status,
       info: state?.info(),
-      items: this.rows(),
-      hasMoreBefore: this.status === "ready" && from > first,
-      hasMoreAfter: this.status === "ready" && to < head,
+      items: this.#rows(),
+      hasMoreBefore: this.#status === "ready" && from > first,
+      hasMoreAfter: this.#status === "ready" && to < head,
       loadingBefore: isLoading("before"),
       loadingAfter: isLoading("after") || isLoading("latest"),
-      error: this.error,
-      firstUnreadSeq: this.firstUnreadSeq,
+      error: this.#error,
+      firstUnreadSeq: this.#firstUnreadSeq,
       first,
       head,
       read: state?.read ?? 0,
@@ -323,20 +329,20 @@ export class RoomHandle extends Signal<TimelineSnapshot> implements Room {
     };
   }
 
-  private rows(): readonly TimelineItem[] {
+  #rows(): readonly TimelineItem[] {
     const outgoing = this.context.outbox.of(this.id);
-    const { rows } = this.timeline;
+    const { rows } = this.#timeline;
     if (outgoing.length === 0) return rows;
     const me = this.context.me ?? "";
-    const waiting = outgoing.filter((item) => !this.isShown(item)).map((item) => pendingRow(item, me));
+    const waiting = outgoing.filter((item) => !this.#isShown(item)).map((item) => pendingRow(item, me));
     const changes = outgoing.filter(({ entry }) => entry.command.type !== "send");
     const changed = changes.length > 0 ? rows.map((row) => overlay(row, changes)) : rows;
     return [...changed, ...waiting.filter((row): row is MessageItem => row !== undefined)];
   }
 
   /** Whether the log has this message already: then it has a row. */
-  private isShown({ entry, stored }: Outgoing): boolean {
-    return this.timeline.hasCid(entry.cid) || (stored !== undefined && this.timeline.has(stored.seq));
+  #isShown({ entry, stored }: Outgoing): boolean {
+    return this.#timeline.hasCid(entry.cid) || (stored !== undefined && this.#timeline.has(stored.seq));
   }
 }
 

@@ -3,29 +3,31 @@
  * objects (which tell everything up to their head) and by the log's events above that head.
  */
 import type { Preview, RoomInfo } from "./api.js";
-import type { Outgoing } from "./outbox.js";
+import { countOf, type Outbox, type Outgoing } from "./outbox.js";
+import type { People } from "./people.js";
 import type { RoomLog } from "./room.js";
+import { changeOf } from "./timeline.js";
 import type { Typing } from "./typing.js";
 import type { MemberEvent, MessageEvent, WireEvent, WireRoom } from "./wire.js";
 
 /** What a row of the list needs beside the room itself. */
 export interface RowContext {
   readonly me: string | undefined;
-  name(id: string): string;
-  outgoing(room: string): readonly Outgoing[];
+  readonly people: Pick<People, "get">;
+  readonly outbox: Pick<Outbox, "of">;
 }
 
 /** State of one known room. */
 export class RoomState {
   readonly receipts: Record<string, number> = {};
   /** One's own marker: the server's, or what this client has told it or is about to tell. */
-  read: number;
+  read = 0;
   /** The head when we came into the connection: what is above is live. */
-  liveFrom: number;
-  private unread: number;
-  private mentions: number;
-  private readMessages: number | undefined;
-  private row: RoomInfo | undefined;
+  liveFrom = 0;
+  #unread = 0;
+  #mentions = 0;
+  #readMessages: number | undefined;
+  #row: RoomInfo | undefined;
 
   constructor(
     private wire: WireRoom,
@@ -33,10 +35,6 @@ export class RoomState {
     readonly typing: Typing,
     private readonly context: RowContext,
   ) {
-    this.read = wire.read;
-    this.liveFrom = wire.head;
-    this.unread = wire.unread;
-    this.mentions = wire.mentions;
     this.learn(wire);
   }
 
@@ -50,23 +48,23 @@ export class RoomState {
 
   /** The server's word on the room, which is newer than ours unless it answers an older question. */
   learn(wire: WireRoom): void {
-    this.row = undefined;
+    this.#row = undefined;
     if (wire.epoch === this.wire.epoch && wire.head < this.wire.head) return;
     // One's own marker may be ahead of the server's, on its way there.
     const ahead = wire.epoch === this.wire.epoch && this.read > wire.read ? this.read : undefined;
     this.wire = wire;
     this.liveFrom = wire.head;
     this.read = wire.read;
-    this.unread = wire.unread;
-    this.mentions = wire.mentions;
+    this.#unread = wire.unread;
+    this.#mentions = wire.mentions;
     const last = lastOf(wire);
-    this.readMessages = last && last.n - wire.unread;
+    this.#readMessages = last && last.n - wire.unread;
     if (ahead !== undefined) this.markRead(ahead, undefined);
   }
 
   /** The log lost what we knew, or skipped it. */
   reset(epoch: string, first: number, head: number): void {
-    this.row = undefined;
+    this.#row = undefined;
     const isNew = epoch !== this.wire.epoch;
     this.wire = { ...this.wire, epoch, first, head: isNew ? head : Math.max(head, this.wire.head) };
     if (isNew) this.read = Math.min(this.read, head);
@@ -74,15 +72,15 @@ export class RoomState {
 
   /** The next event of the log. */
   apply(event: WireEvent, me: string | undefined): void {
-    this.row = undefined;
+    this.#row = undefined;
     const last = lastOf(this.wire);
-    if (last && (event.kind === "edit" || event.kind === "delete") && event.of === last.seq) this.changeLast(last, event);
+    if (last && (event.kind === "edit" || event.kind === "delete") && event.of === last.seq) this.#changeLast(last, event);
     // The counts of the room object hold for everything up to its head.
     if (event.seq <= this.wire.head) return;
     this.wire = { ...this.wire, head: event.seq };
-    if (event.kind === "message") this.message(event, me);
+    if (event.kind === "message") this.#message(event, me);
     if (event.kind === "rename") this.wire = { ...this.wire, name: event.name };
-    if (event.kind === "member") this.membership(event, me);
+    if (event.kind === "member") this.#membership(event, me);
   }
 
   /**
@@ -91,42 +89,42 @@ export class RoomState {
    */
   markRead(seq: number, left: number | undefined): boolean {
     if (seq <= this.read) return false;
-    this.row = undefined;
+    this.#row = undefined;
     this.read = seq;
     const last = lastOf(this.wire);
     if (!last || seq >= last.seq) left = 0;
     if (left !== undefined) {
-      this.unread = left;
-      this.mentions = Math.min(this.mentions, left);
-      this.readMessages = last && last.n - left;
+      this.#unread = left;
+      this.#mentions = Math.min(this.#mentions, left);
+      this.#readMessages = last && last.n - left;
     }
     return true;
   }
 
   /** The row changed for a reason outside: a name, a typist, the outbox. */
   refresh(): void {
-    this.row = undefined;
+    this.#row = undefined;
   }
 
   info(): RoomInfo {
-    return (this.row ??= this.build());
+    return (this.#row ??= this.#build());
   }
 
-  private message(event: MessageEvent, me: string | undefined): void {
+  #message(event: MessageEvent, me: string | undefined): void {
     this.wire = { ...this.wire, last: event, at: Math.max(this.wire.at, event.at) };
     this.typing.stopped(event.from);
     if (event.from === me) {
       // Sending moves one's own marker.
       this.read = event.seq;
-      this.unread = this.mentions = 0;
-      this.readMessages = event.n;
+      this.#unread = this.#mentions = 0;
+      this.#readMessages = event.n;
     } else {
-      this.readMessages ??= event.n - 1 - this.unread;
-      this.unread = event.n - this.readMessages;
+      this.#readMessages ??= event.n - 1 - this.#unread;
+      this.#unread = event.n - this.#readMessages;
     }
   }
 
-  private membership({ changes, at }: MemberEvent, me: string | undefined): void {
+  #membership({ changes, at }: MemberEvent, me: string | undefined): void {
     let { members, role } = this.wire;
     for (const { user, change, role: given } of changes) {
       members += change === "joined" ? 1 : -1;
@@ -135,23 +133,21 @@ export class RoomState {
     this.wire = { ...this.wire, members, role, at: Math.max(this.wire.at, at) };
   }
 
-  private changeLast(last: MessageEvent, event: WireEvent & { kind: "edit" | "delete" }): void {
-    const mark = { seq: event.seq, at: event.at };
-    const changed = event.kind === "edit" ? { body: event.body, edited: mark } : { body: "", deleted: mark };
-    if (!last.deleted) this.wire = { ...this.wire, last: { ...last, ...changed } };
+  #changeLast(last: MessageEvent, event: WireEvent & { kind: "edit" | "delete" }): void {
+    if (!last.deleted) this.wire = { ...this.wire, last: { ...last, ...changeOf(event) } };
   }
 
-  private build(): RoomInfo {
-    const { wire, context, read, unread, mentions } = this;
+  #build(): RoomInfo {
+    const { wire, context, read } = this;
+    const [unread, mentions] = [this.#unread, this.#mentions];
     const { me = "" } = context;
-    const waiting = context.outgoing(wire.id).filter(({ entry }) => entry.command.type === "send");
-    const failed = waiting.filter(({ state }) => state === "failed").length;
-    const queued = waiting.filter(({ stored }) => !stored).length - failed;
+    const waiting = context.outbox.of(wire.id).filter(({ entry }) => entry.command.type === "send");
     const last = preview(lastOf(wire), waiting, me);
     return {
       ...browsed(wire),
-      ...{ read, unread, mentions, last, queued, failed },
-      ...(wire.name === undefined && wire.peer !== undefined && { title: context.name(wire.peer) }),
+      ...countOf(waiting),
+      ...{ read, unread, mentions, last },
+      ...(wire.name === undefined && wire.peer !== undefined && { title: context.people.get(wire.peer).name }),
       at: Math.max(wire.at, last?.at ?? 0),
       typing: this.typing.users.filter((user) => user !== me),
       typingMore: this.typing.more,
@@ -176,7 +172,7 @@ function preview(last: MessageEvent | undefined, waiting: readonly Outgoing[], m
 
 /** A room that was found by browsing: told as it is, without any state of ours. */
 export function browsed(wire: WireRoom): RoomInfo {
-  const { epoch: _, first: _first, history: _history, ...shown } = wire;
+  const { epoch: _e, first: _f, history: _h, ...shown } = wire;
   const last = preview(lastOf(wire), [], "");
   return { ...shown, title: wire.name ?? wire.id, last, typing: [], typingMore: 0, queued: 0, failed: 0 };
 }

@@ -13,36 +13,36 @@ export interface RoomLogHost {
   apply(event: WireEvent): void;
   /** A page of what follows a position. */
   pageAfter(seq: number): Promise<PageReply>;
-  /** Asks the server where this position stands; its answer is events or a reset. */
-  resume(position: Position): void;
+  /** Asks the server where our position stands; its answer is events or a reset. */
+  resume(): void;
 }
 
 /** One room's position and what is ahead of it. */
 export class RoomLog {
-  private readonly ahead = new Map<number, WireEvent>();
-  private goal = 0;
-  private fetching = false;
-  private check: string | undefined;
+  readonly #ahead = new Map<number, WireEvent>();
+  #goal = 0;
+  #fetching = false;
+  #check: string | undefined;
 
   constructor(
     private epoch: string,
     /** Everything up to here was applied. */
     public seq: number,
-    private readonly everyEvent: boolean,
+    private readonly everyEvent: boolean | undefined,
     private readonly host: RoomLogHost,
   ) {}
 
   get position(): Position {
-    const { epoch, seq, check } = this;
-    return check === undefined ? { epoch, seq } : { epoch, seq, check };
+    const { epoch, seq } = this;
+    return { epoch, seq, check: this.#check };
   }
 
   receive(event: WireEvent): void {
-    if (event.epoch !== this.epoch) return this.host.resume(this.position); // The answer is a reset.
+    if (event.epoch !== this.epoch) return this.host.resume(); // The answer is a reset.
     if (event.seq <= this.seq) return; // Seen already.
-    if (event.seq > this.seq + 1) return this.keepAhead(event); // A gap: fetch it first, one fetch at a time.
-    this.advance(event);
-    this.drain();
+    if (event.seq > this.seq + 1) return this.#keepAhead(event); // A gap: fetch it first, one fetch at a time.
+    this.#advance(event);
+    this.#drain();
   }
 
   /** The server cannot go on from our position. */
@@ -52,66 +52,66 @@ export class RoomLog {
     if (isSameLog && epoch === this.epoch && head < this.seq) return;
     this.epoch = epoch;
     this.seq = head;
-    this.check = undefined;
-    this.goal = 0;
-    const later = isSameLog ? [...this.ahead.values()] : [];
-    this.ahead.clear();
+    this.#check = undefined;
+    this.#goal = 0;
+    const later = isSameLog ? [...this.#ahead.values()] : [];
+    this.#ahead.clear();
     for (const event of later) this.receive(event);
   }
 
   /** Fetches everything up to `head`, starting above `seq`. */
   catchUp(seq: number, head: number): void {
-    if (seq > this.seq) this.check = undefined;
+    if (seq > this.seq) this.#check = undefined;
     this.seq = seq;
-    this.goal = Math.max(this.goal, head);
-    void this.fetch();
+    this.#goal = Math.max(this.#goal, head);
+    void this.#fetch();
   }
 
-  private advance(event: WireEvent): void {
+  #advance(event: WireEvent): void {
     this.seq = event.seq;
-    this.check = checkOf(event.id);
+    this.#check = checkOf(event.id);
     this.host.apply(event);
   }
 
-  private drain(): void {
-    for (let next = this.take(); next; next = this.take()) this.advance(next);
+  #drain(): void {
+    for (let next = this.#take(); next; next = this.#take()) this.#advance(next);
   }
 
-  private take(): WireEvent | undefined {
-    const next = this.ahead.get(this.seq + 1);
-    this.ahead.delete(this.seq + 1);
+  #take(): WireEvent | undefined {
+    const next = this.#ahead.get(this.seq + 1);
+    this.#ahead.delete(this.seq + 1);
     return next;
   }
 
-  private keepAhead(event: WireEvent): void {
-    this.goal = Math.max(this.goal, event.seq);
-    if (this.ahead.size < AHEAD) this.ahead.set(event.seq, event);
-    void this.fetch();
+  #keepAhead(event: WireEvent): void {
+    this.#goal = Math.max(this.#goal, event.seq);
+    if (this.#ahead.size < AHEAD) this.#ahead.set(event.seq, event);
+    void this.#fetch();
   }
 
-  private async fetch(): Promise<void> {
-    if (this.fetching) return;
-    this.fetching = true;
+  async #fetch(): Promise<void> {
+    if (this.#fetching) return;
+    this.#fetching = true;
     try {
-      while (this.seq < this.goal && (await this.fetchPage()));
+      while (this.seq < this.#goal && (await this.#fetchPage()));
     } catch {
       // No connection, or no right to read: the next event, or the next resume, tries again.
     }
-    this.fetching = false;
+    this.#fetching = false;
   }
 
   /** One page; false when it brought nothing new, so that a server's mistake is no endless loop. */
-  private async fetchPage(): Promise<boolean> {
+  async #fetchPage(): Promise<boolean> {
     const before = this.seq;
     const page = await this.host.pageAfter(before);
     if (page.epoch !== this.epoch) {
-      this.host.resume(this.position);
+      this.host.resume();
       return false;
     }
     // What was pruned, or lies before our membership, will never come.
-    if (page.first > this.seq + 1) this.catchUp(page.first - 1, this.goal);
-    for (const event of page.events) if (event.seq === this.seq + 1) this.advance(event);
-    this.drain();
+    if (page.first > this.seq + 1) this.catchUp(page.first - 1, this.#goal);
+    for (const event of page.events) if (event.seq === this.seq + 1) this.#advance(event);
+    this.#drain();
     return this.seq > before;
   }
 }

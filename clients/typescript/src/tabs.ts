@@ -6,16 +6,15 @@ import type { LocksLike } from "./env.js";
 
 /** The locks of one tab in one scope. */
 export class TabLocks {
-  private readonly released = new AbortController();
-  private release = (): void => {};
+  readonly #released = new AbortController();
 
   constructor(
     private readonly locks: LocksLike | undefined,
     private readonly scope: string,
     tab: string,
   ) {
-    const held = new Promise<void>((resolve) => (this.release = resolve));
-    void this.request(tab, () => held);
+    const held = new Promise<void>((resolve) => (this.#released.signal.onabort = () => resolve()));
+    void this.#request(tab, () => held);
   }
 
   /**
@@ -23,18 +22,17 @@ export class TabLocks {
    * may send the same entry, which the server stores once, since its cid is the same.
    */
   whenGone(tab: string, gone: () => Promise<void>): void {
-    if (this.locks) void this.request(tab, gone);
+    if (this.locks) void this.#request(tab, gone);
     else void gone();
   }
 
   close(): void {
-    this.release();
-    this.released.abort();
+    this.#released.abort();
   }
 
-  private async request(tab: string, held: () => Promise<void>): Promise<void> {
+  async #request(tab: string, held: () => Promise<void>): Promise<void> {
     try {
-      await this.locks?.request(`moorline ${this.scope} ${tab}`, { signal: this.released.signal }, held);
+      await this.locks?.request(`moorline ${this.scope} ${tab}`, { signal: this.#released.signal }, held);
     } catch {
       // Aborted by `close`, or forbidden here: nobody is told, nothing is taken over.
     }

@@ -13,8 +13,8 @@ const REPEAT_MS = 3_000;
 export class Typing {
   users: readonly string[] = [];
   more = 0;
-  private timer: unknown;
-  private toldAt = -Infinity;
+  #timer: unknown;
+  #toldAt = -Infinity;
 
   constructor(
     private readonly env: Environment,
@@ -23,10 +23,10 @@ export class Typing {
 
   /** The server's list replaces the one before. */
   set(users: readonly string[], more: number): void {
-    this.env.clearTimeout(this.timer);
+    this.env.clearTimeout(this.#timer);
     this.users = users;
     this.more = more;
-    if (users.length > 0) this.timer = this.env.setTimeout(() => this.set([], 0), EXPIRES_MS);
+    if (users.length > 0) this.#timer = this.env.setTimeout(() => this.set([], 0), EXPIRES_MS);
     this.changed();
   }
 
@@ -38,17 +38,17 @@ export class Typing {
   /** Whether to tell the server now that one is typing. */
   shouldTell(): boolean {
     const now = this.env.monotonic();
-    if (now - this.toldAt < REPEAT_MS) return false;
-    this.toldAt = now;
+    if (now - this.#toldAt < REPEAT_MS) return false;
+    this.#toldAt = now;
     return true;
   }
 
   /** One's message is sent: the next key is the beginning of another. */
   sent(): void {
-    this.toldAt = -Infinity;
+    this.#toldAt = -Infinity;
   }
 
   close(): void {
-    this.env.clearTimeout(this.timer);
+    this.env.clearTimeout(this.#timer);
   }
 }

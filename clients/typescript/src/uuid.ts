@@ -14,8 +14,8 @@ export function uuidV7Source(env: Environment): () => string {
     if (now > ms) (ms = now), (counter = 0);
     else if (++counter > 0xfff) ms++, (counter = 0);
     const time = hex(ms, 12);
-    const [variant = 0, ...rest] = env.randomBytes(8);
-    const tail = [variant & 0x3f | 0x80, ...rest].map((byte) => hex(byte, 2)).join("");
+    const random = [...env.randomBytes(8)];
+    const tail = random.map((byte, index) => hex(index ? byte : (byte & 0x3f) | 0x80, 2)).join("");
     return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(counter, 3)}-${tail.slice(0, 4)}-${tail.slice(4)}`;
   };
 }

@@ -13,11 +13,11 @@ const OVERDUE_MS = 3_000;
 
 /** One for each live connection. */
 export class Watchdog {
-  private heardAt: number;
-  private waitingSince: number | undefined;
-  private probedAt: number | undefined;
-  private timer: unknown;
-  private due = Infinity;
+  #heardAt: number;
+  #waitingSince: number | undefined;
+  #probedAt: number | undefined;
+  #timer: unknown;
+  #due = Infinity;
 
   constructor(
     private readonly env: Environment,
@@ -25,56 +25,56 @@ export class Watchdog {
     private readonly ping: () => void,
     private readonly dead: (reason: string) => void,
   ) {
-    this.heardAt = env.monotonic();
-    this.arm();
+    this.#heardAt = env.monotonic();
+    this.#arm();
   }
 
   /** Any frame came. */
   heard(): void {
-    this.heardAt = this.env.monotonic();
-    this.waitingSince = this.probedAt = undefined;
+    this.#heardAt = this.env.monotonic();
+    this.#waitingSince = this.#probedAt = undefined;
   }
 
   /** Something was sent that the server answers. */
   expectAnswer(): void {
-    this.waitingSince ??= this.env.monotonic();
-    this.arm();
+    this.#waitingSince ??= this.env.monotonic();
+    this.#arm();
   }
 
   /** Asks now: the network changed, the tab became visible, or a person asked. */
   probe(): void {
-    if (this.probedAt !== undefined) return;
-    this.probedAt = this.env.monotonic();
+    if (this.#probedAt !== undefined) return;
+    this.#probedAt = this.env.monotonic();
     this.ping();
-    this.arm();
+    this.#arm();
   }
 
   stop(): void {
-    this.env.clearTimeout(this.timer);
-    this.due = -Infinity;
+    this.env.clearTimeout(this.#timer);
+    this.#due = -Infinity;
   }
 
-  private deadline(): number {
-    if (this.probedAt !== undefined) return this.probedAt + PROBE_MS;
-    const silence = this.heardAt + Math.min(this.keepalive.interval_ms + OVERDUE_MS, this.keepalive.timeout_ms);
-    return this.waitingSince === undefined ? silence : Math.min(silence, this.waitingSince + ANSWER_MS);
+  #deadline(): number {
+    if (this.#probedAt !== undefined) return this.#probedAt + PROBE_MS;
+    const silence = this.#heardAt + Math.min(this.keepalive.interval_ms + OVERDUE_MS, this.keepalive.timeout_ms);
+    return this.#waitingSince === undefined ? silence : Math.min(silence, this.#waitingSince + ANSWER_MS);
   }
 
   /** One timer, set again only when it must ring earlier: a frame costs no timer. */
-  private arm(): void {
-    const deadline = this.deadline();
-    if (deadline >= this.due) return;
-    this.env.clearTimeout(this.timer);
-    this.due = deadline;
-    this.timer = this.env.setTimeout(this.ring, Math.max(0, deadline - this.env.monotonic()));
+  #arm(): void {
+    const deadline = this.#deadline();
+    if (deadline >= this.#due) return;
+    this.env.clearTimeout(this.#timer);
+    this.#due = deadline;
+    this.#timer = this.env.setTimeout(this.#ring, Math.max(0, deadline - this.env.monotonic()));
   }
 
-  private readonly ring = (): void => {
-    this.due = Infinity;
+  readonly #ring = (): void => {
+    this.#due = Infinity;
     const now = this.env.monotonic();
-    if (now < this.deadline()) return this.arm();
-    if (this.probedAt !== undefined) return this.dead("no answer to a ping");
-    if (now - this.heardAt >= this.keepalive.timeout_ms) return this.dead("nothing heard for too long");
+    if (now < this.#deadline()) return this.#arm();
+    if (this.#probedAt !== undefined) return this.dead("no answer");
+    if (now - this.#heardAt >= this.keepalive.timeout_ms) return this.dead("silence");
     this.probe();
   };
 }

@@ -209,7 +209,7 @@ describe("silence", () => {
     await world.advance(28_000);
     expect(world.peer.all("ping")).toHaveLength(1);
     await world.advance(3_000);
-    expect(world.peers[0]?.closedByClient).toEqual({ code: 4441, reason: "no answer to a ping" });
+    expect(world.peers[0]?.closedByClient).toEqual({ code: 4441, reason: "no answer" });
     expect(states).toEqual(["connecting", "live", "waiting", "connecting"]);
   });
 
@@ -236,7 +236,7 @@ describe("silence", () => {
     await live();
     world.time += 3_600_000;
     await world.advance(0);
-    expect(world.peers[0]?.closedByClient?.reason).toBe("nothing heard for too long");
+    expect(world.peers[0]?.closedByClient?.reason).toBe("silence");
   });
 });
 

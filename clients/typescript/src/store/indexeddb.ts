@@ -2,8 +2,7 @@
  * The outbox's storage in a browser. One database for all tabs, people and servers; a row's key begins
  * with its scope, so that one person's entries cannot be read as another's.
  */
-import { byCid } from "./memory.js";
-import type { OutboxEntry, ScopedStore, Store } from "./store.js";
+import { byCid, type OutboxEntry, type ScopedStore, type Store } from "./store.js";
 
 const TABLE = "outbox";
 
@@ -14,8 +13,8 @@ export function indexedDbStore(name = "moorline", factory: IDBFactory | undefine
   return {
     durable: true,
     async open(scope) {
-      if (!factory) throw new Error("there is no IndexedDB here");
-      return new IndexedDbScope(await openDatabase(factory, name), scope);
+      // Throws where there is no IndexedDB; whoever opens takes that as forbidden.
+      return new IndexedDbScope(await openDatabase(factory!, name), scope);
     },
   };
 }
@@ -27,26 +26,25 @@ class IndexedDbScope implements ScopedStore {
   ) {}
 
   async entries(): Promise<OutboxEntry[]> {
-    const rows = await settled<Row[]>(this.table("readonly").getAll(this.range()));
+    const rows = await settled<Row[]>(this.#table("readonly").getAll(this.#range()));
     return rows.map(withoutScope).sort(byCid);
   }
 
   put(entry: OutboxEntry): Promise<void> {
-    const table = this.table("readwrite");
+    const table = this.#table("readwrite");
     return committed(table.put({ ...entry, scope: this.scope }));
   }
 
   remove(cid: string): Promise<void> {
-    return committed(this.table("readwrite").delete([this.scope, cid]));
+    return committed(this.#table("readwrite").delete([this.scope, cid]));
   }
 
   async takeOver(from: string, to: string): Promise<OutboxEntry[]> {
     // Reading and writing stand in one transaction: of two tabs that try, one finds nothing left.
-    const table = this.table("readwrite");
-    const rows = await settled<Row[]>(table.getAll(this.range()));
+    const table = this.#table("readwrite");
+    const rows = await settled<Row[]>(table.getAll(this.#range()));
     const taken = rows.filter((row) => row.owner === from).map((row) => ({ ...row, owner: to }));
-    const writes = taken.map((row) => settled(table.put(row)));
-    await Promise.all(writes);
+    await Promise.all(taken.map((row) => settled(table.put(row))));
     return taken.map(withoutScope).sort(byCid);
   }
 
@@ -54,11 +52,11 @@ class IndexedDbScope implements ScopedStore {
     this.database.close();
   }
 
-  private table(mode: IDBTransactionMode): IDBObjectStore {
+  #table(mode: IDBTransactionMode): IDBObjectStore {
     return this.database.transaction(TABLE, mode).objectStore(TABLE);
   }
 
-  private range(): IDBKeyRange {
+  #range(): IDBKeyRange {
     return IDBKeyRange.bound([this.scope], [this.scope, []]);
   }
 }
@@ -82,9 +80,8 @@ function settled<T>(request: IDBRequest<T>): Promise<T> {
 
 /** Resolves after the commit, asked for at once: a page that is closed in the next moment loses nothing. */
 function committed(request: IDBRequest): Promise<void> {
-  const transaction = request.transaction;
+  const transaction = request.transaction!;
   return new Promise((resolve, reject) => {
-    if (!transaction) return reject(new Error("a request without a transaction"));
     transaction.oncomplete = () => resolve();
     transaction.onabort = () => reject(transaction.error);
     transaction.commit();

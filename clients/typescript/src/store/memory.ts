@@ -1,7 +1,7 @@
 /**
  * The outbox's storage where nothing better is allowed: gone with the tab. Also what tests and bots use.
  */
-import type { OutboxEntry, ScopedStore, Store } from "./store.js";
+import { byCid, type OutboxEntry, type ScopedStore, type Store } from "./store.js";
 
 /** Keeps entries in this object, for as long as it lives. */
 export function memoryStore(): Store {
@@ -38,9 +38,4 @@ class MemoryScope implements ScopedStore {
   }
 
   close(): void {}
-}
-
-/** Cids are UUIDv7, so their order is the order of writing. */
-export function byCid(left: OutboxEntry, right: OutboxEntry): number {
-  return left.cid < right.cid ? -1 : 1;
 }

@@ -35,3 +35,8 @@ export interface Store {
   readonly durable: boolean;
   open(scope: string): Promise<ScopedStore>;
 }
+
+/** Cids are UUIDv7, so their order is the order of writing. */
+export function byCid(left: OutboxEntry, right: OutboxEntry): number {
+  return left.cid < right.cid ? -1 : 1;
+}

@@ -14,7 +14,7 @@ export interface TransportEvents {
 /** A way to the server. */
 export interface Transport {
   send(text: string): void;
-  /** Closes, and reports `closed` with this code and reason before it returns. */
+  /** Closes with 1000 or a code from 3000 to 4999, and reports `closed` before it returns. */
   close(code: number, reason: string): void;
 }
 
@@ -39,8 +39,7 @@ export function openWebSocket(env: Environment, url: string, events: TransportEv
     send: (text) => open && socket.send(text),
     close: (code, reason) => {
       if (!open) return;
-      // Only 1000 and 3000 to 4999 may be named by a client.
-      socket.close(code === 1000 || code >= 3000 ? code : 1000, reason);
+      socket.close(code, reason);
       end(code, reason, false);
     },
   };
