@@ -109,6 +109,7 @@ async function visitLink(window, picture) {
   await window.page.context().setOffline(false);
   await until("the banner", async () => (await window.banner()) === "connected", 30_000);
   await picture("connected");
+  await until("no banner", async () => [null, "none"].includes(await window.banner()), 10_000);
 }
 
 async function visitSignedIn(window, picture) {

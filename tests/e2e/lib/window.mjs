@@ -200,7 +200,8 @@ export class Window {
 
   /** What the banner says about the connection; null if there is none. */
   async banner() {
-    const banner = this.at("banner");
+    // On a phone the list has one too, behind the room that is open.
+    const banner = this.at("banner").last();
     return (await banner.count()) ? banner.getAttribute("data-state") : null;
   }
 
