@@ -168,17 +168,21 @@ impl Server {
         shutdown.await;
         site.health.begin_drain();
         accepting.shutdown().await;
-        drain.send_replace(true);
-        drain_all(&site).await;
+        drop(draining);
+        drain_all(&site, &drain).await;
         Ok(())
     }
 }
 
-async fn drain_all(site: &Site) {
-    let open = site.registry.len();
-    tracing::info!(connections = open, "draining");
+async fn drain_all(site: &Site, drain: &watch::Sender<bool>) {
+    tracing::info!(connections = site.registry.len(), "draining");
+    drain.send_replace(true);
     site.registry.drain(site.config.drain_spread);
-    if tokio::time::timeout(site.config.drain_timeout, site.registry.empty()).await.is_err() {
+    let all_gone = async {
+        drain.closed().await; // Each socket that speaks HTTP holds a receiver until its last answer is read.
+        site.registry.empty().await;
+    };
+    if tokio::time::timeout(site.config.drain_timeout, all_gone).await.is_err() {
         tracing::warn!(connections = site.registry.len(), "some connections did not end in time");
     }
 }

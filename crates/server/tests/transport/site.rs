@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::State;
 use axum::routing::{get, post};
 use http::StatusCode;
 use moorline_server::{
@@ -13,7 +14,7 @@ use moorline_server::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_websockets::{ClientBuilder, MaybeTlsStream, WebSocketStream};
@@ -68,10 +69,18 @@ fn echo(awaits_sign_in: bool) -> impl Fn(&Scope) -> Echo + Send + Sync + 'static
     move |_| Echo { about: String::new(), awaits_sign_in }
 }
 
+/// Tells that it began and answers a moment later.
+async fn slow(State(began): State<Arc<Notify>>) -> &'static str {
+    began.notify_one();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    "at last"
+}
+
 /// A running server.
 pub(crate) struct Site {
     pub(crate) address: SocketAddr,
     pub(crate) metrics: Arc<Metrics>,
+    slow_began: Arc<Notify>,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<std::io::Result<()>>,
 }
@@ -87,9 +96,12 @@ impl Site {
         let (stop, stopped) = oneshot::channel();
         let metrics = Arc::new(Metrics::new());
         let own = OriginCheck::with_cookie(Origins::Own, "moorline_session");
+        let slow_began = Arc::new(Notify::new());
         let router = Router::new()
             .route("/hello", get(async || "hello"))
-            .route("/bytes", post(async |body: bytes::Bytes| body.len().to_string()));
+            .route("/slow", get(slow))
+            .route("/bytes", post(async |body: bytes::Bytes| body.len().to_string()))
+            .with_state(Arc::clone(&slow_began));
         let server = Server::new(config)
             .metrics(Arc::clone(&metrics))
             .http(router)
@@ -101,7 +113,7 @@ impl Site {
         let running = tokio::spawn(server.run(async {
             let _ = stopped.await;
         }));
-        Self { address, metrics, stop: Some(stop), running }
+        Self { address, metrics, slow_began, stop: Some(stop), running }
     }
 
     pub(crate) async fn socket(&self) -> TcpStream {
@@ -133,6 +145,11 @@ impl Site {
         socket.write_all(handshake(path, lines).as_bytes()).await.unwrap();
         let head = read_head(&mut socket).await;
         (socket, head)
+    }
+
+    /// Waits until a request for `/slow` is in work.
+    pub(crate) async fn slow_began(&self) {
+        timeout(SOON, self.slow_began.notified()).await.unwrap();
     }
 
     /// Begins the drain.
