@@ -156,6 +156,25 @@ test('a session that the server ended is told as such; a mere cut is not', async
   expect(app.screen).toEqual({ is: 'signed-out', hasEnded: true });
 });
 
+test('when somebody else signs in in another tab, the page begins anew as that person', async () => {
+  const client = fakeClient('live');
+  let tell: (value: { user: { id: string; name: string } }) => void = () => {};
+  client.on = ((name: string, listener: typeof tell) => {
+    if (name === 'user') tell = listener;
+    return () => {};
+  }) as Client['on'];
+  const desk = new Desk();
+  desk.user = { id: 'u_ann', name: 'Ann' };
+  const { app } = appAt(desk, client);
+  await app.start();
+  desk.user = { id: 'u_bob', name: 'Bob' };
+  tell({ user: { id: 'u_ann', name: 'Ann' } });
+  expect(app.screen.is === 'in' && app.screen.chat.me.name).toBe('Ann');
+  tell({ user: { id: 'u_bob', name: 'Bob' } });
+  await settled();
+  expect(app.screen.is === 'in' && app.screen.chat.me.name).toBe('Bob');
+});
+
 test('a server that cannot be reached is tried again by itself', async () => {
   const desk = new Desk();
   let isUp = false;

@@ -36,7 +36,7 @@ export class App {
   /** Somebody signed in on this device before: then the first screen is for signing in, not for a new account. */
   isKnownHere = $state(wasHere());
   readonly #outside: Surroundings;
-  #offState: (() => void) | undefined;
+  #offClient: (() => void) | undefined;
   #isLeaving = false;
 
   constructor(outside: Surroundings) {
@@ -91,9 +91,17 @@ export class App {
 
   #enter(me: Person): void {
     const client = this.#outside.connect(me);
-    this.#offState = client.on('state', (state) => {
+    const offState = client.on('state', (state) => {
       if (state.is === 'closed' && sessionIsOver.has(state.code) && !this.#isLeaving) this.#exit(true);
     });
+    // Somebody else signed in in another tab of this browser: the page begins anew as that person.
+    const offUser = client.on('user', ({ user }) => {
+      if (user.id !== me.id) void this.#changePerson();
+    });
+    this.#offClient = () => {
+      offState();
+      offUser();
+    };
     this.isKnownHere = true;
     remember();
     this.screen = { is: 'in', chat: new Chat(client, me) };
@@ -101,9 +109,20 @@ export class App {
     this.#follow();
   }
 
-  #exit(hasEnded: boolean): void {
-    this.#offState?.();
+  #changePerson(): Promise<void> {
+    this.#stop();
+    this.screen = { is: 'starting' };
+    this.go({ at: 'rooms' }, true);
+    return this.start();
+  }
+
+  #stop(): void {
+    this.#offClient?.();
     if (this.screen.is === 'in') this.screen.chat.stop();
+  }
+
+  #exit(hasEnded: boolean): void {
+    this.#stop();
     this.screen = { is: 'signed-out', hasEnded };
     this.go({ at: 'signin' }, true);
   }
