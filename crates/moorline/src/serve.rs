@@ -182,19 +182,15 @@ async fn close(store: Store, publishing: tokio::task::JoinHandle<()>) {
 }
 
 fn cannot_open(error: &Error) -> Failure {
-    match error {
-        Error::NewerSchema { .. } => Failure::new(
-            Exit::Refused,
-            "The data was written by a newer Moorline.",
-            "Start a Moorline at least as new, or restore a backup made before the upgrade.",
-        ),
-        _ => Failure::new(
-            Exit::Failed,
-            "The store cannot be opened.",
-            "Check the folder's owner, its rights and the free space, or choose another: --data-dir FOLDER.",
-        ),
+    if let Error::NewerSchema { path, found, known } = error {
+        let what = format!("The data in `{}` was written by a newer Moorline.", path.display());
+        let fix = "Start a Moorline at least as new, or restore a backup made before the upgrade.";
+        let why = format!("its schema is {found}, this program knows up to {known}");
+        return Failure::new(Exit::Refused, what, fix).because(why);
     }
-    .because(error)
+    let fix = "Check the folder's owner, its rights and the free space; if the file is damaged, restore a \
+               backup; or choose another folder: --data-dir FOLDER.";
+    Failure::new(Exit::Failed, "The store cannot be opened.", fix).because(error)
 }
 
 fn unusable(part: &str, error: &dyn std::fmt::Display) -> Failure {

@@ -26,7 +26,7 @@ pub fn mint(
         .ok_or_else(|| {
             Failure::usage(
                 "There is no secret to sign with.",
-                "Give the server's: --jwt-secret-file FILE, or MOORLINE_JWT_SECRET_FILE.",
+                "Give the server's own: --jwt-secret-file FILE, or MOORLINE_JWT_SECRET_FILE.",
             )
         })?;
     let claims = claims(args, now)?;

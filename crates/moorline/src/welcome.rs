@@ -37,6 +37,7 @@ impl Welcome {
             ("Sign-up", signup(config).into()),
             ("Tokens", on_off(config.jwt_secret.is_some(), "HS256", "--jwt-secret-file")),
             ("Server API", on_off(config.api_key.is_some(), "on", "--api-key-file")),
+            ("Metrics", metrics(config)),
         ]);
         Self { page, facts, warnings: warnings(config, args) }
     }
@@ -93,6 +94,13 @@ fn signup(config: &Config) -> &'static str {
         Signup::Invite => "by invitation (--signup)",
         Signup::Closed if config.jwt_secret.is_some() => "closed: people come by token (--signup)",
         Signup::Closed => "closed: nobody new can make an account (--signup open or invite)",
+    }
+}
+
+fn metrics(config: &Config) -> String {
+    match config.metrics_bind {
+        Some(address) => format!("http://{}/metrics", for_browser(address)),
+        None => "/metrics, for this machine only (--metrics-bind)".into(),
     }
 }
 

@@ -1,92 +1,114 @@
-//! How often one may try to sign in: per name and per address, in a table of bounded size.
-//! A name is slowed down whatever the address, so that many addresses cannot guess one password together.
+//! How often one may try to sign in, in tables of bounded size: tightly for one name from one address, loosely for an
+//! address and for a name, so that guessing is slow from anywhere and nobody locks another one out from one place.
 //! Time is an argument.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// Tries at once for one name: a person who has forgotten which password it was.
-const BURST_NAME: u32 = 8;
+/// One name from one address: a person who has forgotten which password it was.
+const PAIR: Rule = Rule { burst: 8, refill: Duration::from_secs(15) };
 
-/// Tries at once from one address: an office behind one router.
-const BURST_ADDRESS: u32 = 30;
+/// One address: an office behind one router.
+const ADDRESS: Rule = Rule { burst: 30, refill: Duration::from_secs(3) };
 
-/// One more try after so long.
-const REFILL_NAME: Duration = Duration::from_secs(15);
+/// One name from everywhere: many addresses that guess one password together.
+const NAME: Rule = Rule { burst: 60, refill: Duration::from_secs(3) };
 
-/// The same for an address.
-const REFILL_ADDRESS: Duration = Duration::from_secs(3);
-
-/// Entries of each table: about 5 MiB at most in all.
+/// Entries of each table: a few MiB in all.
 const MAX_ENTRIES: usize = 20_000;
+
+/// So many tries at once, and one more after each `refill`.
+#[derive(Debug, Clone, Copy)]
+struct Rule {
+    burst: u32,
+    refill: Duration,
+}
 
 /// Counts tries.
 #[derive(Debug, Default)]
 pub struct Attempts {
-    names: Mutex<HashMap<u64, Bucket>>,
-    addresses: Mutex<HashMap<u64, Bucket>>,
-    hasher: std::hash::RandomState,
+    tables: Mutex<Tables>,
+    hasher: RandomState,
 }
 
-/// A full bucket is not stored; `full_at` says when it is full again.
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    full_at: Instant,
+#[derive(Debug, Default)]
+struct Tables {
+    pairs: Table,
+    addresses: Table,
+    names: Table,
 }
+
+/// When the allowance of each key is whole again. A whole one need not be stored.
+#[derive(Debug, Default)]
+struct Table(HashMap<u64, Instant>);
 
 impl Attempts {
-    /// Takes one try, or says how long to wait. A local address without a proxy counts only for the name.
+    /// Takes one try.
+    ///
+    /// # Errors
+    /// How long to wait, where there is none left.
     pub fn take(&self, name: &str, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
-        use std::hash::BuildHasher;
-        if let Some(address) = address {
-            let key = self.hasher.hash_one(network(address));
-            take(&mut self.addresses.lock(), key, BURST_ADDRESS, REFILL_ADDRESS, now)?;
+        let network = address.map(network);
+        let mut tables = self.tables.lock();
+        if let Some(network) = network {
+            tables.addresses.take(self.key(network), ADDRESS, now)?;
         }
-        let key = self.hasher.hash_one(name);
-        take(&mut self.names.lock(), key, BURST_NAME, REFILL_NAME, now)
+        tables.names.take(self.key(name), NAME, now)?;
+        tables.pairs.take(self.key((name, network)), PAIR, now)
     }
 
-    /// Gives the tries of a name back after a success.
-    pub fn forget(&self, name: &str) {
-        use std::hash::BuildHasher;
-        let key = self.hasher.hash_one(name);
-        self.names.lock().remove(&key);
+    /// Whether a try would be left, without taking it.
+    ///
+    /// # Errors
+    /// How long to wait, where there is none.
+    pub fn check(&self, name: &str, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
+        let key = self.key((name, address.map(network)));
+        self.tables.lock().pairs.check(key, PAIR, now).map(drop)
+    }
+
+    /// Gives a name's tries from this address back after a success.
+    pub fn forget(&self, name: &str, address: Option<IpAddr>) {
+        let key = self.key((name, address.map(network)));
+        self.tables.lock().pairs.0.remove(&key);
+    }
+
+    fn key(&self, of: impl Hash) -> u64 {
+        self.hasher.hash_one(of)
     }
 }
 
-fn take(
-    buckets: &mut HashMap<u64, Bucket>,
-    key: u64,
-    burst: u32,
-    refill: Duration,
-    now: Instant,
-) -> Result<(), Duration> {
-    if buckets.len() >= MAX_ENTRIES && !buckets.contains_key(&key) {
-        make_room(buckets, now);
+impl Table {
+    /// When the key's allowance will be whole again if one is taken now.
+    fn check(&self, key: u64, rule: Rule, now: Instant) -> Result<Instant, Duration> {
+        let whole = self.0.get(&key).copied().unwrap_or(now).max(now) + rule.refill;
+        let latest = now + rule.refill * rule.burst;
+        if whole > latest { Err(whole - latest) } else { Ok(whole) }
     }
-    let bucket = buckets.entry(key).or_insert(Bucket { full_at: now });
-    let full_at = bucket.full_at.max(now) + refill;
-    let latest = now + refill * burst;
-    if full_at > latest {
-        return Err(full_at - latest);
-    }
-    bucket.full_at = full_at;
-    Ok(())
-}
 
-/// Drops what is full again, else the half that is nearest to it: a flood of names cannot fill the memory.
-fn make_room(buckets: &mut HashMap<u64, Bucket>, now: Instant) {
-    buckets.retain(|_, bucket| bucket.full_at > now);
-    if buckets.len() < MAX_ENTRIES {
-        return;
+    fn take(&mut self, key: u64, rule: Rule, now: Instant) -> Result<(), Duration> {
+        let whole = self.check(key, rule, now)?;
+        if self.0.len() >= MAX_ENTRIES && !self.0.contains_key(&key) {
+            self.make_room(now);
+        }
+        self.0.insert(key, whole);
+        Ok(())
     }
-    let mut ends: Vec<Instant> = buckets.values().map(|bucket| bucket.full_at).collect();
-    let middle = ends.len() / 2;
-    let median = *ends.select_nth_unstable(middle).1;
-    buckets.retain(|_, bucket| bucket.full_at > median);
+
+    /// Drops what is whole again, else the half that is nearest to it: a flood of names cannot fill the memory.
+    fn make_room(&mut self, now: Instant) {
+        self.0.retain(|_, whole| *whole > now);
+        if self.0.len() < MAX_ENTRIES {
+            return;
+        }
+        let mut ends: Vec<Instant> = self.0.values().copied().collect();
+        let middle = ends.len() / 2;
+        let median = *ends.select_nth_unstable(middle).1;
+        self.0.retain(|_, whole| *whole > median);
+    }
 }
 
 /// A whole /64 counts as one address: that is what one customer has in IPv6.
@@ -106,20 +128,37 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_slowed_down_whatever_the_address() {
+    fn a_name_from_one_address_is_slowed_down_and_comes_back_with_time() {
         let (attempts, now) = (Attempts::default(), Instant::now());
-        for last in 0..BURST_NAME {
-            attempts.take("ann", address(&format!("10.0.0.{last}")), now).unwrap();
+        let here = address("10.0.0.1");
+        for _ in 0..PAIR.burst {
+            attempts.take("ann", here, now).unwrap();
         }
-        assert_eq!(attempts.take("ann", address("10.0.1.1"), now), Err(REFILL_NAME));
-        attempts.take("bob", address("10.0.1.1"), now).unwrap();
-        attempts.take("ann", address("10.0.1.1"), now + REFILL_NAME).unwrap();
+        assert_eq!(attempts.check("ann", here, now), Err(PAIR.refill));
+        assert_eq!(attempts.take("ann", here, now), Err(PAIR.refill));
+        attempts.take("bob", here, now).unwrap();
+        attempts.take("ann", here, now + PAIR.refill).unwrap();
+    }
+
+    #[test]
+    fn nobody_is_locked_out_by_one_other_address() {
+        let (attempts, now) = (Attempts::default(), Instant::now());
+        while attempts.take("ann", address("10.0.0.1"), now).is_ok() {}
+        attempts.take("ann", address("10.0.0.2"), now).unwrap();
+    }
+
+    #[test]
+    fn many_addresses_cannot_guess_one_password_together() {
+        let (attempts, now) = (Attempts::default(), Instant::now());
+        let tries = (0..200).map(|number| format!("10.0.0.{number}"));
+        let passed = tries.filter(|from| attempts.take("ann", address(from), now).is_ok()).count();
+        assert_eq!(passed, NAME.burst as usize);
     }
 
     #[test]
     fn an_address_is_slowed_down_whatever_the_name_and_ipv6_counts_by_64_bits() {
         let (attempts, now) = (Attempts::default(), Instant::now());
-        for number in 0..BURST_ADDRESS {
+        for number in 0..ADDRESS.burst {
             let address = address(&format!("2001:db8::{number:x}"));
             attempts.take(&number.to_string(), address, now).unwrap();
         }
@@ -130,10 +169,8 @@ mod tests {
     #[test]
     fn a_success_gives_the_tries_back() {
         let (attempts, now) = (Attempts::default(), Instant::now());
-        for _ in 0..BURST_NAME {
-            attempts.take("ann", None, now).unwrap();
-        }
-        attempts.forget("ann");
+        while attempts.take("ann", None, now).is_ok() {}
+        attempts.forget("ann", None);
         attempts.take("ann", None, now).unwrap();
     }
 
@@ -141,12 +178,10 @@ mod tests {
     fn a_flood_of_names_does_not_fill_the_memory() {
         let (attempts, now) = (Attempts::default(), Instant::now());
         for number in 0..3 * MAX_ENTRIES {
-            let _ = attempts.take(
-                &number.to_string(),
-                None,
-                now + Duration::from_micros(number as u64),
-            );
+            let at = now + Duration::from_micros(number as u64);
+            let _ = attempts.take(&number.to_string(), None, at);
         }
-        assert!(attempts.names.lock().len() <= MAX_ENTRIES);
+        let tables = attempts.tables.lock();
+        assert!(tables.names.0.len() <= MAX_ENTRIES && tables.pairs.0.len() <= MAX_ENTRIES);
     }
 }

@@ -1,6 +1,7 @@
 //! The HTTP of the page's sign-in: make an account, sign in and out, list and revoke one's own sessions.
 //! Unknown names and wrong passwords take the same path, cost the same work and get the same answer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -93,17 +94,31 @@ impl SignIn {
             .with_state(sign_in)
     }
 
-    /// Counts one try; scripts on this machine are exempt unless the server was told otherwise.
+    /// Takes one try, or refuses it. On this machine only wrong tries count, unless the server was told otherwise: a
+    /// script may sign many in at once, and a proxy that names no client must not make guessing free.
     fn take_attempt(&self, name: &str, client: ClientAddress) -> Result<(), Failure> {
-        if client.is_local() && !self.limit_loopback {
-            return Ok(());
-        }
-        let taken = self.attempts.take(name, client.effective(), Instant::now());
+        let now = Instant::now();
+        let taken = match self.counted(client) {
+            Some(address) => self.attempts.take(name, Some(address), now),
+            None => self.attempts.check(name, None, now),
+        };
         taken.map_err(|wait| {
             info!(client = %shown(client), "sign-in slowed down: too many tries");
             let text = "Too many attempts. Wait a moment, then try again.";
             Failure::new(ErrorCode::RateLimited, text).after(wait)
         })
+    }
+
+    fn note_wrong_try(&self, name: &str, client: ClientAddress) {
+        if self.counted(client).is_none() {
+            // It was checked before; that others were faster meanwhile changes nothing for this one.
+            let _ = self.attempts.take(name, None, Instant::now());
+        }
+    }
+
+    /// The address whose tries all count.
+    fn counted(&self, client: ClientAddress) -> Option<IpAddr> {
+        client.effective().filter(|_| self.limit_loopback || !client.is_local())
     }
 
     /// Begins a session for someone who has just proved who they are. An old one of this browser ends.
@@ -192,10 +207,11 @@ async fn login(
     let hash = account.as_ref().map(|account| account.password_hash.clone());
     let fits = sign_in.passwords.fits(body.password, hash).await?;
     let Some(account) = account.filter(|_| fits) else {
+        sign_in.note_wrong_try(&name, client);
         info!(client = %shown(client), "sign-in refused: wrong name or password");
         return Err(Failure::of(ErrorCode::BadCredentials));
     };
-    sign_in.attempts.forget(&name);
+    sign_in.attempts.forget(&name, sign_in.counted(client));
     let person = Person { id: account.id, name: account.name, presence: None };
     sign_in.begin_session(person, StatusCode::OK, &headers, client).await
 }
