@@ -10,7 +10,7 @@ use crate::command::Command;
 
 /// What goes wrong, once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(super) enum Fault {
     /// The commit fails and nothing is stored.
     CommitFails(i32),
     /// The commit is stored, and reported as failed.
@@ -23,12 +23,12 @@ pub(crate) enum Fault {
 
 static PLANTED: LazyLock<Mutex<HashMap<PathBuf, Vec<Fault>>>> = LazyLock::new(Mutex::default);
 
-pub(crate) fn plant(folder: &Path, fault: Fault) {
+pub(super) fn plant(folder: &Path, fault: Fault) {
     PLANTED.lock().unwrap().entry(folder.to_owned()).or_default().push(fault);
 }
 
 /// Takes back what never goes away by itself.
-pub(crate) fn clear(folder: &Path) {
+pub(super) fn clear(folder: &Path) {
     PLANTED.lock().unwrap().remove(folder);
 }
 

@@ -9,7 +9,9 @@ mod cache;
 mod checkpoint;
 mod events;
 #[cfg(test)]
-pub(crate) mod faults;
+mod fault_tests;
+#[cfg(test)]
+mod faults;
 mod generation;
 mod index;
 mod membership;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use moorline_protocol::{Cid, Epoch, EventId, Role, RoomHistory, RoomKind};
+use rusqlite::config::DbConfig;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use uuid::Uuid;
@@ -39,6 +40,8 @@ pub(super) fn connect(folder: &Path, purpose: Purpose) -> rusqlite::Result<Conne
     };
     let db =
         Connection::open_with_flags(database(folder), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    // A plan that depends on values would be made again with every other value.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.busy_timeout(Duration::from_secs(5))?;
     db.set_prepared_statement_cache_capacity(96);
     if purpose != Purpose::Read {

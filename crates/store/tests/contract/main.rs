@@ -6,7 +6,10 @@
 
 mod accounts;
 mod changes;
+mod durability;
+mod generation;
 mod members;
+mod model;
 mod resume;
 mod rooms;
 mod search;
