@@ -23,7 +23,8 @@ export class Calls {
   async run<T extends Reply["type"]>(command: Request, type: T): Promise<Extract<Reply, { type: T }>> {
     const until = this.env.monotonic() + DEADLINE_MS;
     for (;;) {
-      if (this.connection.state.is !== "live") await this.#pause(until - this.env.monotonic());
+      const wait = this.live(until - this.env.monotonic());
+      if (wait) await wait;
       const error = await this.connection.request(command).then(
         (reply) => (reply.type === type ? reply : unexpected(reply)),
         (failure: MoorlineError) => failure,
@@ -34,6 +35,11 @@ export class Calls {
       // While there is no connection, the next round waits for it.
       if (error.code !== "disconnected") await this.#pause(Math.min(left, error.retryAfterMs ?? RETRY_MS));
     }
+  }
+
+  /** Waits for a welcome, for so long at most. */
+  live(ms = DEADLINE_MS): Promise<void> | undefined {
+    return this.connection.state.is === "live" ? undefined : this.#pause(ms);
   }
 
   /** The connection is live, or will not come back: whoever waits looks again. */
@@ -57,5 +63,5 @@ export class Calls {
 }
 
 function unexpected({ type }: Reply): MoorlineError {
-  return new MoorlineError("bad_reply", `Unexpected ${type}.`);
+  return new MoorlineError("bad_reply", type);
 }

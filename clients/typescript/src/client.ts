@@ -71,7 +71,7 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
     this.connection = new Connection(env, this);
     this.calls = new Calls(env, this.connection);
     this.outbox = new Outbox(env, options.store ?? indexedDbStore(), this);
-    this.people = new People(this.notifier, () => this.rooms.refreshAll());
+    this.people = new People(this.notifier, (person) => this.rooms.renamed(person));
     this.rooms = new Rooms(this.notifier, this);
   }
 

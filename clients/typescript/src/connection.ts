@@ -7,7 +7,7 @@ import type { ClientOptions, State } from "./api.js";
 import { afterClose, backoffMs, standardBackoff } from "./backoff.js";
 import type { Environment, PageSignal } from "./env.js";
 import { MoorlineError } from "./error.js";
-import { openWebSocket, type Transport } from "./transport/websocket.js";
+import { openWebSocket, type Transport, type TransportEvents } from "./transport/websocket.js";
 import { Watchdog } from "./watchdog.js";
 import { parseFrame, type Command, type Goodbye, type Position, type Reply, type Request, type ServerFrame, type Welcome } from "./wire.js";
 
@@ -44,7 +44,7 @@ interface Waiting {
 }
 
 /** The state machine. */
-export class Connection {
+export class Connection implements TransportEvents {
   state: State = { is: "idle" };
   #transport: Transport | undefined;
   #watchdog: Watchdog | undefined;
@@ -56,7 +56,7 @@ export class Connection {
   #liveAt = 0;
   #nextId = 1;
   readonly #answers = new Map<number, Waiting>();
-  #unwatch = (): void => {};
+  #unwatch?: () => void;
 
   constructor(
     private readonly env: Environment,
@@ -104,7 +104,7 @@ export class Connection {
     return true;
   }
 
-  #write(command: object): void {
+  #write(command: Command | (Request & { id: number })): void {
     this.#transport?.send(JSON.stringify(command));
   }
 
@@ -115,11 +115,7 @@ export class Connection {
     if (!(await this.#haveToken(mine)) || this.state !== mine) return;
     this.#goodbye = undefined;
     try {
-      this.#transport = openWebSocket(this.env, this.host.url, {
-        open: () => this.#hello(),
-        frame: (text) => this.#received(text),
-        closed: (code, reason, clean) => this.#closed(code, reason, clean),
-      });
+      this.#transport = openWebSocket(this.env, this.host.url, this);
     } catch (error) {
       // A wrong address or a page's own policy: no use to try again.
       return this.#end({ is: "closed", code: 1006, reason: String(error) });
@@ -142,22 +138,23 @@ export class Connection {
     }
   }
 
-  #hello(): void {
+  /** The socket is open: hello comes first. */
+  open(): void {
     const { device } = this.host.options;
-    const hello: Command = { type: "hello", token: this.#token, resume: this.host.positions(), keepalive: true, device };
-    this.#write(hello);
+    this.#write({ type: "hello", token: this.#token, resume: this.host.positions(), keepalive: true, device });
   }
 
-  #received(text: string): void {
+  /** Text came. */
+  frame(text: string): void {
     this.#watchdog?.heard();
     const frame = parseFrame(text);
     if (!frame) return this.host.fault(new MoorlineError("bad_reply", `No frame: ${text.slice(0, 80)}`));
     if (frame.type === "welcome") return this.#welcomed(frame);
     if (frame.type === "ping") return this.#write({ type: "pong" });
     if (frame.type === "goodbye") this.#goodbye = frame;
-    const id = "id" in frame ? frame.id : undefined;
-    const waiting = typeof id === "number" ? this.#answers.get(id) : undefined;
-    if (typeof id === "number" && waiting) return this.#answered(id, waiting, frame as Reply);
+    const id = (frame as Reply).id as number;
+    const waiting = this.#answers.get(id);
+    if (waiting) return this.#answered(id, waiting, frame as Reply);
     if (frame.type === "error") return this.host.fault(errorOf(frame));
     this.host.frame(frame);
   }
@@ -184,7 +181,8 @@ export class Connection {
     this.host.live();
   }
 
-  #closed(code: number, reason: string, clean: boolean): void {
+  /** The socket is gone, whoever closed it: the code says what happens next. */
+  closed(code: number, reason: string, clean: boolean): void {
     const before = this.state;
     this.#dropTransport();
     this.host.disconnected(code, reason, clean);
@@ -225,7 +223,7 @@ export class Connection {
 
   #end(state: State): void {
     this.env.clearTimeout(this.#timer);
-    this.#unwatch();
+    this.#unwatch?.();
     // A token that was refused is of no use at the next start.
     this.#token = undefined;
     this.#enter(state);

@@ -12,6 +12,8 @@ import type { Ack } from "./wire.js";
 
 /** Where a refusal that may be retried says nothing else. */
 const RETRY_MS = 1_000;
+/** A tab that dies is noticed by its lock; what it wrote after our last look, by the next one. */
+const SCAN_MS = 10_000;
 
 /** What the server said of a stored entry. */
 export interface Stored {
@@ -59,6 +61,7 @@ export class Outbox {
   #locks: TabLocks | undefined;
   readonly #awaited = new Set<string>();
   #connection = 0;
+  #timer: unknown;
 
   constructor(
     private readonly env: Environment,
@@ -84,6 +87,7 @@ export class Outbox {
 
   /** The tab goes, or rests: another one may send what is in the store. */
   release(): void {
+    this.env.clearTimeout(this.#timer);
     this.#locks?.close();
     this.#locks = undefined;
     this.#awaited.clear();
@@ -132,6 +136,8 @@ export class Outbox {
 
   /** Looks for entries that other tabs left behind. */
   scan(): void {
+    this.env.clearTimeout(this.#timer);
+    this.#timer = this.env.setTimeout(() => this.scan(), SCAN_MS);
     const [scope, storage] = [this.#scope, this.#storage];
     void storage.then(async (store) => {
       const entries = (await store?.entries().catch(() => [])) ?? [];
@@ -241,7 +247,7 @@ export class Outbox {
     this.#pump(room, lane);
   }
 
-  #acknowledged(item: Outgoing, { seq = 0, message = "", at = 0 }: Ack): void {
+  #acknowledged(item: Outgoing, { seq, message = "", at }: Ack): void {
     this.#accept(item, { seq, id: message, at });
     this.host.queueChanged(item.entry.room);
   }

@@ -11,7 +11,7 @@ export class People extends Signal<ReadonlyMap<string, Person>> {
 
   constructor(
     notifier: Notifier,
-    private readonly named: () => void,
+    private readonly renamed: (person: string) => void,
   ) {
     super(notifier);
   }
@@ -34,7 +34,7 @@ export class People extends Signal<ReadonlyMap<string, Person>> {
       if (before?.name === name && (!presence || before.presence === presence)) continue;
       this.#known.set(id, { ...before, id, name, ...(presence && { presence }) });
       this.touch();
-      if (before?.name !== name) this.named();
+      if (before?.name !== name) this.renamed(id);
     }
   }
 

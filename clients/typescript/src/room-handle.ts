@@ -212,8 +212,9 @@ export class RoomHandle extends Signal<TimelineSnapshot> implements Room {
 
   /** Live again: what could not be told before. */
   live(): void {
-    const state = this.#state;
-    if (state) this.#marker.live();
+    if (!this.#state) return;
+    this.#marker.live();
+    if (this.#status === "gone") this.changed("added");
     if (this.#error && this.#status === "loading") void this.open().catch(() => {});
   }
 
@@ -256,8 +257,9 @@ export class RoomHandle extends Signal<TimelineSnapshot> implements Room {
     this.#status = "loading";
     this.#error = undefined;
     this.touch();
-    const state = this.#state;
-    const { read = 0, unread = 0 } = state?.info() ?? {};
+    // Only a welcome tells where to open the room.
+    if (!this.#state) await this.context.calls.live();
+    const { read = 0, unread = 0 } = this.#state?.info() ?? {};
     await this.#once("open", () => (unread > 0 ? this.#around(read + 1) : this.#fetch({ limit: PAGE })));
     if (unread > 0) this.#firstUnreadSeq ??= this.#timeline.firstOtherAfter(read);
     this.touch();

@@ -42,6 +42,10 @@ export class RoomState {
     return this.wire.first;
   }
 
+  get peer(): string | undefined {
+    return this.wire.peer;
+  }
+
   get head(): number {
     return this.wire.head;
   }

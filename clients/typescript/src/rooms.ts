@@ -59,7 +59,7 @@ export class Rooms extends Signal<RoomListSnapshot> implements RoomList {
   positions(count: number): Record<string, Position> {
     const isOpen = (room: string): boolean => this.host.isOpen(room);
     const order = [...this.#states.keys()].sort((left, right) => {
-      return Number(isOpen(right)) - Number(isOpen(left)) || this.#at(right) - this.#at(left);
+      return +isOpen(right) - +isOpen(left) || this.#at(right) - this.#at(left);
     });
     this.#later = order.slice(count);
     return this.#positionsOf(order.slice(0, count));
@@ -138,9 +138,9 @@ export class Rooms extends Signal<RoomListSnapshot> implements RoomList {
     this.host.refreshed(room);
   }
 
-  /** A name has changed, and titles with it. */
-  refreshAll(): void {
-    for (const room of this.#states.keys()) this.refresh(room);
+  /** A name has changed, and with it the titles of direct rooms. */
+  renamed(person: string): void {
+    for (const [room, { peer }] of this.#states) if (peer === person) this.refresh(room);
   }
 
   clear(): void {
@@ -193,7 +193,7 @@ export class Rooms extends Signal<RoomListSnapshot> implements RoomList {
   }
 
   protected build(): RoomListSnapshot {
-    const rooms = this.#infos().sort(byActivity);
+    const rooms = this.#infos().sort((left, right) => right.at - left.at);
     return { rooms, ...sum([...rooms, this.#elsewhere]), hasMore: this.#cursor !== undefined, ready: this.#welcomed };
   }
 }
@@ -210,8 +210,4 @@ function less(from: Readonly<Counts>, part: Readonly<Counts>): Counts {
 function sum(counts: readonly Readonly<Counts>[]): Counts {
   const add = (name: keyof Counts): number => counts.reduce((total, count) => total + count[name], 0);
   return { unread: add("unread"), mentions: add("mentions") };
-}
-
-function byActivity(left: RoomInfo, right: RoomInfo): number {
-  return right.at - left.at || (left.id < right.id ? -1 : 1);
 }

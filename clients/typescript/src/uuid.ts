@@ -13,10 +13,9 @@ export function uuidV7Source(env: Environment): () => string {
     // 12 bits of counter; if a millisecond ever holds more than 4,096 ids, the next one is borrowed.
     if (now > ms) (ms = now), (counter = 0);
     else if (++counter > 0xfff) ms++, (counter = 0);
-    const time = hex(ms, 12);
     const random = [...env.randomBytes(8)];
     const tail = random.map((byte, index) => hex(index ? byte : (byte & 0x3f) | 0x80, 2)).join("");
-    return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(counter, 3)}-${tail.slice(0, 4)}-${tail.slice(4)}`;
+    return `${hex(ms, 12)}7${hex(counter, 3)}${tail}`.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
   };
 }
 

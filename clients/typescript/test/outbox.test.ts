@@ -228,6 +228,20 @@ describe("what is queued", () => {
     expect(rows(second)).toEqual(["mine sending"]);
   });
 
+  it("is taken over also when it was written after the other tab had looked", async () => {
+    const locks = new FakeLocks();
+    const [one, two] = [new World(locks, 1), new World(locks, 2)];
+    const first = tab({ user: "ann" }, one);
+    tab({ user: "ann" }, two);
+    const peer = await greeted(two);
+    first.room("r1").send("late");
+    await one.settle();
+    first.stop();
+    peer.say({ type: "ping" });
+    await two.advance(10_000);
+    expect(peer.all("send")).toMatchObject([{ body: "late" }]);
+  });
+
   it("by one person is never sent as another, and waits for its sender", async () => {
     const client = tab({ user: "ann" });
     const { acked } = client.room("r1").send("from ann");

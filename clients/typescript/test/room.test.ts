@@ -244,6 +244,28 @@ describe("a timeline", () => {
     expect((handle.getSnapshot().items.at(-1) as MessageItem).seq).toBe(202);
   });
 
+  it("that is opened before anybody is welcomed opens at the first unread message too", async () => {
+    const client = createClient({ environment: world.environment, store: memoryStore() });
+    void client.room("r1").open();
+    client.start();
+    await greeted([room({ head: 200, read: 100, unread: 100 })]);
+    await serve(200);
+    expect(client.room("r1").getSnapshot()).toMatchObject({ status: "ready", firstUnreadSeq: 101 });
+  });
+
+  it("of a room that both people have is loaded anew for the next person", async () => {
+    const client = await live();
+    void client.room("r1").open();
+    await world.settle();
+    await serve(3);
+    world.peer.drop();
+    await world.advance(1_000);
+    await greeted([room({ head: 5, read: 5 })], { user: { id: "bob", name: "Bob" } });
+    await serve(5);
+    expect(shown(client)).toBe("1 2 3 4 5");
+    expect(client.room("r1").getSnapshot().items).toMatchObject([{ from: "bob", mine: true }, {}, {}, {}, {}]);
+  });
+
   it("jumps to any position and back to the end", async () => {
     const client = await live([room({ head: 1_000, read: 1_000 })]);
     const handle = client.room("r1");
