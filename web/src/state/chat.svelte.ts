@@ -1,12 +1,15 @@
 // Everything of a signed-in person: connection, rooms, people, the open conversation. Binds the SDK to the view; holds no DOM.
 import type { Client, ClientSnapshot, Page, Person, RoomInfo, RoomListSnapshot } from '@moorline/client';
 import { Announcer } from './announcer.svelte.ts';
-import { bannerAt, follow, type Banner, type LinkHistory } from './banner.ts';
+import { bannerAt, connectedMs, follow, type Banner, type LinkHistory } from './banner.ts';
 import { Clock } from './clock.svelte.ts';
 import { Drafts } from './drafts.ts';
 import { Talk } from './talk.svelte.ts';
 import { Watched } from './watched.svelte.ts';
 import { t } from '../text/index.ts';
+
+const quickMs = 250;
+const slowMs = 15_000;
 
 /** The chat of one person. */
 export class Chat {
@@ -20,6 +23,7 @@ export class Chat {
   readonly #drafts: Drafts;
   readonly #off: (() => void)[];
   #history = $state.raw<LinkHistory>({});
+  #calm: ReturnType<typeof setTimeout> | undefined;
 
   /** The conversation on screen. */
   talk = $state.raw<Talk | undefined>(undefined);
@@ -124,8 +128,16 @@ export class Chat {
   stop(): void {
     this.open(undefined);
     for (const off of this.#off) off();
+    clearTimeout(this.#calm);
     this.clock.tick(0);
     this.#client.stop();
+  }
+
+  /** Quick while something is counted down on screen, slow when only the minutes matter. */
+  #pace(isLive: boolean): void {
+    clearTimeout(this.#calm);
+    this.clock.tick(quickMs);
+    if (isLive) this.#calm = setTimeout(() => this.clock.tick(slowMs), connectedMs + quickMs);
   }
 
   #follow(): void {
@@ -133,7 +145,7 @@ export class Chat {
     const now = Date.now();
     const wasTold = bannerAt({ is: 'connecting', attempt: 0 }, this.#history, now).is !== 'none';
     this.#history = follow(this.#history, state, now);
-    this.clock.tick(state.is === 'live' ? 1_000 : 250);
+    this.#pace(state.is === 'live');
     if (state.is === 'live' && wasTold) this.announcer.say(t.link.connected);
   }
 }
