@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use moorline_protocol::{Cid, RoomId, RoomKind, UserId};
+use moorline_protocol::{Cid, Position, RoomId, RoomKind, Seq, UserId};
 use moorline_store::{Create, Reply, Send, Store, StoreConfig, Stored};
 use uuid::{Builder, Uuid};
 
@@ -43,7 +43,69 @@ async fn measure(folder: PathBuf, time: Duration, in_flight: &[usize]) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     println!("the index was complete {} ms after the last send", since.elapsed().as_millis());
+    reads(&store, &rooms).await;
     store.close().await;
+}
+
+/// What a person who comes back asks for: who they are, their rooms, and what they missed.
+async fn reads(store: &Store, rooms: &[(RoomId, UserId, UserId)]) {
+    let many = |n: usize| format!("many{n}");
+    for n in 0..5_000 {
+        drop(store.create(Create {
+            by: Some(rooms[0].1.clone()),
+            id: Some(RoomId::new(many(n)).unwrap()),
+            cid: Cid::new(many(n)).unwrap(),
+            kind: RoomKind::Group,
+            name: Some(many(n)),
+            members: vec![],
+            at_ms: 1,
+        }));
+        if n % 1_000 == 0 {
+            store.flush().await.unwrap();
+        }
+    }
+    store.flush().await.unwrap();
+    println!("reads: CPU us each on the readers");
+    let mut positions = Vec::new();
+    for (room, ..) in rooms {
+        let head = store.head(room).await.unwrap();
+        positions.push(Position { epoch: head.epoch, seq: Seq(head.head.0 - 3), check: None });
+    }
+    each("user", rooms, async |n| drop(store.user(&rooms[n].2).await.unwrap())).await;
+    each("rooms_of (1 room)", rooms, async |n| {
+        drop(store.rooms_of(&rooms[n].2, None, 100).await.unwrap());
+    })
+    .await;
+    each("resume (3 events)", rooms, async |n| {
+        let (room, _, who) = &rooms[n];
+        drop(store.resume(who, room, positions[n].clone(), 1_000).await.unwrap());
+    })
+    .await;
+    let many = vec![rooms[0].clone(); 20];
+    each("rooms_of (5,000 rooms)", &many, async |n| {
+        drop(store.rooms_of(&many[n].1, None, 100).await.unwrap());
+    })
+    .await;
+    each("room_ids_of (5,000 rooms)", &many, async |n| {
+        drop(store.room_ids_of(&many[n].1).await.unwrap());
+    })
+    .await;
+    each("search (common word)", &many, async |n| {
+        drop(store.search(&many[n].1, "harbour", None, None, 50).await.unwrap());
+    })
+    .await;
+}
+
+async fn each(what: &str, rooms: &[(RoomId, UserId, UserId)], ask: impl AsyncFn(usize)) {
+    let before = cpu();
+    for n in 0..rooms.len() {
+        ask(n).await;
+    }
+    let after = cpu();
+    let spent = |map: &BTreeMap<String, f64>| {
+        map.iter().filter(|(key, _)| key.starts_with("store-read")).map(|(_, cpu)| cpu).sum::<f64>()
+    };
+    println!("  {what:28} {:8.1}", (spent(&after) - spent(&before)) * 1e6 / rooms.len() as f64);
 }
 
 async fn row(store: &Store, rooms: &[(RoomId, UserId, UserId)], in_flight: usize, time: Duration) {

@@ -6,13 +6,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hmac::{Hmac, KeyInit, Mac};
 use moorline_protocol::{Cid, Event, EventId, EventKind, MemberChange, RoomId, Seq, UserId};
-use rusqlite::{Connection, OptionalExtension, params};
-use sha2::Sha256;
+use rusqlite::{Connection, params};
 use uuid::Uuid;
 
-use super::cache::{Cache, Membership, Room, get, put};
+use super::cache::{Cache, Membership, Room, put};
+use super::cids::Hasher;
 use super::schema::{CidKey, Sql, kind};
 use crate::command::Command;
 use crate::commit::{Commit, TouchedRoom, Value};
@@ -42,45 +41,6 @@ impl From<rusqlite::Error> for Stop {
     fn from(error: rusqlite::Error) -> Self {
         Self::Failed(error)
     }
-}
-
-/// The hash of a whole command, keyed so that it tells nothing of the text to one who reads the file without the key.
-pub(super) type Fingerprint = [u8; 16];
-
-/// Makes fingerprints.
-#[derive(Clone)]
-pub(super) struct Hasher(Hmac<Sha256>);
-
-impl Hasher {
-    pub(super) fn new(key: &[u8; 32]) -> Self {
-        // A key of the length of a block is used as it is; the rest of a shorter one is zeros (RFC 2104).
-        let mut block = [0; 64];
-        block[..32].copy_from_slice(key);
-        Self(Hmac::new(&block.into()))
-    }
-
-    /// Each part goes in with its length, so that no two lists of parts look alike.
-    pub(super) fn fingerprint(&self, word: &str, parts: &[&[u8]]) -> Fingerprint {
-        let mut mac = self.0.clone();
-        for part in std::iter::once(&word.as_bytes()).chain(parts) {
-            mac.update(&(part.len() as u64).to_le_bytes());
-            mac.update(part);
-        }
-        let whole = mac.finalize().into_bytes();
-        let mut short = [0; 16];
-        short.copy_from_slice(&whole[..16]);
-        short
-    }
-}
-
-/// Who does what under which cid, and what exactly.
-#[derive(Clone, Copy)]
-pub(super) struct Claim<'a> {
-    pub(super) cid: &'a Cid,
-    pub(super) sender: i64,
-    /// 0 for the making of a room.
-    pub(super) room: i64,
-    pub(super) hash: Fingerprint,
 }
 
 /// A membership event that further joins and leaves of this transaction may still enter.
@@ -194,91 +154,6 @@ impl<'a> Batch<'a> {
 
     pub(super) fn member(&mut self, room: i64, user: i64) -> Result<Option<Membership>, Stop> {
         Ok(self.cache.member(self.db, room, user)?)
-    }
-
-    /// Sees to the repeat before the refusal: what was carried out once is answered so for ever, whatever changed since.
-    pub(super) fn or_repeat<T>(
-        &mut self,
-        id: &RoomId,
-        claim: Claim<'_>,
-        checked: Result<T, Stop>,
-    ) -> Result<T, Stop> {
-        match checked {
-            Err(Stop::Refused(refusal)) => match self.first_answer(id, claim)? {
-                Some(first) => Err(Stop::Repeated(Value::Stored(first))),
-                None => Err(Stop::Refused(refusal)),
-            },
-            other => other,
-        }
-    }
-
-    /// Writes down the answer of a new cid; a known one ends the command with its first answer.
-    pub(super) fn claim(&mut self, claim: Claim<'_>, stored: &Stored) -> Result<(), Stop> {
-        let mut insert = self.db.prepare_cached(
-            "INSERT INTO cids (cid, sender, room, hash, epoch, seq, id, at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
-        )?;
-        let inserted = insert.execute(params![
-            CidKey::new(claim.cid),
-            claim.sender,
-            claim.room,
-            claim.hash,
-            Sql(stored.epoch),
-            put(stored.seq.0),
-            Sql(stored.id),
-            put(stored.at_ms),
-        ])?;
-        drop(insert);
-        if inserted == 1 {
-            return Ok(());
-        }
-        match self.first_answer(&stored.room, claim)? {
-            Some(first) => Err(Stop::Repeated(Value::Stored(first))),
-            None => Err(Error::CidConflict.into()),
-        }
-    }
-
-    /// The answer that this cid got, if any; another command under the same cid is a conflict.
-    fn first_answer(&mut self, id: &RoomId, claim: Claim<'_>) -> Result<Option<Stored>, Stop> {
-        let mut statement = self.db.prepare_cached(
-            "SELECT hash, epoch, seq, id, at FROM cids WHERE cid = ?1 AND sender = ?2 AND room = ?3",
-        )?;
-        let found = statement
-            .query_row(params![CidKey::new(claim.cid), claim.sender, claim.room], |row| {
-                let stored = Stored {
-                    room: id.clone(),
-                    epoch: row.get::<_, Sql<_>>(1)?.0,
-                    seq: Seq(get(row, 2)?),
-                    id: row.get::<_, Sql<_>>(3)?.0,
-                    at_ms: get(row, 4)?,
-                };
-                Ok((row.get::<_, Fingerprint>(0)?, stored))
-            })
-            .optional()?;
-        drop(statement);
-        match found {
-            None => Ok(None),
-            Some((hash, _)) if hash != claim.hash => Err(Error::CidConflict.into()),
-            Some((_, stored)) => {
-                self.tell_again(&stored)?;
-                Ok(Some(stored))
-            }
-        }
-    }
-
-    /// After an unknown outcome the event was perhaps never published: twice is harmless, never is not.
-    pub(super) fn tell_again(&mut self, stored: &Stored) -> Result<(), Stop> {
-        if !self.is_retry {
-            return Ok(());
-        }
-        let event = super::events::event_at(self.db, &stored.room, stored.seq)?;
-        if let Some(event) = event.filter(|event| event.id == stored.id)
-            && !self.commit.events.iter().any(|known| known.id == event.id)
-        {
-            self.touch(&stored.room);
-            self.commit.events.push(Arc::new(event));
-        }
-        Ok(())
     }
 
     /// The position that the next event of a room gets.
@@ -423,7 +298,7 @@ impl<'a> Batch<'a> {
     }
 
     /// A room that gets no new row, but of which the commit tells.
-    fn touch(&mut self, id: &RoomId) {
+    pub(super) fn touch(&mut self, id: &RoomId) {
         if let Ok(Some(room)) = self.cache.room(self.db, id)
             && !room.is_dirty
         {

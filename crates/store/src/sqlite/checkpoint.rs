@@ -1,58 +1,87 @@
 //! The checkpointer: brings the log's pages into the file beside the writer, so that the writer never does, and sees to
 //! it that the log starts again from its beginning before it grows large.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rusqlite::wal::CheckpointMode;
-use rusqlite::{Connection, MAIN_DB};
+use rusqlite::{Connection, ErrorCode, MAIN_DB};
 
 use super::schema::{Purpose, connect};
-use super::shared::Shared;
+use super::shared::{CHECKPOINT_PAGES, Shared};
 
-/// From so many pages on, the log is made to start again: 16 MiB.
-const RESTART_PAGES: i32 = 4_000;
 /// So many pages are left at most to be copied while the writer waits: about a millisecond.
 const LAST_PAGES: i32 = 128;
 /// Attempts to come so near; a writer that is faster than the disk is made to wait all the same.
 const APPROACHES: usize = 4;
 
+/// How long the writer may be held up for a reader that holds the log: hardly, and longer where the log is large.
+const SHORT: Duration = Duration::from_millis(5);
+const LONG: Duration = Duration::from_millis(250);
+
 /// The thread.
 pub(super) fn run(folder: PathBuf, shared: Arc<Shared>) {
     let mut db: Option<Connection> = None;
-    let mut done_pages = 0;
+    let (mut seen, mut cleared) = (0, 0);
     while !shared.is_ended.load(Ordering::Relaxed) {
-        shared.wait_tick();
-        let pages = shared.wal_pages.load(Ordering::Relaxed);
-        if pages == done_pages {
-            continue;
-        }
-        match checkpoint(&mut db, &folder, &shared) {
-            Ok(()) => done_pages = pages,
-            Err(error) => {
-                // The log keeps everything; only its size suffers.
-                tracing::warn!(%error, "could not bring the log into the file, trying again");
-                db = None;
-            }
+        let is_large = shared.wait_tick();
+        let commits = shared.commits.load(Ordering::Relaxed);
+        // Nothing new for a second: time to tidy up, once.
+        let is_quiet = !is_large && commits == seen && commits != cleared;
+        seen = commits;
+        let done = match (is_large, is_quiet) {
+            (true, _) => checkpoint(&mut db, &folder, &shared),
+            (false, true) => clear(&mut db, &folder, &shared).map(|()| cleared = commits),
+            (false, false) => Ok(()),
+        };
+        if let Err(error) = done {
+            // The log keeps everything; only its size suffers.
+            tracing::warn!(%error, "could not bring the log into the file, trying again");
+            db = None;
         }
     }
 }
 
-fn checkpoint(
-    db: &mut Option<Connection>,
-    folder: &std::path::Path,
-    shared: &Shared,
-) -> rusqlite::Result<()> {
-    let db = match db {
-        Some(db) => db,
-        None => db.insert(connect(folder, Purpose::Checkpoint)?),
-    };
-    let (mut log, mut done) = db.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE)?;
-    if log < RESTART_PAGES {
-        return Ok(());
+fn connection<'a>(
+    db: &'a mut Option<Connection>,
+    folder: &Path,
+) -> rusqlite::Result<&'a mut Connection> {
+    match db {
+        Some(db) => Ok(db),
+        None => Ok(db.insert(connect(folder, Purpose::Checkpoint)?)),
     }
+}
+
+/// Empties the log while nobody writes, so that a restart is quick and erased text does not linger in it.
+fn clear(db: &mut Option<Connection>, folder: &Path, shared: &Shared) -> rusqlite::Result<()> {
+    let db = connection(db, folder)?;
+    db.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE)?;
+    let Some(_gate) = shared.gate.try_lock() else { return Ok(()) };
+    finish(db, shared, CheckpointMode::TRUNCATE, SHORT)
+}
+
+/// The last part of a checkpoint, with the gate held. A reader that holds the log is no error: there is a next time.
+fn finish(
+    db: &Connection,
+    shared: &Shared,
+    mode: CheckpointMode,
+    patience: Duration,
+) -> rusqlite::Result<()> {
+    db.busy_timeout(patience)?;
+    match db.wal_checkpoint_v2(Some(MAIN_DB), mode) {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+            tracing::debug!("a reader holds the log");
+            Ok(())
+        }
+        other => other.map(|_| shared.wal_pages.store(0, Ordering::Relaxed)),
+    }
+}
+
+fn checkpoint(db: &mut Option<Connection>, folder: &Path, shared: &Shared) -> rusqlite::Result<()> {
+    let db = connection(db, folder)?;
+    let (mut log, mut done) = db.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE)?;
     for _ in 0..APPROACHES {
         if log - done <= LAST_PAGES {
             break;
@@ -60,15 +89,7 @@ fn checkpoint(
         (log, done) = db.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE)?;
     }
     // Readers hold the old log for as long as their short transactions last; the larger it is, the longer we wait.
-    let patience = Duration::from_millis(if log > 3 * RESTART_PAGES { 250 } else { 5 });
+    let patience = if log.unsigned_abs() > 3 * CHECKPOINT_PAGES { LONG } else { SHORT };
     let _gate = shared.gate.lock();
-    db.busy_timeout(patience)?;
-    match db.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::RESTART) {
-        Ok(_) => Ok(()),
-        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {
-            tracing::debug!(log, "a reader holds the log");
-            Ok(())
-        }
-        Err(error) => Err(error),
-    }
+    finish(db, shared, CheckpointMode::RESTART, patience)
 }

@@ -157,3 +157,19 @@ async fn a_command_that_breaks_the_transaction_fails_alone() {
         assert_eq!(stage.send("three").await.unwrap().seq, Seq(4));
     }
 }
+
+#[tokio::test]
+async fn a_store_that_could_not_write_notices_by_itself_that_it_can() {
+    let stage = Stage::new().await;
+    for _ in 0..2 {
+        stage.plant(Fault::CommitFails(SQLITE_IOERR_FSYNC));
+    }
+    stage.send("one").await.unwrap_err();
+    assert!(!stage.store.health().writable);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !stage.store.health().writable {
+        assert!(std::time::Instant::now() < deadline, "did not notice");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(stage.head().await, 1);
+}

@@ -4,8 +4,9 @@
 use moorline_protocol::{Change, EventKind, MemberChange, Role, RoomId, RoomKind, UserId};
 use rusqlite::{OptionalExtension, params};
 
-use super::batch::{Batch, Claim, NewEvent, Stop};
+use super::batch::{Batch, NewEvent, Stop};
 use super::cache::{Membership, Room, get, put};
+use super::cids::Claim;
 use super::schema::{Sql, kind};
 use crate::store::{MAX_MEMBERS, MAX_ROOMS};
 use crate::{Error, Invite, Join, Leave, Remove, Stored};

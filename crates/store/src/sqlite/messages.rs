@@ -3,8 +3,9 @@
 use moorline_protocol::{EventId, EventKind, Seq};
 use rusqlite::{OptionalExtension, params};
 
-use super::batch::{Batch, Claim, NewEvent, Stop};
+use super::batch::{Batch, NewEvent, Stop};
 use super::cache::{Membership, Room, get, put};
+use super::cids::Claim;
 use super::schema::{Sql, kind};
 use crate::{Delete, Edit, Error, Send, Stored};
 

@@ -7,6 +7,7 @@ mod accounts;
 mod batch;
 mod cache;
 mod checkpoint;
+mod cids;
 mod events;
 #[cfg(test)]
 mod fault_tests;
@@ -34,7 +35,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{mpsc, oneshot};
 
-use self::batch::Hasher;
+use self::cids::Hasher;
 use self::pool::Pool;
 use self::queue::{Full, Job};
 use self::schema::Purpose;
@@ -133,7 +134,7 @@ impl Sqlite {
 fn prepare(folder: &Path) -> Result<(Connection, Hasher), Error> {
     let open = |reason: String| Error::Open { path: schema::database(folder), reason };
     let failed = |error: rusqlite::Error| open(error.to_string());
-    std::fs::create_dir_all(folder).map_err(|error| open(error.to_string()))?;
+    make_files(folder).map_err(|error| open(error.to_string()))?;
     let mut db = schema::connect(folder, Purpose::Write).map_err(failed)?;
     schema::migrate(&mut db, folder)?;
     let key = identity(&db).map_err(failed)?;
@@ -142,6 +143,21 @@ fn prepare(folder: &Path) -> Result<(Connection, Hasher), Error> {
         tracing::warn!("the data is older than what was here last; every room begins a new life");
     }
     Ok((db, Hasher::new(&key)))
+}
+
+/// The folder and the database file, for their owner only; SQLite gives its log the rights of the file.
+fn make_files(folder: &Path) -> std::io::Result<()> {
+    let (mut builder, mut options) = (std::fs::DirBuilder::new(), std::fs::OpenOptions::new());
+    builder.recursive(true);
+    options.create(true).append(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+        builder.mode(0o700);
+        options.mode(0o600);
+    }
+    builder.create(folder)?;
+    options.open(schema::database(folder)).map(drop)
 }
 
 /// The key of this store; made with the store.

@@ -32,6 +32,8 @@ pub(super) struct Work {
     pub(super) jobs: Vec<Job>,
     pub(super) reads: HashMap<(UserId, RoomId), Seq>,
     pub(super) seen: HashMap<UserId, u64>,
+    /// Writes only to see whether writing works.
+    pub(super) is_probe: bool,
 }
 
 impl Work {

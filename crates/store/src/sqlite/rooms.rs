@@ -5,8 +5,9 @@ use moorline_protocol::{
 };
 use rusqlite::{OptionalExtension, params};
 
-use super::batch::{Batch, Claim, Fingerprint, NewEvent, Stop, new_id};
+use super::batch::{Batch, NewEvent, Stop, new_id};
 use super::cache::{Membership, Room, get, put};
+use super::cids::{Claim, Fingerprint};
 use super::generation::new_epoch;
 use super::schema::{CidKey, Sql, kind};
 use crate::commit::Value;

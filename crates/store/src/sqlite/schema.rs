@@ -49,7 +49,7 @@ pub(super) fn connect(folder: &Path, purpose: Purpose) -> rusqlite::Result<Conne
     }
     let cache_kib = match purpose {
         Purpose::Write => 8_192,
-        Purpose::Read => 2_048,
+        Purpose::Read => 1_024,
         Purpose::Checkpoint => 256,
     };
     db.pragma_update(None, "cache_size", -cache_kib)?;

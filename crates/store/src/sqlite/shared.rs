@@ -11,6 +11,10 @@ use crate::Health;
 /// Bytes of a page: SQLite's default, and the frame of its log without the header.
 pub(super) const PAGE_BYTES: u64 = 4_096 + 24;
 
+/// Pages in the log at which it is brought into the file, 12 MiB: the larger, the fewer times a busy page is copied;
+/// what is written meanwhile comes on top and must stay under 64 MiB.
+pub(super) const CHECKPOINT_PAGES: u32 = 3_000;
+
 /// Shared by the handles, the writer, the checkpointer and the readers.
 pub(super) struct Shared {
     pub(super) queue: Queue,
@@ -95,12 +99,12 @@ impl Shared {
         self.ticked.notify_one();
     }
 
-    /// Waits for a tick, at most a second.
-    pub(super) fn wait_tick(&self) {
+    /// Waits for a tick, at most a second. False where none came.
+    pub(super) fn wait_tick(&self) -> bool {
         let mut tick = self.tick.lock();
         if !*tick {
             let _ = self.ticked.wait_for(&mut tick, std::time::Duration::from_secs(1));
         }
-        *tick = false;
+        std::mem::take(&mut *tick)
     }
 }

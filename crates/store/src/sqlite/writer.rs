@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::MutexGuard;
 use rusqlite::hooks::Wal;
@@ -16,18 +16,19 @@ use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, ErrorCode, MAIN_DB};
 use tokio::sync::mpsc;
 
-use super::batch::{Batch, Hasher, Stop};
+use super::batch::{Batch, Stop};
 use super::cache::Cache;
+use super::cids::Hasher;
 use super::generation;
 use super::index::Index;
 use super::queue::{Job, Taken, Work};
 use super::schema::{Purpose, connect};
-use super::shared::Shared;
+use super::shared::{CHECKPOINT_PAGES, Shared};
 use crate::Error;
 use crate::commit::{Commit, Outcome};
 
-/// Pages in the log at which the checkpointer is woken: 4 MiB.
-const CHECKPOINT_PAGES: u32 = 1_000;
+/// How often a store that cannot write tries whether it can.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
 
 /// Why a transaction is void.
 #[derive(Debug)]
@@ -77,7 +78,7 @@ impl Failure {
         match self {
             Self::Sql(error) if self.cause() == Cause::Full => {
                 tracing::debug!(%error, "answered as storage full");
-                Error::StorageFull { retry_after: std::time::Duration::from_secs(2) }
+                Error::StorageFull { retry_after: Duration::from_secs(2) }
             }
             Self::Sql(error) => Error::unavailable(error.to_string()),
             Self::Panicked => Error::unavailable("the command failed inside the store"),
@@ -120,6 +121,8 @@ pub(super) struct Writer {
     db: Option<Connection>,
     /// Whether the log must be brought into the file before anything may be acknowledged.
     must_settle: bool,
+    /// When writing last failed, until it works again.
+    failed_at: Option<Instant>,
 }
 
 impl Writer {
@@ -133,22 +136,35 @@ impl Writer {
         watch_log(&mut db, &shared)?;
         let index = Index::new(&db, Instant::now())?;
         let (cache, db) = (Cache::default(), Some(db));
-        Ok(Self { folder, shared, commits, hasher, cache, index, db, must_settle: false })
+        let (must_settle, failed_at) = (false, None);
+        Ok(Self { folder, shared, commits, hasher, cache, index, db, must_settle, failed_at })
     }
 
     /// The thread.
     pub(super) fn run(mut self) {
         loop {
             let now = Instant::now();
-            let taken = self.shared.queue.take(self.index.due(now), self.index.batch_rows(now));
+            let taken = self.shared.queue.take(self.wakes_at(now), self.index.batch_rows(now));
             match taken {
                 Taken::Work(work) => self.write(work),
-                Taken::Idle => {}
+                Taken::Idle => self.probe_if_due(Instant::now()),
                 Taken::Closed => break,
             }
             self.index_if_due();
         }
         self.end();
+    }
+
+    fn wakes_at(&self, now: Instant) -> Option<Instant> {
+        let probe = self.failed_at.map(|failed| failed + PROBE_EVERY);
+        [self.index.due(now), probe].into_iter().flatten().min()
+    }
+
+    /// A store that nobody dares to send to must notice by itself that it can write again.
+    fn probe_if_due(&mut self, now: Instant) {
+        if self.failed_at.is_some_and(|failed| now >= failed + PROBE_EVERY) {
+            self.write(Work { is_probe: true, ..Work::default() });
+        }
     }
 
     /// Everything queued is committed: the generation is raised, so that an older copy is noticed.
@@ -201,6 +217,7 @@ impl Writer {
     /// Forgets what an undone transaction may have left in memory, and the handle with it.
     fn give_up(&mut self, failure: &Failure) {
         self.shared.failed("write", failure);
+        self.failed_at = Some(Instant::now());
         self.cache.clear();
         // A handle is closed even where a rollback would do: nothing is ever acknowledged from one that failed.
         self.db = None;
@@ -216,6 +233,7 @@ impl Writer {
 
     fn deliver(&mut self, jobs: Vec<Job>, made: Made) {
         self.shared.worked();
+        self.failed_at = None;
         self.shared.commits.fetch_add(1, Ordering::Relaxed);
         self.shared.commands.fetch_add(jobs.len() as u64, Ordering::Relaxed);
         self.index.added(made.last_row, made.rows, Instant::now());
@@ -265,6 +283,9 @@ impl Writer {
         match kept.and_then(|()| batch.finish()) {
             Ok(()) | Err(Stop::Refused(_) | Stop::Repeated(_)) => {}
             Err(Stop::Failed(error)) => return Err(error.into()),
+        }
+        if work.is_probe {
+            db.prepare_cached("UPDATE state SET indexed = indexed")?.execute([])?;
         }
         #[cfg(test)]
         super::faults::before_commit(&self.folder)?;

@@ -258,3 +258,28 @@ async fn a_full_disk_refuses_sends_goes_on_reading_and_recovers_by_itself() {
     store.close().await;
     check_integrity(disk.0.path());
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_files_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = TempDir::new().unwrap();
+    let place = folder.path().join("data");
+    let (store, commits) = open(&place).unwrap();
+    follow(commits);
+    store.put_user(user("ann"), "Ann".to_owned(), 1).await.unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&place), 0o700);
+    for file in ["moorline.db", "moorline.db-wal", "moorline.db-shm"] {
+        assert_eq!(mode(&place.join(file)), 0o600, "{file}");
+    }
+}
+
+#[tokio::test]
+async fn a_quiet_store_has_an_empty_log() {
+    let stage = Stage::with_group("r", &["ann"]).await;
+    stage.send("ann", "r", "c1", "hi").await.unwrap();
+    let log = stage.folder().join("moorline.db-wal");
+    assert!(fs::metadata(&log).unwrap().len() > 0);
+    eventually(async || fs::metadata(&log).unwrap().len() == 0).await;
+}

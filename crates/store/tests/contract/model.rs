@@ -127,33 +127,8 @@ impl Model {
                 let text = format!("body {body}");
                 Ok(self.push(Entry { is_message: true, ..Entry::plain(who, text) }))
             }
-            Act::Edit { body, .. } => {
-                let target = self.message(who, message)?;
-                match (target.author == who, target.deleted) {
-                    (false, _) => return Err(Error::Forbidden),
-                    (true, Some(_)) => return Err(Error::Deleted),
-                    (true, None) => {}
-                }
-                let text = format!("edits {message}: body {body}");
-                let seq = self.push(Entry { of: Some(message), ..Entry::plain(who, text) });
-                let target = &mut self.log[message as usize - 1];
-                (target.text, target.edited) = (format!("body {body}"), Some(seq));
-                Ok(seq)
-            }
-            Act::Delete { .. } => {
-                let target = self.message(who, message)?;
-                match (target.author == who || who == 0, target.deleted) {
-                    (false, _) => return Err(Error::Forbidden),
-                    (true, Some(_)) => return Err(Error::Deleted),
-                    (true, None) => {}
-                }
-                let seq = self.push(Entry::plain(who, format!("deletes {message}")));
-                self.log[message as usize - 1].deleted = Some(seq);
-                for entry in self.log.iter_mut().filter(|entry| entry.of == Some(message)) {
-                    entry.text = format!("edits {message}: ");
-                }
-                Ok(seq)
-            }
+            Act::Edit { body, .. } => self.edit(who, message, *body),
+            Act::Delete { .. } => self.delete(who, message),
             Act::Join { .. } => match self.members.get(&who) {
                 Some(joined) => Ok(*joined),
                 None if !self.is_public => Err(Error::NotFound),
@@ -180,6 +155,35 @@ impl Model {
             }
             Act::Restart => Ok(0),
         }
+    }
+
+    fn edit(&mut self, who: usize, message: u64, body: u8) -> Result<u64, Error> {
+        let target = self.message(who, message)?;
+        match (target.author == who, target.deleted) {
+            (false, _) => return Err(Error::Forbidden),
+            (true, Some(_)) => return Err(Error::Deleted),
+            (true, None) => {}
+        }
+        let text = format!("edits {message}: body {body}");
+        let seq = self.push(Entry { of: Some(message), ..Entry::plain(who, text) });
+        let target = &mut self.log[message as usize - 1];
+        (target.text, target.edited) = (format!("body {body}"), Some(seq));
+        Ok(seq)
+    }
+
+    fn delete(&mut self, who: usize, message: u64) -> Result<u64, Error> {
+        let target = self.message(who, message)?;
+        match (target.author == who || self.owns(who), target.deleted) {
+            (false, _) => return Err(Error::Forbidden),
+            (true, Some(_)) => return Err(Error::Deleted),
+            (true, None) => {}
+        }
+        let seq = self.push(Entry::plain(who, format!("deletes {message}")));
+        self.log[message as usize - 1].deleted = Some(seq);
+        for entry in self.log.iter_mut().filter(|entry| entry.of == Some(message)) {
+            entry.text = format!("edits {message}: ");
+        }
+        Ok(seq)
     }
 
     /// Whoever comes back is an ordinary member.
