@@ -11,7 +11,7 @@ interface Timer {
   readonly callback: () => void;
 }
 
-type Json = Record<string, unknown>;
+export type Json = Record<string, unknown>;
 
 /** The server's end of a socket. */
 export class Peer implements SocketLike {
@@ -20,12 +20,16 @@ export class Peer implements SocketLike {
   onclose: ((event: never) => void) | null = null;
   onerror: ((event: never) => void) | null = null;
   readonly received: Json[] = [];
+  /** Where a test plays the server. */
+  onCommand: ((command: Json) => void) | undefined;
   closedByClient: { code: number | undefined; reason: string | undefined } | undefined;
 
   constructor(readonly url: string) {}
 
   send(text: string): void {
-    this.received.push(JSON.parse(text) as Json);
+    const command = JSON.parse(text) as Json;
+    this.received.push(command);
+    this.onCommand?.(command);
   }
 
   close(code?: number, reason?: string): void {
@@ -77,6 +81,8 @@ export class World {
   time = 0;
   isOnline = true;
   readonly peers: Peer[] = [];
+  /** Where a test plays the server: called for each socket. */
+  onSocket: ((peer: Peer) => void) | undefined;
   private timers: Timer[] = [];
   private nextTimer = 1;
   private readonly signals = new Set<(signal: PageSignal) => void>();
@@ -97,6 +103,7 @@ export class World {
       openSocket: (url) => {
         const peer = new Peer(url);
         this.peers.push(peer);
+        this.onSocket?.(peer);
         return peer;
       },
       locks,
