@@ -70,8 +70,8 @@ pub struct Client {
     pub last_room: Option<String>,
     /// Acks and final errors so far.
     pub answered: u64,
-    /// How often the server said `reset`, except to say that this person is not in the room.
-    pub resets: u64,
+    /// Reasons of the resets so far, except that this person is not in the room.
+    pub resets: Vec<String>,
 }
 
 impl Client {
@@ -90,7 +90,7 @@ impl Client {
             messages: Vec::new(),
             last_room: None,
             answered: 0,
-            resets: 0,
+            resets: Vec::new(),
         }
     }
 
@@ -359,7 +359,10 @@ impl Client {
     }
 
     fn reset(&mut self, frame: &Value) {
-        self.resets += u64::from(frame["reason"] != "gone");
+        let reason = frame["reason"].as_str().unwrap_or("");
+        if reason != "gone" {
+            self.resets.push(reason.to_owned());
+        }
         let Some(room) = frame["room"].as_str() else { return };
         self.places.remove(room);
         self.start(Some(room), frame["epoch"].as_str(), frame["head"].as_u64());

@@ -79,9 +79,9 @@ impl Crowd {
         self.clients.iter().map(|client| client.answered).sum()
     }
 
-    /// How often a client was reset.
-    pub fn resets(&self) -> u64 {
-        self.clients.iter().map(|client| client.resets).sum()
+    /// Why clients were reset.
+    pub fn resets(&self) -> Vec<String> {
+        self.clients.iter().flat_map(|client| client.resets.clone()).collect()
     }
 
     /// Everybody talks, and comes back when the connection breaks, until `over`.

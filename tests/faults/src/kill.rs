@@ -23,8 +23,8 @@ pub struct Outcome {
     pub kills: u64,
     /// The checker's word.
     pub judgement: Judgement,
-    /// How often a client was reset; none is due.
-    pub resets: u64,
+    /// Why clients were reset; none is due.
+    pub resets: Vec<String>,
 }
 
 /// Kills the server `kills` times while people talk, each time just after an ack.

@@ -38,8 +38,8 @@ pub struct Outcome {
     pub with_unsynced: u64,
     /// Commands that were acknowledged or refused.
     pub answered: u64,
-    /// Resets that clients got; none is due.
-    pub resets: u64,
+    /// Reasons of the resets that clients got; none is due.
+    pub resets: Vec<String>,
     /// What is wrong, one line each; empty if the proof holds.
     pub failures: Vec<String>,
     /// Of these, histories in which the checker found acknowledged commands missing.
@@ -52,7 +52,7 @@ impl Outcome {
         let word = if self.failures.is_empty() { "kept" } else { "BROKEN" };
         format!(
             "{name}: {word}: {} cuts ({} during the start, {} with unsynced writes), {} answered \
-             commands, {} resets, {} failures",
+             commands, resets {:?}, {} failures",
             self.cuts,
             self.at_start,
             self.with_unsynced,
@@ -152,9 +152,10 @@ async fn run(outcome: &mut Outcome, cuts: u64, seed: u64, disk: Disk) -> Result<
     crowd.disperse().await;
     server.stop().await?;
     outcome.answered += crowd.answered();
-    outcome.resets += crowd.resets();
+    outcome.resets.extend(crowd.resets());
     outcome.judged(&judgement);
-    if !judgement.ok && disk == Disk::Honest {
+    let is_odd = !judgement.ok || !crowd.resets().is_empty();
+    if is_odd && disk != Disk::IgnoresSync {
         outcome.failures.push(format!("kept for a look: {}", plant.keep().display()));
     }
     Ok(())

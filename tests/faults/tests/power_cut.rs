@@ -8,7 +8,7 @@ use moorline_faults::times;
 fn holds(name: &str, outcome: &Outcome) {
     println!("{}", outcome.verdict(name));
     assert!(outcome.failures.is_empty(), "{}", outcome.failures.join("\n"));
-    assert_eq!(outcome.resets, 0, "what was synced is there, so nobody needs a reset");
+    assert!(outcome.resets.is_empty(), "what was synced is there, so nobody needs a reset");
 }
 
 #[tokio::test]

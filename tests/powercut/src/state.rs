@@ -32,6 +32,8 @@ pub(crate) struct State {
     open: HashMap<c_int, Open>,
     files: HashMap<Inode, File>,
     namings: Vec<Naming>,
+    /// Descriptors of a file whose sync failed on another one: the kernel tells each of them once.
+    owed: HashMap<c_int, c_int>,
     /// Writes and syncs so far.
     calls: u64,
     syncs: u64,
@@ -67,6 +69,7 @@ static STATE: LazyLock<Option<Mutex<State>>> = LazyLock::new(|| {
         open: HashMap::new(),
         files: HashMap::new(),
         namings: Vec::new(),
+        owed: HashMap::new(),
         calls: 0,
         syncs: 0,
         saved: 0,
@@ -109,6 +112,7 @@ impl State {
 
     pub(crate) fn closed(&mut self, fd: c_int) {
         self.open.remove(&fd);
+        self.owed.remove(&fd);
     }
 
     /// Whether the descriptor is a file of the folder.
@@ -139,15 +143,14 @@ impl State {
     pub(crate) fn syncs(&mut self, fd: c_int) -> Sync {
         let Some(open) = self.open.get(&fd).copied() else { return Sync::Real };
         self.count();
+        if let Some(errno) = self.owed.remove(&fd) {
+            return self.fails(fd, open, errno);
+        }
         self.syncs += 1;
         match self.settings.mode {
             Mode::IgnoreSync => return Sync::Pretend,
             Mode::FailSync { at, count, errno } if (at..at + count).contains(&self.syncs) => {
-                if let Some((file, _)) = self.file(fd) {
-                    file.sync_failed();
-                }
-                self.report(&format!("sync {} failed with errno {errno}\n", self.syncs));
-                return Sync::Fail(errno);
+                return self.fails(fd, open, errno);
             }
             _ => {}
         }
@@ -161,6 +164,24 @@ impl State {
         }
         // What counts as synced is decided here: a true sync would only cost time.
         Sync::Pretend
+    }
+
+    /// What was not synced is lost, and every descriptor of the file hears of it, as on Linux.
+    fn fails(&mut self, fd: c_int, open: Open, errno: c_int) -> Sync {
+        if let Open::File { inode, .. } = open {
+            if let Some(file) = self.files.get_mut(&inode) {
+                file.sync_failed();
+            }
+            let same =
+                |open: &Open| matches!(open, Open::File { inode: other, .. } if *other == inode);
+            let others = self.open.iter().filter(|(other, open)| **other != fd && same(open));
+            let others: Vec<c_int> = others.map(|(other, _)| *other).collect();
+            self.owed.extend(others.into_iter().map(|other| (other, errno)));
+        }
+        let name = disk::path_of(fd).unwrap_or_default();
+        let name = name.rsplit('/').next().unwrap_or_default();
+        self.report(&format!("sync {} of {name} failed with errno {errno}\n", self.syncs));
+        Sync::Fail(errno)
     }
 
     /// A name is about to be removed: keeps the file by a second link.

@@ -9,6 +9,8 @@ use crate::rng::Rng;
 
 /// What a disk writes as a whole.
 const SECTOR: usize = 512;
+/// What the kernel keeps as a whole: a write into a page makes all of it be written again.
+const PAGE: u64 = 4096;
 
 /// One change since the last sync.
 #[derive(Debug)]
@@ -72,9 +74,9 @@ impl File {
         for change in std::mem::take(&mut self.changes) {
             match change {
                 Change::Write { offset, new, .. } => {
-                    let end = offset + new.len() as u64;
-                    self.doomed
-                        .retain(|sector, _| *sector + SECTOR as u64 <= offset || *sector >= end);
+                    let from = offset - offset % PAGE;
+                    let to = (offset + new.len() as u64).next_multiple_of(PAGE);
+                    self.doomed.retain(|sector, _| !(from..to).contains(sector));
                 }
                 Change::Resize { new_size, .. } => {
                     self.doomed.retain(|sector, _| *sector < new_size)

@@ -23,7 +23,7 @@ async fn main() -> Result<ExitCode> {
     let outcome = prove(args.kills, args.seed).await?;
     print!("{}", outcome.judgement.text);
     println!(
-        "kill -9: {} kills, {} resets, {}",
+        "kill -9: {} kills, resets {:?}, {}",
         outcome.kills,
         outcome.resets,
         outcome.judgement.headline()
