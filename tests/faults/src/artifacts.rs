@@ -25,14 +25,6 @@ pub fn powercut() -> Result<PathBuf> {
     once(&LAYER, "MOORLINE_POWERCUT", "moorline-powercut", "libmoorline_powercut.so")
 }
 
-/// One of the programs of this package.
-///
-/// # Errors
-/// If it cannot be built.
-pub fn own(program: &str) -> Result<PathBuf> {
-    built("moorline-faults", program)
-}
-
 /// The file that a variable names, or that cargo builds; one process asks once.
 fn once(known: &OnceLock<PathBuf>, name: &str, package: &str, file: &str) -> Result<PathBuf> {
     if let Some(path) = known.get() {

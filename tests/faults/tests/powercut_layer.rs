@@ -4,14 +4,13 @@
 
 use std::process::Stdio;
 
-use moorline_faults::artifacts;
 use moorline_faults::power::{Disk, Plant, Power, check_integrity};
 use rusqlite::Connection;
 use tokio::process::Command;
 
 /// Runs the writer until the cut; returns the numbers it said were committed.
 async fn write(plant: &Plant, power: Power) -> Vec<i64> {
-    let mut command = Command::new(artifacts::own("sqlite_writer").unwrap());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sqlite_writer"));
     command.arg(plant.data().join("numbers.db")).arg("2000").stdout(Stdio::piped());
     plant.wire(&mut command, power).unwrap();
     let output = command.spawn().unwrap().wait_with_output().await.unwrap();
