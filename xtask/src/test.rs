@@ -89,6 +89,7 @@ fn clippy(repository: &Repository) -> Result<()> {
     let args = [
         "clippy",
         "--quiet",
+        "--keep-going",
         "--workspace",
         "--all-targets",
         "--all-features",
