@@ -56,7 +56,7 @@ export const en = {
     origin: 'The server refuses this address. Open the page by the address that the server prints at its start.',
     unavailable: 'The server is busy or restarting. Try again in a moment.',
     other: 'The server refused this.',
-    offline: 'You are offline. Try again when you are connected.',
+    waiting: 'Not connected. This goes on by itself when the connection is back.',
   },
 
   code: {
