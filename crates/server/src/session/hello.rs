@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use moorline_chat::{Close, Error, Listener, check_positions, now_ms};
+use moorline_chat::{Close, Listener, check_positions, now_ms};
 use moorline_protocol::{
-    CloseCode, ErrorCode, Frame, Hello, Limits, Person, Position, Reply, RoomId, ServerInfo,
-    Welcome,
+    CloseCode, Frame, Hello, Limits, Person, Position, Reply, RoomId, ServerInfo, Welcome,
 };
 use moorline_store::Rooms;
 
 use super::following::Follow;
 use super::pending::refusal;
 use super::{Live, SessionSettings, expiry};
-use crate::auth::Identity;
+use crate::auth::{Identity, Refused};
 use crate::connection::Connection;
 
 /// Rooms that `welcome` names.
@@ -52,12 +51,11 @@ pub(crate) async fn greet(
         outbox.clone(),
     );
     settings.chat.hub().came(&listener);
-    let rooms = match settings.chat.store().rooms_of(&identity.user, None, NAMED).await {
+    let rooms = match read_rooms(&settings, &identity).await {
         Ok(rooms) => rooms,
-        Err(error) => {
+        Err(refused) => {
             settings.chat.hub().went(&listener, std::time::Instant::now());
-            outbox.reply(refusal(id, &Error::from(error)).frame());
-            return Err(Close::new(CloseCode::OVERLOADED, "the store is not available"));
+            return Err(refuse(&refused, id, &connection));
         }
     };
     let follow = follow_all(&settings, &rooms, hello.resume);
@@ -68,6 +66,15 @@ pub(crate) async fn greet(
     Ok(Box::new(Greeted { live: Live { listener, grants, expires }, rooms: follow, rest_after }))
 }
 
+/// The person's rooms, unless their sessions were revoked before the connection began to listen for that.
+async fn read_rooms(settings: &SessionSettings, identity: &Identity) -> Result<Rooms, Refused> {
+    let (is_good, rooms) = tokio::join!(
+        settings.auth.is_still_good(identity),
+        settings.chat.store().rooms_of(&identity.user, None, NAMED),
+    );
+    if is_good? { Ok(rooms?) } else { Err(Refused::Token) }
+}
+
 /// A token wins over the cookie.
 async fn identify(
     settings: &SessionSettings,
@@ -76,22 +83,21 @@ async fn identify(
     id: Option<u64>,
     connection: &Connection,
 ) -> Result<Identity, Close> {
-    let refused = match token {
-        Some(token) => match settings.auth.by_token(token).await {
-            Ok(identity) => return Ok(identity),
-            Err(refused) => Some(refused),
-        },
-        None => match cookie {
-            Some(identity) => return Ok(*identity),
-            None => None,
-        },
+    let identity = match (token, cookie) {
+        (Some(token), _) => settings.auth.by_token(token).await,
+        (None, Some(identity)) => Ok(*identity),
+        (None, None) => Err(Refused::Token),
     };
-    if refused.as_ref().is_some_and(crate::auth::Refused::is_retryable) {
-        connection.outbox().reply(Reply::refusal(id, ErrorCode::Unavailable).frame());
-        return Err(Close::new(CloseCode::OVERLOADED, "the store is not available"));
+    identity.map_err(|refused| refuse(&refused, id, connection))
+}
+
+fn refuse(refused: &Refused, id: Option<u64>, connection: &Connection) -> Close {
+    connection.outbox().reply(Reply::refusal(id, refused.code()).frame());
+    if refused.is_retryable() {
+        Close::new(CloseCode::OVERLOADED, "the store is not available")
+    } else {
+        Close::new(CloseCode::TOKEN, "the token was refused")
     }
-    connection.outbox().reply(Reply::refusal(id, ErrorCode::TokenRefused).frame());
-    Err(Close::new(CloseCode::TOKEN, "the token was refused"))
 }
 
 /// The named rooms go on from the head that they are told with, unless the client has a position.
