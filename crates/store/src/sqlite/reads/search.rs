@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use moorline_protocol::{Event, RoomId, UserId};
-use rusqlite::{Connection, ErrorCode, params};
+use moorline_protocol::{RoomId, UserId};
+use rusqlite::{Connection, ErrorCode, Rows, params};
 use unicode_normalization::char::is_combining_mark;
 
 use super::{Names, user};
@@ -11,10 +11,10 @@ use crate::sqlite::cache::put;
 use crate::sqlite::events::{COLUMNS, WIDTH, event};
 use crate::{Error, Hits};
 
-/// Matches looked at in one go.
-const WINDOW: i64 = 2_000;
 /// A common word in rooms of others must not hold a reader: after this, the page ends and says that there may be more.
 const TIME: Duration = Duration::from_millis(50);
+/// Matches between two looks at the clock.
+const LOOK_AT_CLOCK: u32 = 128;
 /// Words of one query that count.
 const WORDS: usize = 16;
 
@@ -50,81 +50,53 @@ pub(in crate::sqlite) fn search(
     let mut hits = Hits { hits: vec![], more: false, before: None, behind_ms: 0, people: vec![] };
     let Some(user) = user(db, id)? else { return Ok(hits) };
     let Some(words) = expression(query) else { return Ok(hits) };
-    let started = Instant::now();
+    // Every match comes, the newest first; `m` is there only where the person may see it.
+    let mut find = db.prepare_cached(&format!(
+        "SELECT {COLUMNS}, s.name, e.n, m.user IS NOT NULL
+         FROM search CROSS JOIN events e ON e.n = search.rowid CROSS JOIN rooms r ON r.n = e.room
+         LEFT JOIN members m ON m.user = ?3 AND m.room = e.room AND e.kind = 1 AND e.deleted IS NULL
+             AND e.seq >= r.first AND (r.history = 1 OR e.seq >= m.joined) AND (?4 IS NULL OR r.id = ?4)
+         LEFT JOIN users s ON m.user IS NOT NULL AND s.n = e.sender
+         WHERE search MATCH ?1 AND search.rowid < ?2 ORDER BY search.rowid DESC"
+    ))?;
+    let below = before.map_or(i64::MAX, put);
+    let rows = find.query(params![words, below, user, room.map(RoomId::as_str)])?;
     let mut names = Names::default();
-    let mut below = before.map_or(i64::MAX, put);
-    loop {
-        let window = Window { words: &words, below, user, room };
-        let (found, lowest) = match window.read(db, limit + 1 - hits.hits.len(), &mut names) {
-            Ok(found) => found,
-            // A letter that is younger than the tokenizer: it stands in no word of the index either.
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::Unknown) => break,
-            Err(error) => return Err(error.into()),
-        };
-        for (n, event) in found {
-            if hits.hits.len() == limit {
-                hits.more = true;
-                break;
-            }
-            hits.before = Some(n.cast_unsigned());
-            hits.hits.push(event);
-        }
-        let Some(lowest) = lowest.filter(|_| !hits.more) else { break };
-        below = lowest;
-        if started.elapsed() >= TIME {
-            hits.more = true;
-            hits.before = Some(below.cast_unsigned());
-            break;
-        }
+    match collect(rows, limit, &mut hits, &mut names) {
+        // A letter that is younger than the tokenizer: it stands in no word of the index either.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::Unknown) => {}
+        other => other?,
     }
     hits.before = hits.before.filter(|_| hits.more);
     hits.people = names.into_people();
     Ok(hits)
 }
 
-/// Matches with their rows, and the lowest row looked at, if there may be more below.
-type Found = (Vec<(i64, Event)>, Option<i64>);
-
-/// The next matches below a row, whoever may see them.
-struct Window<'a> {
-    words: &'a str,
-    below: i64,
-    user: i64,
-    room: Option<&'a RoomId>,
-}
-
-impl Window<'_> {
-    /// Those of them that the person may see.
-    fn read(&self, db: &Connection, limit: usize, names: &mut Names) -> rusqlite::Result<Found> {
-        let mut edge = db.prepare_cached(
-            "SELECT rowid FROM search WHERE search MATCH ?1 AND rowid < ?2
-             ORDER BY rowid DESC LIMIT 1 OFFSET ?3",
-        )?;
-        let mut edge = edge.query(params![self.words, self.below, WINDOW - 1])?;
-        let lowest: Option<i64> = edge.next()?.map(|row| row.get(0)).transpose()?;
-        drop(edge);
-        let find = format!(
-            "WITH found AS MATERIALIZED (
-                 SELECT rowid AS n FROM search WHERE search MATCH ?1 AND rowid < ?2
-                 ORDER BY rowid DESC LIMIT ?3)
-             SELECT {COLUMNS}, s.name, e.n FROM found CROSS JOIN events e ON e.n = found.n
-             JOIN members m ON m.user = ?4 AND m.room = e.room
-             JOIN rooms r ON r.n = e.room JOIN users s ON s.n = e.sender
-             WHERE e.kind = 1 AND e.deleted IS NULL AND e.seq >= r.first
-                 AND (r.history = 1 OR e.seq >= m.joined) AND (?5 IS NULL OR r.id = ?5)
-             ORDER BY e.n DESC LIMIT ?6"
-        );
-        let mut find = db.prepare_cached(&find)?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let room = self.room.map(RoomId::as_str);
-        let mut rows =
-            find.query(params![self.words, self.below, WINDOW, self.user, room, limit])?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
+fn collect(
+    mut rows: Rows<'_>,
+    limit: usize,
+    hits: &mut Hits,
+    names: &mut Names,
+) -> rusqlite::Result<()> {
+    let started = Instant::now();
+    let mut looked_at = 0_u32;
+    while let Some(row) = rows.next()? {
+        let n: i64 = row.get(WIDTH + 1)?;
+        if row.get(WIDTH + 2)? {
+            if hits.hits.len() == limit {
+                hits.more = true;
+                return Ok(());
+            }
             let event = event(row, 0)?;
             names.add(&event.from, row.get(WIDTH)?);
-            found.push((row.get(WIDTH + 1)?, event));
+            hits.hits.push(event);
         }
-        Ok((found, lowest))
+        hits.before = Some(n.cast_unsigned());
+        looked_at += 1;
+        if looked_at.is_multiple_of(LOOK_AT_CLOCK) && started.elapsed() >= TIME {
+            hits.more = true;
+            return Ok(());
+        }
     }
+    Ok(())
 }
