@@ -7,6 +7,7 @@ pub mod client;
 pub mod control;
 pub mod crowd;
 pub mod kill;
+pub mod network;
 pub mod power;
 pub mod power_cut;
 pub mod proxy;
