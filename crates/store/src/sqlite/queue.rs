@@ -15,7 +15,8 @@ use crate::commit::Outcome;
 pub(super) const BATCH_ROWS: usize = 1_000;
 /// Bytes of one transaction; one command may be longer and is then alone.
 const BATCH_BYTES: usize = 1 << 20;
-/// Markers without a command wait so long for company: nobody is acknowledged for them.
+/// Markers gather so long: nobody is acknowledged for them, and of those of one person and room only the last counts.
+/// Fifty people who read every message of a busy room cost one row each in this time, not one a message.
 const MARKERS_WAIT: Duration = Duration::from_millis(100);
 /// Signs of life are for people who look when somebody was last here: seconds do.
 const SEEN_WAIT: Duration = Duration::from_secs(5);
@@ -181,14 +182,16 @@ impl Waiting {
 
     fn collect(&mut self, now: Instant, rows: usize) -> Work {
         let mut work = Work { jobs: self.collect_jobs(rows), ..Work::default() };
-        let is_due = self.is_closed || self.due().is_some_and(|due| due <= now);
-        if work.jobs.is_empty() && !is_due {
-            return work;
-        }
-        if self.reads_since.take().is_some() {
+        let takes_all =
+            self.is_closed || work.jobs.iter().any(|job| matches!(job.command, Command::Flush));
+        let is_due = |since: Option<Instant>, wait: Duration| {
+            since.is_some_and(|since| takes_all || since + wait <= now)
+        };
+        if is_due(self.reads_since, MARKERS_WAIT) {
+            self.reads_since = None;
             work.reads = std::mem::take(&mut self.reads);
         }
-        if self.is_closed || self.seen_since.is_some_and(|since| since + SEEN_WAIT <= now) {
+        if is_due(self.seen_since, SEEN_WAIT) {
             self.seen_since = None;
             work.seen = std::mem::take(&mut self.seen);
         }
