@@ -1,50 +1,11 @@
 import { IDBFactory } from "fake-indexeddb";
 import "fake-indexeddb/auto";
-import { afterEach, describe, expect, it } from "vitest";
-import type { Client, ClientOptions, MessageItem } from "../../src/index.js";
-import { createClient, indexedDbStore, memoryStore } from "../../src/index.js";
+import { describe, expect, it } from "vitest";
+import { indexedDbStore } from "../../src/index.js";
 import { History } from "./history.js";
-import { Proxy } from "./proxy.js";
-import { isBuilt, Server } from "./server.js";
+import { person, rows, started } from "./people.js";
+import { isBuilt } from "./server.js";
 import { until } from "./until.js";
-
-const disposals: (() => unknown)[] = [];
-
-afterEach(async () => {
-  for (const dispose of disposals.splice(0).reverse()) await dispose();
-});
-
-async function started(): Promise<Server> {
-  const server = await Server.start();
-  disposals.push(() => server.dispose());
-  return server;
-}
-
-interface Person {
-  readonly client: Client;
-  readonly proxy: Proxy;
-  /** Bodies in the order in which the application got them. */
-  readonly heard: string[];
-}
-
-async function person(server: Server, history: History, name: string, options: ClientOptions & { proxy?: Proxy } = {}): Promise<Person> {
-  const { proxy = await Proxy.to(server.port), ...rest } = options;
-  const window = `${name}-1`;
-  const openSocket = history.sockets(window, name);
-  const client = createClient({ url: proxy.url, user: name, getToken: () => server.token(name), store: memoryStore(), environment: { openSocket }, ...rest });
-  const heard: string[] = [];
-  client.on("message", ({ message }) => heard.push(message.body));
-  history.watch(window, client);
-  client.start();
-  disposals.push(() => proxy.close(), () => client.stop());
-  await until(`${window} is live`, () => client.getSnapshot().ready);
-  return { client, proxy, heard };
-}
-
-function rows(client: Client, room: string): string[] {
-  const items = client.room(room).getSnapshot().items.filter((item): item is MessageItem => item.type === "message");
-  return items.map(({ body, state }) => `${body} ${state}`);
-}
 
 describe.skipIf(!isBuilt)("against the real server", () => {
   it("two people get 200 messages, each once, in one order, through cuts, stalls, kills and a drain", async () => {

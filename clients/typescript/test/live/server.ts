@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { createHmac, randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,6 +58,17 @@ export class Server {
     await ended;
   }
 
+  /** Copies the database of the stopped server, as an operator might. */
+  backUp(): void {
+    for (const file of databaseFiles(join(this.folder, "data"))) cpSync(join(this.folder, "data", file), join(this.folder, file));
+  }
+
+  /** Puts the copy back in place of the database: everything since is gone. */
+  restore(): void {
+    for (const file of databaseFiles(join(this.folder, "data"))) rmSync(join(this.folder, "data", file));
+    for (const file of databaseFiles(this.folder)) cpSync(join(this.folder, file), join(this.folder, "data", file));
+  }
+
   async dispose(): Promise<void> {
     await this.end("SIGKILL");
     rmSync(this.folder, { recursive: true, force: true });
@@ -89,6 +100,10 @@ export class Server {
   get lastOfLog(): string {
     return readFileSync(this.log, "utf8").slice(-4_000);
   }
+}
+
+function databaseFiles(folder: string): string[] {
+  return readdirSync(folder).filter((name) => name.startsWith("moorline.db"));
 }
 
 async function freePort(): Promise<number> {
