@@ -1,6 +1,6 @@
 //! An older state put back under the server's feet: every client is told (I14), by a new epoch where
 //! the server can know, and by the `check` of its position where it cannot.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
 use std::path::Path;
