@@ -70,7 +70,7 @@ pub struct Client {
     pub last_room: Option<String>,
     /// Acks and final errors so far.
     pub answered: u64,
-    /// Reasons of the resets so far, except that this person is not in the room.
+    /// Reasons of the resets so far, except those of a person who was taken out of a room and in.
     pub resets: Vec<String>,
 }
 
@@ -360,7 +360,7 @@ impl Client {
 
     fn reset(&mut self, frame: &Value) {
         let reason = frame["reason"].as_str().unwrap_or("");
-        if reason != "gone" {
+        if !matches!(reason, "gone" | "pruned") {
             self.resets.push(reason.to_owned());
         }
         let Some(room) = frame["room"].as_str() else { return };
