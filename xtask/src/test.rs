@@ -78,6 +78,9 @@ pub(crate) fn run(repository: &Repository, args: &Args) -> Result<bool> {
         .skip_while(|step| args.from.as_ref().is_some_and(|from| *from != step.name))
         .filter(|step| args.only.is_empty() || args.only.contains(&step.name))
         .collect();
+    if !chosen.iter().any(|step| step.name == "install") {
+        install::everything(repository)?;
+    }
     Ok(steps::run(repository, &chosen, args.keep_going))
 }
 
