@@ -193,7 +193,9 @@ fn answer_boxed(desk: Arc<Desk>, request: Request<Incoming>) -> Answer {
         let client =
             client_address(desk.peer, request.headers(), &desk.site.config.trusted_proxies);
         let mut response = desk.answer(request, client).await;
-        answer::secure(&mut response, client.secure);
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            answer::secure(&mut response, client.secure);
+        }
         Ok(response)
     })
 }
