@@ -60,11 +60,6 @@ pub(crate) fn drive<C: Consumer>(
 }
 
 async fn serve<C: Consumer>(consumer: &mut C, link: &mut Link, connection: &Connection) -> Ending {
-    poll_fn(|cx| {
-        connection.shared().waker.register(cx.waker());
-        Poll::Ready(())
-    })
-    .await;
     if let Err(ending) = guard(|| consumer.connected(connection), link) {
         return ending;
     }
@@ -107,6 +102,8 @@ fn turn<C: Consumer>(
     connection: &Connection,
     in_a_row: &mut u32,
 ) -> Result<Option<Incoming>, Ending> {
+    // A wake consumes the waker, so each round leaves it anew, before it looks.
+    connection.shared().waker.register(cx.waker());
     if let Some(news) = connection.shared().take_news() {
         if news.is_steady {
             link.keepalive().be_steady();
@@ -166,6 +163,7 @@ fn poll_receiving(
 }
 
 fn meanwhile(cx: &mut Context<'_>, link: &mut Link, connection: &Connection) -> Result<(), Ending> {
+    connection.shared().waker.register(cx.waker());
     link.poll_timer(cx, connection)?;
     link.poll_ahead(cx)?;
     write(cx, link, connection)?;

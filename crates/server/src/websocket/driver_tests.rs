@@ -359,6 +359,17 @@ async fn a_drain_closes_with_1012() {
     assert_eq!(client.hear_close().await, 1012);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_drain_is_told_at_once_also_after_other_news() {
+    let mut client = Client::connect();
+    client.say("steady").await;
+    client.say("heard").await;
+    assert_eq!(client.hear().await.1, b"heard");
+    client.connection.shared().begin_drain(Duration::from_secs(1));
+    assert_eq!(client.hear_close().await, 1012);
+    assert_eq!(client.seconds(), 0);
+}
+
 /// Keeps nothing and waits for nothing.
 struct Deaf;
 
