@@ -114,13 +114,27 @@ impl Chat {
         limit: usize,
     ) -> Result<usize, Error> {
         poll_fn(|cx| listener.outbox().poll_room(cx)).await;
-        let position = (from.epoch, from.seq);
-        let (cursor, sent) = match self.store().resume(listener.user(), room, from, limit).await? {
+        let resumed = self.store().resume(listener.user(), room, from.clone(), limit).await?;
+        self.resumed(listener, room, &from, resumed).await
+    }
+
+    /// The same with what was read already; it is queued before anything is waited for.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub async fn resumed(
+        &self,
+        listener: &Arc<Listener>,
+        room: &RoomId,
+        from: &Position,
+        resumed: Resumed,
+    ) -> Result<usize, Error> {
+        let (cursor, sent) = match resumed {
             Resumed::Events { events, people, .. } => {
                 let sent = events.len();
-                let reached = events.last().map_or(position.1, |event| event.seq);
+                let reached = events.last().map_or(from.seq, |event| event.seq);
                 queue(listener, events, &people);
-                ((position.0, reached), sent)
+                ((from.epoch, reached), sent)
             }
             Resumed::Reset { reason, epoch, first, head } => {
                 queue_reset(listener, room, reason, Some((epoch, first, head)));

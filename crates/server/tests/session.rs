@@ -249,6 +249,19 @@ async fn a_drain_says_goodbye_flushes_and_closes_with_1012() {
 }
 
 #[tokio::test]
+async fn an_idle_client_with_keepalive_hears_of_a_drain_at_once() {
+    let mut server = TestServer::start().await;
+    let mut ann = server.socket().await;
+    ann.say(json!({"type": "hello", "token": server.token("ann"), "keepalive": true})).await;
+    ann.next("welcome").await;
+    ann.ask(json!({"type": "ping"})).await;
+    server.begin_drain();
+    // The keepalive's own timer would come round only after 25 s, and nothing here waits for longer than 10.
+    ann.next("goodbye").await;
+    assert_eq!(ann.closed().await, 1012);
+}
+
+#[tokio::test]
 async fn typing_and_receipts_reach_the_others() {
     let server = TestServer::start().await;
     let (mut ann, mut bob, room) = server.ann_and_bob().await;

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use moorline_protocol::{
-    Epoch, Event, EventId, Member, Person, ResetReason, RoomId, RoomInfo, Seq, Totals, UserId,
+    Epoch, Event, EventId, Member, Person, Position, ResetReason, RoomId, RoomInfo, Seq, Totals,
+    UserId,
 };
 
 /// Where a command's event stands. The same command again gets the same value.
@@ -172,6 +173,28 @@ pub enum Resumed {
     },
     /// No room of this person (any more).
     Gone,
+}
+
+/// One room of several that were resumed together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResumedRoom {
+    /// The room.
+    pub room: RoomId,
+    /// The client's position.
+    pub from: Position,
+    /// What follows it.
+    pub resumed: Resumed,
+}
+
+/// What a person's `hello` needs, read in one transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Greeting {
+    /// The rooms with the latest activity.
+    pub rooms: Rooms,
+    /// The rooms that were resumed.
+    pub resumed: Vec<ResumedRoom>,
+    /// Positions behind which more waits; to be resumed one by one.
+    pub left: Vec<(RoomId, Position)>,
 }
 
 /// Which part of a log is wanted: the nearest events on one side of a seq.

@@ -11,8 +11,8 @@ mod sqlite;
 mod store;
 
 pub use answer::{
-    Account, Created, Head, Health, Hits, Members, Page, Range, Resumed, RoomCursor, Rooms,
-    SessionId, SessionRow, Stored, User,
+    Account, Created, Greeting, Head, Health, Hits, Members, Page, Range, Resumed, ResumedRoom,
+    RoomCursor, Rooms, SessionId, SessionRow, Stored, User,
 };
 pub use command::{
     Create, Delete, Edit, Invite, Join, Leave, NewAccount, NewSession, Read, Remove, Rename, Send,

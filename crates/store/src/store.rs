@@ -8,8 +8,8 @@ use uuid::Uuid;
 use crate::command::Command;
 use crate::sqlite::Sqlite;
 use crate::{
-    Account, Answer, Commits, Create, Created, Delete, Edit, Error, Head, Health, Hits, Invite,
-    Join, Leave, Members, NewAccount, NewSession, Page, Range, Read, Remove, Rename, Reply,
+    Account, Answer, Commits, Create, Created, Delete, Edit, Error, Greeting, Head, Health, Hits,
+    Invite, Join, Leave, Members, NewAccount, NewSession, Page, Range, Read, Remove, Rename, Reply,
     Resumed, RoomCursor, Rooms, Send, SessionId, SessionRow, Stored, User,
 };
 
@@ -179,6 +179,8 @@ impl Store {
         user(user: &UserId) -> Option<User>;
         /// A page of a person's rooms, the latest activity first, with sums over all of them.
         rooms_of(user: &UserId, after: Option<RoomCursor>, limit: usize) -> Rooms;
+        /// A person's newest rooms and what follows their positions, of one moment.
+        greeting(user: &UserId, limit: usize, positions: Vec<(RoomId, Position)>) -> Greeting;
         /// All rooms of a person, with their heads.
         room_ids_of(user: &UserId) -> Vec<(RoomId, Seq)>;
         /// One room as one person sees it, with the names that it mentions.

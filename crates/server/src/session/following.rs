@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use moorline_chat::{Chat, Listener, Notice, now_ms};
 use moorline_protocol::{Epoch, Limits, Position, Reply, RoomChange, RoomChangeKind, RoomId, Seq};
-use moorline_store::Error;
+use moorline_store::{Error, Resumed, ResumedRoom};
 
 use super::pending::Job;
 
@@ -25,6 +25,8 @@ pub(crate) struct Follow {
 enum From {
     /// The client has a position.
     Position(Position),
+    /// The client has a position, and what follows it was read.
+    Read(Position, Resumed),
     /// The client was told this head.
     Head(Epoch, Seq),
     /// The client has everything below this event of the present life.
@@ -42,9 +44,12 @@ impl Follow {
         Self { room, from: From::Head(epoch, head) }
     }
 
-    /// Whether nothing was missed.
-    pub(crate) fn is_live(&self) -> bool {
-        !matches!(self.from, From::Position(_))
+    pub(crate) fn resumed(room: ResumedRoom) -> Self {
+        Self { room: room.room, from: From::Read(room.from, room.resumed) }
+    }
+
+    pub(crate) fn room(&self) -> &RoomId {
+        &self.room
     }
 }
 
@@ -154,6 +159,9 @@ async fn attempt(
         From::Position(position) => {
             let limit = budget.min(Limits::DEFAULT.resume_events as usize);
             return chat.resume(listener, room, position.clone(), limit).await;
+        }
+        From::Read(position, resumed) => {
+            return chat.resumed(listener, room, position, resumed.clone()).await;
         }
         From::Head(epoch, head) => {
             chat.follow(listener, room, (*epoch, *head)).await?;

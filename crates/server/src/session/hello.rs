@@ -7,7 +7,7 @@ use moorline_chat::{Close, Listener, check_positions, now_ms};
 use moorline_protocol::{
     CloseCode, Frame, Hello, Limits, Person, Position, Reply, RoomId, ServerInfo, Welcome,
 };
-use moorline_store::Rooms;
+use moorline_store::{Greeting, ResumedRoom, Rooms};
 
 use super::following::Follow;
 use super::pending::refusal;
@@ -51,14 +51,14 @@ pub(crate) async fn greet(
         outbox.clone(),
     );
     settings.chat.hub().came(&listener);
-    let rooms = match read_rooms(&settings, &identity).await {
-        Ok(rooms) => rooms,
+    let Greeting { rooms, resumed, left } = match read(&settings, &identity, hello.resume).await {
+        Ok(greeting) => greeting,
         Err(refused) => {
             settings.chat.hub().went(&listener, std::time::Instant::now());
             return Err(refuse(&refused, id, &connection));
         }
     };
-    let follow = follow_all(&settings, &rooms, hello.resume);
+    let follow = follow_all(&settings, &rooms, resumed, left);
     let rest_after = rooms.more;
     outbox.reply(welcome(&settings, &connection, &identity, rooms));
     let expires = identity.expires_ms.map(expiry);
@@ -66,13 +66,19 @@ pub(crate) async fn greet(
     Ok(Box::new(Greeted { live: Live { listener, grants, expires }, rooms: follow, rest_after }))
 }
 
-/// The person's rooms, unless their sessions were revoked before the connection began to listen for that.
-async fn read_rooms(settings: &SessionSettings, identity: &Identity) -> Result<Rooms, Refused> {
-    let (is_good, rooms) = tokio::join!(
+/// The person's rooms and what they missed, in one read, unless their sessions were revoked before the connection began
+/// to listen for that.
+async fn read(
+    settings: &SessionSettings,
+    identity: &Identity,
+    resume: BTreeMap<RoomId, Position>,
+) -> Result<Greeting, Refused> {
+    let positions = resume.into_iter().collect();
+    let (is_good, greeting) = tokio::join!(
         settings.auth.is_still_good(identity),
-        settings.chat.store().rooms_of(&identity.user, None, NAMED),
+        settings.chat.store().greeting(&identity.user, NAMED, positions),
     );
-    if is_good? { Ok(rooms?) } else { Err(Refused::Token) }
+    if is_good? { Ok(greeting?) } else { Err(Refused::Token) }
 }
 
 /// A token wins over the cookie.
@@ -100,24 +106,23 @@ fn refuse(refused: &Refused, id: Option<u64>, connection: &Connection) -> Close 
     }
 }
 
-/// The named rooms go on from the head that they are told with, unless the client has a position.
+/// What was missed comes before what is new; the named rooms without a position go on from the head that is told.
 fn follow_all(
     settings: &SessionSettings,
     rooms: &Rooms,
-    mut resume: BTreeMap<RoomId, Position>,
+    resumed: Vec<ResumedRoom>,
+    left: Vec<(RoomId, Position)>,
 ) -> Vec<Follow> {
-    let mut all = Vec::with_capacity(rooms.rooms.len().max(resume.len()));
+    let mut all = Vec::with_capacity(rooms.rooms.len().max(resumed.len() + left.len()));
+    all.extend(resumed.into_iter().map(Follow::resumed));
+    all.extend(left.into_iter().map(|(room, position)| Follow::resume(room, position)));
+    let known = all.len();
     for room in &rooms.rooms {
         settings.chat.hub().set_members(&room.id, room.members);
-        all.push(match resume.remove(&room.id) {
-            Some(position) => Follow::resume(room.id.clone(), position),
-            None => Follow::from_head(room.id.clone(), room.epoch, room.head),
-        });
+        if !all[..known].iter().any(|follow| follow.room() == &room.id) {
+            all.push(Follow::from_head(room.id.clone(), room.epoch, room.head));
+        }
     }
-    // Rooms that the welcome does not name: further ones of the person, or none of theirs, which ends in a reset.
-    all.extend(resume.into_iter().map(|(room, position)| Follow::resume(room, position)));
-    // What was missed comes before what is new.
-    all.sort_by_key(Follow::is_live);
     all
 }
 

@@ -1,5 +1,7 @@
 //! Events out of their rows: the one place that knows how an event is kept.
 
+use std::sync::LazyLock;
+
 use moorline_protocol::{Event, EventId, EventKind, Mark, MemberChange, RoomId, Seq};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -69,16 +71,25 @@ fn changes(text: &str, column: usize) -> rusqlite::Result<Vec<MemberChange>> {
     })
 }
 
+/// The id of the event at one position.
+pub(super) fn id_at(db: &Connection, room: i64, seq: Seq) -> rusqlite::Result<Option<EventId>> {
+    let mut find = db.prepare_cached("SELECT id FROM events WHERE room = ?1 AND seq = ?2")?;
+    let id = find.query_row(params![room, put(seq.0)], |row| row.get::<_, Sql<EventId>>(0));
+    Ok(id.optional()?.map(|id| id.0))
+}
+
 /// The event at one position.
 pub(super) fn event_at(
     db: &Connection,
     room: &RoomId,
     seq: Seq,
 ) -> rusqlite::Result<Option<Event>> {
-    let find = format!(
-        "SELECT {COLUMNS} FROM rooms r JOIN events e ON e.room = r.n AND e.seq = ?2
-         JOIN users s ON s.n = e.sender WHERE r.id = ?1"
-    );
-    let mut statement = db.prepare_cached(&find)?;
+    static FIND: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {COLUMNS} FROM rooms r JOIN events e ON e.room = r.n AND e.seq = ?2
+             JOIN users s ON s.n = e.sender WHERE r.id = ?1"
+        )
+    });
+    let mut statement = db.prepare_cached(&FIND)?;
     statement.query_row(params![room.as_str(), put(seq.0)], |row| event(row, 0)).optional()
 }

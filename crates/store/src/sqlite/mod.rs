@@ -43,8 +43,8 @@ use self::shared::Shared;
 use self::writer::Writer;
 use crate::command::Command;
 use crate::{
-    Account, Answer, Commits, Error, Head, Health, Hits, Members, Page, Range, Read, Reply,
-    Resumed, RoomCursor, Rooms, SessionRow, StoreConfig, User,
+    Account, Answer, Commits, Error, Greeting, Head, Health, Hits, Members, Page, Range, Read,
+    Reply, Resumed, RoomCursor, Rooms, SessionRow, StoreConfig, User,
 };
 
 /// Commits that may wait for their reader: while it is behind by so many transactions, the writer waits.
@@ -230,6 +230,21 @@ impl Sqlite {
         self.ask(move |db| reads::rooms::rooms_of(db, &user, after.as_ref(), limit)).await
     }
 
+    pub(crate) async fn greeting(
+        &self,
+        user: &UserId,
+        limit: usize,
+        positions: Vec<(RoomId, Position)>,
+    ) -> Result<Greeting, Error> {
+        let user = user.clone();
+        self.ask(move |db| {
+            let rooms = reads::rooms::rooms_of(db, &user, None, limit)?;
+            let (resumed, left) = reads::log::resume_some(db, &user, positions)?;
+            Ok(Greeting { rooms, resumed, left })
+        })
+        .await
+    }
+
     pub(crate) async fn room_ids_of(&self, user: &UserId) -> Result<Vec<(RoomId, Seq)>, Error> {
         let user = user.clone();
         self.ask(move |db| reads::rooms::room_ids_of(db, &user)).await
@@ -338,8 +353,10 @@ impl Sqlite {
         limit: usize,
     ) -> Result<Rooms, Error> {
         let (user, query) = (user.clone(), query.map(str::to_owned));
-        self.ask(move |db| reads::rooms::browse(db, &user, query.as_deref(), after.as_ref(), limit))
-            .await
+        let browse = move |db: &Connection| {
+            reads::rooms::browse(db, &user, query.as_deref(), after.as_ref(), limit)
+        };
+        self.0.readers.ask_slowly(browse).await
     }
 
     pub(crate) async fn search(
@@ -355,6 +372,6 @@ impl Sqlite {
         let search = move |db: &Connection| {
             reads::search::search(db, &user, &query, room.as_ref(), before, limit)
         };
-        Ok(Hits { behind_ms, ..self.ask(search).await? })
+        Ok(Hits { behind_ms, ..self.0.readers.ask_slowly(search).await? })
     }
 }

@@ -19,14 +19,35 @@ const READERS: usize = 3;
 const WAITING: usize = 32_768;
 /// Reads of one transaction: enough to spread its cost, few enough to keep it short.
 const TOGETHER: usize = 16;
+/// Readers that may be at slow reads (searches) at once; the last one is kept for the others.
+const SLOW: usize = READERS - 1;
 
 type Question = Box<dyn FnOnce(Result<&Connection, Error>) + Send>;
 
 #[derive(Default)]
 struct Waiting {
     questions: VecDeque<Question>,
+    slow: VecDeque<Question>,
     asleep: usize,
+    /// Readers at slow reads.
+    at_slow: usize,
     is_closed: bool,
+}
+
+/// What a reader does next.
+enum Taken {
+    Quick(Vec<Question>),
+    Slow(Question),
+    Closed,
+}
+
+impl Waiting {
+    /// Whether another reader is worth its waking: nobody is at quick reads, or more wait than those can take at once.
+    /// On few cores a reader that is awake already answers sooner than one that has to be woken.
+    fn needs_another(&self) -> bool {
+        let at_quick = READERS - self.asleep - self.at_slow;
+        self.asleep > 0 && (at_quick == 0 || self.questions.len() > at_quick * TOGETHER)
+    }
 }
 
 #[derive(Default)]
@@ -59,24 +80,46 @@ impl Pool {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     {
+        self.put(question, false).await
+    }
+
+    /// Asks what may take long, so that it holds up nobody but its like.
+    pub(super) async fn ask_slowly<T, F>(&self, question: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    {
+        self.put(question, true).await
+    }
+
+    async fn put<T, F>(&self, question: F, is_slow: bool) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         let question: Question = Box::new(move |db| {
             let _ = reply.send(db.and_then(question));
         });
-        self.push(question)?;
+        self.push(question, is_slow)?;
         answer.await.unwrap_or_else(|_| Err(Error::unavailable("the read failed")))
     }
 
-    fn push(&self, question: Question) -> Result<(), Error> {
+    fn push(&self, question: Question, is_slow: bool) -> Result<(), Error> {
         let mut waiting = self.desk.waiting.lock();
         if waiting.is_closed {
             return Err(Error::unavailable("the store is closed"));
         }
-        if waiting.questions.len() >= WAITING {
+        if waiting.questions.len() + waiting.slow.len() >= WAITING {
             return Err(Error::overloaded());
         }
-        waiting.questions.push_back(question);
-        let wake = waiting.asleep > 0;
+        let wake = if is_slow {
+            waiting.slow.push_back(question);
+            waiting.asleep > 0 && waiting.at_slow < SLOW
+        } else {
+            waiting.questions.push_back(question);
+            waiting.needs_another()
+        };
         drop(waiting);
         if wake {
             self.desk.wake.notify_one();
@@ -91,36 +134,51 @@ impl Pool {
 }
 
 impl Desk {
-    fn take(&self) -> Vec<Question> {
+    fn take(&self) -> Taken {
         let mut waiting = self.waiting.lock();
         loop {
             let count = waiting.questions.len().min(TOGETHER);
             if count > 0 {
-                return waiting.questions.drain(..count).collect();
+                return Taken::Quick(waiting.questions.drain(..count).collect());
+            }
+            if waiting.at_slow < SLOW
+                && let Some(question) = waiting.slow.pop_front()
+            {
+                waiting.at_slow += 1;
+                return Taken::Slow(question);
             }
             if waiting.is_closed {
-                return Vec::new();
+                return Taken::Closed;
             }
             waiting.asleep += 1;
             self.wake.wait(&mut waiting);
             waiting.asleep -= 1;
         }
     }
+
+    /// A slow read is done. Its like may be waiting for that, and a sleeper may be the one to take it.
+    fn slow_done(&self) {
+        self.waiting.lock().at_slow -= 1;
+    }
 }
 
 fn serve(desk: &Desk, folder: &Path) {
     let mut db: Option<Connection> = None;
     loop {
-        let questions = desk.take();
-        if questions.is_empty() {
-            return;
-        }
+        let (questions, is_slow) = match desk.take() {
+            Taken::Quick(questions) => (questions, false),
+            Taken::Slow(question) => (vec![question], true),
+            Taken::Closed => return,
+        };
         if db.is_none() {
             db = connect(folder, Purpose::Read)
                 .inspect_err(|error| tracing::warn!(%error, "could not open a reader"))
                 .ok();
         }
         let is_good = answer(db.as_ref(), questions);
+        if is_slow {
+            desk.slow_done();
+        }
         if !is_good {
             db = None;
         }

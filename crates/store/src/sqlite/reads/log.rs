@@ -1,18 +1,22 @@
 //! Reads of a room's log: pages of history, what follows a position, and what the node's own feed misses.
 
+use std::sync::LazyLock;
+
 use moorline_protocol::{Epoch, Event, EventKind, Position, ResetReason, RoomId, Seq, UserId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Names;
 use crate::sqlite::cache::{get, put};
-use crate::sqlite::events::{COLUMNS, WIDTH, event, event_at};
+use crate::sqlite::events::{COLUMNS, WIDTH, event, id_at};
 use crate::sqlite::schema::Sql;
-use crate::{Error, Head, Page, Range, Resumed};
+use crate::{Error, Head, Page, Range, Resumed, ResumedRoom};
 
 /// A page ends after so many bytes of text, whatever its limit.
 const PAGE_BYTES: usize = 1 << 20;
 /// A resume of more text than this is too far, as one of too many events is.
 const RESUME_BYTES: usize = 4 << 20;
+/// Events of all rooms that are resumed together: a transaction stays short, and the answer small.
+const GREETING_EVENTS: u64 = 200;
 
 /// A room as one person may read it.
 pub(in crate::sqlite) struct Access {
@@ -81,6 +85,18 @@ pub(in crate::sqlite) fn log(
     page(db, &whole, Range::After(after), limit, PAGE_BYTES)
 }
 
+/// The statements of a page, upwards and downwards.
+static UPWARDS: LazyLock<String> = LazyLock::new(|| page_sql("ASC"));
+static DOWNWARDS: LazyLock<String> = LazyLock::new(|| page_sql("DESC"));
+
+fn page_sql(direction: &str) -> String {
+    format!(
+        "SELECT {COLUMNS}, s.name FROM rooms r JOIN events e ON e.room = r.n
+         JOIN users s ON s.n = e.sender
+         WHERE r.n = ?1 AND e.seq BETWEEN ?2 AND ?3 ORDER BY e.seq {direction} LIMIT ?4"
+    )
+}
+
 fn page(
     db: &Connection,
     access: &Access,
@@ -93,13 +109,10 @@ fn page(
         Range::Before(seq) => (access.first, access.head.min(seq.0.saturating_sub(1)), false),
         Range::Newest => (access.first, access.head, false),
     };
-    let direction = if is_upward { "ASC" } else { "DESC" };
-    let find = format!(
-        "SELECT {COLUMNS}, s.name FROM rooms r JOIN events e ON e.room = r.n
-         JOIN users s ON s.n = e.sender
-         WHERE r.n = ?1 AND e.seq BETWEEN ?2 AND ?3 ORDER BY e.seq {direction} LIMIT ?4"
-    );
-    let mut find = db.prepare_cached(&find)?;
+    if low > high {
+        return Ok(whole_page(access, Vec::new(), false, Names::default()));
+    }
+    let mut find = db.prepare_cached(if is_upward { &UPWARDS } else { &DOWNWARDS })?;
     let ask_for = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
     let mut rows = find.query(params![access.room, put(low), put(high), ask_for])?;
     let mut names = Names::default();
@@ -122,14 +135,18 @@ fn page(
     if !is_upward {
         events.reverse();
     }
-    Ok(Page {
+    Ok(whole_page(access, events, more, names))
+}
+
+fn whole_page(access: &Access, events: Vec<Event>, more: bool, names: Names) -> Page {
+    Page {
         epoch: access.epoch,
         first: Seq(access.first),
         head: Seq(access.head),
         events,
         more,
         people: names.into_people(),
-    })
+    }
 }
 
 fn weight(event: &Event) -> usize {
@@ -147,17 +164,28 @@ pub(in crate::sqlite) fn resume(
     from: &Position,
     limit: usize,
 ) -> Result<Resumed, Error> {
-    let Some(access) = access(db, user, room)? else { return Ok(Resumed::Gone) };
+    match access(db, user, room)? {
+        Some(access) => resume_within(db, &access, from, limit),
+        None => Ok(Resumed::Gone),
+    }
+}
+
+fn resume_within(
+    db: &Connection,
+    access: &Access,
+    from: &Position,
+    limit: usize,
+) -> Result<Resumed, Error> {
     let reset = |reason| Resumed::Reset {
         reason,
         epoch: access.epoch,
         first: Seq(access.first),
         head: Seq(access.head),
     };
-    if let Some(reason) = reason_to_reset(db, room, &access, from, limit)? {
+    if let Some(reason) = reason_to_reset(db, access, from, limit)? {
         return Ok(reset(reason));
     }
-    let page = page(db, &access, Range::After(from.seq), limit, RESUME_BYTES)?;
+    let page = page(db, access, Range::After(from.seq), limit, RESUME_BYTES)?;
     if page.more {
         return Ok(reset(ResetReason::TooFar));
     }
@@ -166,7 +194,6 @@ pub(in crate::sqlite) fn resume(
 
 fn reason_to_reset(
     db: &Connection,
-    room: &RoomId,
     access: &Access,
     from: &Position,
     limit: usize,
@@ -179,7 +206,7 @@ fn reason_to_reset(
     }
     if from.seq.0 > 0
         && let Some(check) = &from.check
-        && event_at(db, room, from.seq)?.is_none_or(|event| event.id.check() != *check)
+        && id_at(db, access.room, from.seq)?.is_none_or(|id| id.check() != *check)
     {
         return Ok(Some(ResetReason::Epoch));
     }
@@ -190,4 +217,30 @@ fn reason_to_reset(
     let known = from.seq.0.max(access.first.saturating_sub(1));
     let is_too_far = access.head.saturating_sub(known) > limit as u64;
     Ok(is_too_far.then_some(ResetReason::TooFar))
+}
+
+/// Resumes several rooms at once, as far as that stays small: what follows up to [`GREETING_EVENTS`] events in all.
+/// Positions behind which more waits are handed back, to be resumed one by one.
+pub(in crate::sqlite) fn resume_some(
+    db: &Connection,
+    user: &UserId,
+    positions: Vec<(RoomId, Position)>,
+) -> Result<(Vec<ResumedRoom>, Vec<(RoomId, Position)>), Error> {
+    let (mut resumed, mut left) = (Vec::new(), Vec::new());
+    let mut budget = GREETING_EVENTS;
+    for (room, from) in positions {
+        let Some(access) = access(db, user, &room)? else {
+            resumed.push(ResumedRoom { room, from, resumed: Resumed::Gone });
+            continue;
+        };
+        let missed = access.head.saturating_sub(from.seq.0);
+        if missed > budget {
+            left.push((room, from));
+            continue;
+        }
+        budget -= missed;
+        let what = resume_within(db, &access, &from, GREETING_EVENTS as usize)?;
+        resumed.push(ResumedRoom { room, from, resumed: what });
+    }
+    Ok((resumed, left))
 }

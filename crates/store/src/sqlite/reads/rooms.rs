@@ -1,5 +1,7 @@
 //! Reads of rooms: a person's list, one room, public rooms, members.
 
+use std::sync::LazyLock;
+
 use moorline_protocol::{
     Limits, Member, Person, Role, RoomHistory, RoomId, RoomInfo, RoomKind, Seq, Totals, UserId,
 };
@@ -108,19 +110,21 @@ pub(in crate::sqlite) fn rooms_of(
     limit: usize,
 ) -> Result<Rooms, Error> {
     let user = user(db, id)?.ok_or(Error::NotFound)?;
-    let find = format!(
-        "WITH mine AS MATERIALIZED (
-             SELECT r.n AS n FROM members m JOIN rooms r ON r.n = m.room
-             WHERE m.user = ?1 AND (r.active, r.n) <
-                 (?2, coalesce((SELECT n FROM rooms WHERE id = ?3), 9223372036854775807))
-             ORDER BY r.active DESC, r.n DESC LIMIT ?4)
-         {} FROM mine CROSS JOIN rooms r ON r.n = mine.n
-         JOIN members m ON m.user = ?1 AND m.room = r.n
-         {JOINS} ORDER BY r.active DESC, r.n DESC",
-        columns()
-    );
+    static FIND: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "WITH mine AS MATERIALIZED (
+                 SELECT r.n AS n FROM members m JOIN rooms r ON r.n = m.room
+                 WHERE m.user = ?1 AND (r.active, r.n) <
+                     (?2, coalesce((SELECT n FROM rooms WHERE id = ?3), 9223372036854775807))
+                 ORDER BY r.active DESC, r.n DESC LIMIT ?4)
+             {} FROM mine CROSS JOIN rooms r ON r.n = mine.n
+             JOIN members m ON m.user = ?1 AND m.room = r.n
+             {JOINS} ORDER BY r.active DESC, r.n DESC",
+            columns()
+        )
+    });
     let (at, room) = bound(after);
-    let mut page = collect(db, &find, params![user, at, room, one_more(limit)], limit)?;
+    let mut page = collect(db, &FIND, params![user, at, room, one_more(limit)], limit)?;
     page.totals = if after.is_none() && !page.more {
         let unread = page.rooms.iter().map(|room| room.unread).sum();
         Totals { rooms: page.rooms.len() as u64, unread, mentions: 0 }
