@@ -342,7 +342,9 @@ impl Sqlite {
         limit: usize,
     ) -> Result<Vec<Person>, Error> {
         let (query, asker) = (query.to_owned(), shared_with.cloned());
-        self.ask(move |db| reads::people::people_by_name(db, &query, asker.as_ref(), limit)).await
+        let find =
+            move |db: &Connection| reads::people::people_by_name(db, &query, asker.as_ref(), limit);
+        self.0.readers.ask_slowly(find).await
     }
 
     pub(crate) async fn browse(

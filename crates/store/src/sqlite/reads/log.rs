@@ -219,13 +219,16 @@ fn reason_to_reset(
     Ok(is_too_far.then_some(ResetReason::TooFar))
 }
 
+/// Rooms resumed, and positions left.
+type ResumedSome = (Vec<ResumedRoom>, Vec<(RoomId, Position)>);
+
 /// Resumes several rooms at once, as far as that stays small: what follows up to [`GREETING_EVENTS`] events in all.
 /// Positions behind which more waits are handed back, to be resumed one by one.
 pub(in crate::sqlite) fn resume_some(
     db: &Connection,
     user: &UserId,
     positions: Vec<(RoomId, Position)>,
-) -> Result<(Vec<ResumedRoom>, Vec<(RoomId, Position)>), Error> {
+) -> Result<ResumedSome, Error> {
     let (mut resumed, mut left) = (Vec::new(), Vec::new());
     let mut budget = GREETING_EVENTS;
     for (room, from) in positions {

@@ -15,6 +15,9 @@ use crate::{Error, Hits};
 const TIME: Duration = Duration::from_millis(50);
 /// Matches between two looks at the clock.
 const LOOK_AT_CLOCK: u32 = 128;
+/// An unfinished word counts as one from so many bytes on, its quotes counted: three letters, or one of Chinese. The
+/// index looks at every message with a word that begins so.
+const OPEN_BYTES: usize = 5;
 /// Words of one query that count.
 const WORDS: usize = 16;
 
@@ -26,7 +29,8 @@ fn expression(query: &str) -> Option<String> {
         .take(WORDS)
         .map(|word| format!("\"{word}\""))
         .collect();
-    let is_open = query.chars().next_back().is_some_and(is_part_of_a_word);
+    let is_open = query.chars().next_back().is_some_and(is_part_of_a_word)
+        && words.last().is_some_and(|word| word.len() >= OPEN_BYTES);
     match words.as_slice() {
         [] => None,
         _ if is_open => Some(format!("{}*", words.join(" "))),
