@@ -186,11 +186,9 @@ pub struct ResumedRoom {
     pub resumed: Resumed,
 }
 
-/// What a person's `hello` needs, read in one transaction.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Greeting {
-    /// The rooms with the latest activity.
-    pub rooms: Rooms,
+/// What follows several positions.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ResumedSome {
     /// The rooms that were resumed.
     pub resumed: Vec<ResumedRoom>,
     /// Positions behind which more waits; to be resumed one by one.

@@ -11,7 +11,7 @@ mod sqlite;
 mod store;
 
 pub use answer::{
-    Account, Created, Greeting, Head, Health, Hits, Members, Page, Range, Resumed, ResumedRoom,
+    Account, Created, Head, Health, Hits, Members, Page, Range, Resumed, ResumedRoom, ResumedSome,
     RoomCursor, Rooms, SessionId, SessionRow, Stored, User,
 };
 pub use command::{

@@ -8,9 +8,9 @@ use uuid::Uuid;
 use crate::command::Command;
 use crate::sqlite::Sqlite;
 use crate::{
-    Account, Answer, Commits, Create, Created, Delete, Edit, Error, Greeting, Head, Health, Hits,
+    Account, Answer, Commits, Create, Created, Delete, Edit, Error, Head, Health, Hits,
     Invite, Join, Leave, Members, NewAccount, NewSession, Page, Range, Read, Remove, Rename, Reply,
-    Resumed, RoomCursor, Rooms, Send, SessionId, SessionRow, Stored, User,
+    Resumed, ResumedSome, RoomCursor, Rooms, Send, SessionId, SessionRow, Stored, User,
 };
 
 /// Rooms that a person can be in: what a room list and its sums can read within a few milliseconds.
@@ -179,8 +179,6 @@ impl Store {
         user(user: &UserId) -> Option<User>;
         /// A page of a person's rooms, the latest activity first, with sums over all of them.
         rooms_of(user: &UserId, after: Option<RoomCursor>, limit: usize) -> Rooms;
-        /// A person's newest rooms and what follows their positions, of one moment.
-        greeting(user: &UserId, limit: usize, positions: Vec<(RoomId, Position)>) -> Greeting;
         /// All rooms of a person, with their heads.
         room_ids_of(user: &UserId) -> Vec<(RoomId, Seq)>;
         /// One room as one person sees it, with the names that it mentions.
@@ -189,6 +187,8 @@ impl Store {
         head(room: &RoomId) -> Head;
         /// What follows a person's position in a room.
         resume(user: &UserId, room: &RoomId, from: Position, limit: usize) -> Resumed;
+        /// What follows several positions of a person, as far as it is little.
+        resume_some(user: &UserId, positions: Vec<(RoomId, Position)>) -> ResumedSome;
         /// A piece of a room's log as a person may see it.
         events(user: &UserId, room: &RoomId, range: Range, limit: usize) -> Page;
         /// What follows a seq in a room's log; for the node's own feed, asks for no person.

@@ -25,8 +25,8 @@ const MERGE_EVERY: u32 = 16;
 const IDLE_WAIT: Duration = Duration::from_millis(200);
 /// Behind by this, it takes its turn even while sends wait.
 const BEHIND: Duration = Duration::from_millis(500);
-/// Behind by this, batches of sends get shorter, so that the index keeps up.
-const FAR_BEHIND: Duration = Duration::from_millis(1_000);
+/// Behind by this, a batch of sends has fewer rows than the index takes in between.
+const FAR_BEHIND: Duration = Duration::from_millis(750);
 /// Moments kept; more are joined.
 const MARK_EVERY: Duration = Duration::from_millis(20);
 /// After a failure.
@@ -39,8 +39,8 @@ pub(super) struct Index {
     /// When rows above a number were stored, oldest first.
     marks: VecDeque<(Instant, i64)>,
     paused_until: Option<Instant>,
-    /// Rows of the last step, by which batches are measured when the index is far behind.
-    last_step: i64,
+    /// Rows of its last turn, by which batches are measured when it is far behind.
+    last_turn: i64,
     /// Whether merging has begun and is not through.
     is_merging: bool,
     /// Steps since there was last nothing to merge.
@@ -57,7 +57,7 @@ impl Index {
             newest: indexed,
             marks: VecDeque::new(),
             paused_until: None,
-            last_step: STEP_ROWS / 4,
+            last_turn: STEP_ROWS / 4,
             is_merging: false,
             steps: 0,
         };
@@ -121,7 +121,8 @@ impl Index {
         if self.is_paused(now) || lag < FAR_BEHIND {
             return BATCH_ROWS;
         }
-        let share = if lag < FAR_BEHIND * 3 / 2 { self.last_step / 2 } else { self.last_step / 8 };
+        // A little fewer than the index takes, so that it comes nearer; much fewer where that is not enough.
+        let share = if lag < FAR_BEHIND * 2 { self.last_turn * 3 / 4 } else { self.last_turn / 8 };
         usize::try_from(share.max(8)).unwrap_or(BATCH_ROWS)
     }
 
@@ -130,12 +131,22 @@ impl Index {
         self.paused_until = Some(now + PAUSE);
     }
 
-    /// One step: the next rows in a transaction of their own, and a piece of merging where there is something to merge.
+    /// One turn: the next rows in transactions of their own, and a piece of merging where there is something to merge.
     /// After an error the connection must not be used any more.
     pub(super) fn step(&mut self, db: &Connection) -> rusqlite::Result<()> {
         db.pragma_update(None, "synchronous", "normal")?;
-        if self.backlog() > 0 {
+        let started = Instant::now();
+        let before = self.indexed;
+        // Twice where it is behind: each turn of a send costs a sync, so longer turns on both sides are cheaper.
+        while self.backlog() > 0 {
             self.follow(db)?;
+            let now = Instant::now();
+            if self.lag(now) < BEHIND || now.duration_since(started) >= STEP_TIME {
+                break;
+            }
+        }
+        if self.indexed > before {
+            self.last_turn = self.indexed - before;
         }
         if self.is_merging || self.steps >= MERGE_EVERY {
             self.merge(db)?;
@@ -146,7 +157,6 @@ impl Index {
     fn follow(&mut self, db: &Connection) -> rusqlite::Result<()> {
         let reached = self.fill(db)?;
         self.steps += 1;
-        self.last_step = reached - self.indexed;
         self.indexed = reached;
         while self.marks.front().is_some_and(|(_, row)| *row <= reached) {
             self.marks.pop_front();

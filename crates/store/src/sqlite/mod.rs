@@ -43,7 +43,7 @@ use self::shared::Shared;
 use self::writer::Writer;
 use crate::command::Command;
 use crate::{
-    Account, Answer, Commits, Error, Greeting, Head, Health, Hits, Members, Page, Range, Read,
+    Account, Answer, Commits, Error, Head, Health, Hits, Members, Page, Range, Read,
     Reply, Resumed, RoomCursor, Rooms, SessionRow, StoreConfig, User,
 };
 
@@ -230,19 +230,13 @@ impl Sqlite {
         self.ask(move |db| reads::rooms::rooms_of(db, &user, after.as_ref(), limit)).await
     }
 
-    pub(crate) async fn greeting(
+    pub(crate) async fn resume_some(
         &self,
         user: &UserId,
-        limit: usize,
         positions: Vec<(RoomId, Position)>,
-    ) -> Result<Greeting, Error> {
+    ) -> Result<ResumedSome, Error> {
         let user = user.clone();
-        self.ask(move |db| {
-            let rooms = reads::rooms::rooms_of(db, &user, None, limit)?;
-            let (resumed, left) = reads::log::resume_some(db, &user, positions)?;
-            Ok(Greeting { rooms, resumed, left })
-        })
-        .await
+        self.ask(move |db| reads::log::resume_some(db, &user, positions)).await
     }
 
     pub(crate) async fn room_ids_of(&self, user: &UserId) -> Result<Vec<(RoomId, Seq)>, Error> {

@@ -13,14 +13,13 @@ use tokio::sync::oneshot;
 use super::schema::{Purpose, connect};
 use crate::Error;
 
-/// Threads. Reads are short and mostly answered from memory; two keep one slow search from holding up the rest.
-const READERS: usize = 3;
+/// Threads, by the cores that the process may use. Reads are short and mostly answered from memory, and each thread has a
+/// page cache of its own; with fewer than two a search would hold up the rest.
+const READERS: std::ops::RangeInclusive<usize> = 2..=4;
 /// Reads that may wait; more are refused as overloaded. A whole node's connections coming back at once fit.
 const WAITING: usize = 32_768;
 /// Reads of one transaction: enough to spread its cost, few enough to keep it short.
 const TOGETHER: usize = 16;
-/// Readers that may be at slow reads (searches) at once; the last one is kept for the others.
-const SLOW: usize = READERS - 1;
 
 type Question = Box<dyn FnOnce(Result<&Connection, Error>) + Send>;
 
@@ -28,8 +27,10 @@ type Question = Box<dyn FnOnce(Result<&Connection, Error>) + Send>;
 struct Waiting {
     questions: VecDeque<Question>,
     slow: VecDeque<Question>,
+    /// Threads in all.
+    readers: usize,
     asleep: usize,
-    /// Readers at slow reads.
+    /// Readers at slow reads; at most all but one, which is kept for the others.
     at_slow: usize,
     is_closed: bool,
 }
@@ -45,12 +46,11 @@ impl Waiting {
     /// Whether another reader is worth its waking: nobody is at quick reads, or more wait than those can take at once.
     /// On few cores a reader that is awake already answers sooner than one that has to be woken.
     fn needs_another(&self) -> bool {
-        let at_quick = READERS - self.asleep - self.at_slow;
+        let at_quick = self.readers - self.asleep - self.at_slow;
         self.asleep > 0 && (at_quick == 0 || self.questions.len() > at_quick * TOGETHER)
     }
 }
 
-#[derive(Default)]
 struct Desk {
     waiting: Mutex<Waiting>,
     wake: Condvar,
@@ -64,8 +64,11 @@ pub(super) struct Pool {
 
 impl Pool {
     pub(super) fn start(folder: &Path) -> std::io::Result<Self> {
-        let pool = Self { desk: Arc::default() };
-        for number in 0..READERS {
+        let cores = thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let readers = cores.clamp(*READERS.start(), *READERS.end());
+        let waiting = Mutex::new(Waiting { readers, ..Waiting::default() });
+        let pool = Self { desk: Arc::new(Desk { waiting, wake: Condvar::new() }) };
+        for number in 0..readers {
             let (desk, folder) = (Arc::clone(&pool.desk), folder.to_owned());
             thread::Builder::new()
                 .name(format!("store-read-{number}"))
@@ -115,7 +118,7 @@ impl Pool {
         }
         let wake = if is_slow {
             waiting.slow.push_back(question);
-            waiting.asleep > 0 && waiting.at_slow < SLOW
+            waiting.asleep > 0 && waiting.at_slow + 1 < waiting.readers
         } else {
             waiting.questions.push_back(question);
             waiting.needs_another()
@@ -141,7 +144,7 @@ impl Desk {
             if count > 0 {
                 return Taken::Quick(waiting.questions.drain(..count).collect());
             }
-            if waiting.at_slow < SLOW
+            if waiting.at_slow + 1 < waiting.readers
                 && let Some(question) = waiting.slow.pop_front()
             {
                 waiting.at_slow += 1;

@@ -9,14 +9,14 @@ use super::Names;
 use crate::sqlite::cache::{get, put};
 use crate::sqlite::events::{COLUMNS, WIDTH, event, id_at};
 use crate::sqlite::schema::Sql;
-use crate::{Error, Head, Page, Range, Resumed, ResumedRoom};
+use crate::{Error, Head, Page, Range, Resumed, ResumedRoom, ResumedSome};
 
 /// A page ends after so many bytes of text, whatever its limit.
 const PAGE_BYTES: usize = 1 << 20;
 /// A resume of more text than this is too far, as one of too many events is.
 const RESUME_BYTES: usize = 4 << 20;
 /// Events of all rooms that are resumed together: a transaction stays short, and the answer small.
-const GREETING_EVENTS: u64 = 200;
+const TOGETHER: u64 = 200;
 
 /// A room as one person may read it.
 pub(in crate::sqlite) struct Access {
@@ -222,7 +222,7 @@ fn reason_to_reset(
 /// Rooms resumed, and positions left.
 type ResumedSome = (Vec<ResumedRoom>, Vec<(RoomId, Position)>);
 
-/// Resumes several rooms at once, as far as that stays small: what follows up to [`GREETING_EVENTS`] events in all.
+/// Resumes several rooms at once, as far as that stays small: what follows up to [`TOGETHER`] events in all.
 /// Positions behind which more waits are handed back, to be resumed one by one.
 pub(in crate::sqlite) fn resume_some(
     db: &Connection,
@@ -230,20 +230,20 @@ pub(in crate::sqlite) fn resume_some(
     positions: Vec<(RoomId, Position)>,
 ) -> Result<ResumedSome, Error> {
     let (mut resumed, mut left) = (Vec::new(), Vec::new());
-    let mut budget = GREETING_EVENTS;
+    let mut budget = TOGETHER;
     for (room, from) in positions {
         let Some(access) = access(db, user, &room)? else {
-            resumed.push(ResumedRoom { room, from, resumed: Resumed::Gone });
+            some.resumed.push(ResumedRoom { room, from, resumed: Resumed::Gone });
             continue;
         };
         let missed = access.head.saturating_sub(from.seq.0);
         if missed > budget {
-            left.push((room, from));
+            some.left.push((room, from));
             continue;
         }
         budget -= missed;
-        let what = resume_within(db, &access, &from, GREETING_EVENTS as usize)?;
-        resumed.push(ResumedRoom { room, from, resumed: what });
+        let resumed = resume_within(db, &access, &from, TOGETHER as usize)?;
+        some.resumed.push(ResumedRoom { room, from, resumed });
     }
-    Ok((resumed, left))
+    Ok(some)
 }
