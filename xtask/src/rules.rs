@@ -16,7 +16,11 @@ const DIRECTIONS: [(&str, &[&str]); 5] = [
     ("moorline-layer", &[]),
     ("moorline-store", &["moorline-protocol"]),
     ("moorline-chat", &["moorline-protocol", "moorline-layer", "moorline-store"]),
-    ("moorline-server", &["moorline-protocol", "moorline-layer", "moorline-chat"]),
+    // Sign-in and sessions are rows, so the server asks the store for them directly.
+    (
+        "moorline-server",
+        &["moorline-protocol", "moorline-layer", "moorline-store", "moorline-chat"],
+    ),
 ];
 
 /// Starts of paths that exist on one machine only, cut in two so that this file does not hold them.

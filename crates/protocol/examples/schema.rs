@@ -3,7 +3,7 @@
 //! `cargo run -p moorline-protocol --features schema --example schema -- ROOT` writes them where they belong below the
 //! repository's root, or below another folder to compare with; `cargo xtask schema` does both.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use moorline_protocol::{Command, ErrorCode, Event, Reply};
@@ -44,11 +44,10 @@ fn schema() -> String {
     format!("{document:#}\n")
 }
 
-/// Each type once, in the order of first mention.
+/// Each type once, by name: the order in which the types are met differs from build to build.
 struct Declarations {
     config: Config,
-    seen: Vec<String>,
-    text: String,
+    by_name: BTreeMap<String, String>,
 }
 
 impl TypeVisitor for Declarations {
@@ -57,26 +56,25 @@ impl TypeVisitor for Declarations {
             return;
         }
         let name = T::ident(&self.config);
-        if self.seen.contains(&name) {
+        if self.by_name.contains_key(&name) {
             return;
         }
-        self.seen.push(name);
         let docs = T::docs().unwrap_or_default();
-        let _ = writeln!(self.text, "{docs}export {}\n", T::decl(&self.config));
+        let text = format!("{docs}export {}\n\n", T::decl(&self.config));
+        self.by_name.insert(name, text);
         T::visit_dependencies(self);
     }
 }
 
 fn typescript() -> String {
-    let mut declarations =
-        Declarations { config: Config::default(), seen: Vec::new(), text: String::new() };
+    let mut declarations = Declarations { config: Config::default(), by_name: BTreeMap::new() };
     declarations.visit::<Command>();
     declarations.visit::<Event>();
     declarations.visit::<Reply>();
     declarations.visit::<ErrorCode>();
+    let declarations: String = declarations.by_name.into_values().collect();
     format!(
-        "// Made by `cargo xtask schema` from the Rust types. Do not edit.\n\n{}\
-         /** What a server sends. */\nexport type ServerFrame = Event | Reply;\n",
-        declarations.text
+        "// Made by `cargo xtask schema` from the Rust types. Do not edit.\n\n{declarations}\
+         /** What a server sends. */\nexport type ServerFrame = Event | Reply;\n"
     )
 }
