@@ -8,8 +8,8 @@ use uuid::Uuid;
 use crate::command::Command;
 use crate::sqlite::Sqlite;
 use crate::{
-    Account, Answer, Commits, Create, Created, Delete, Edit, Error, Head, Health, Hits,
-    Invite, Join, Leave, Members, NewAccount, NewSession, Page, Range, Read, Remove, Rename, Reply,
+    Account, Answer, Commits, Create, Created, Delete, Edit, Error, Head, Health, Hits, Invite,
+    Join, Leave, Members, NewAccount, NewSession, Page, Range, Read, Remove, Rename, Reply,
     Resumed, ResumedSome, RoomCursor, Rooms, Send, SessionId, SessionRow, Stored, User,
 };
 

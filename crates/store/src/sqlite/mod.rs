@@ -43,8 +43,8 @@ use self::shared::Shared;
 use self::writer::Writer;
 use crate::command::Command;
 use crate::{
-    Account, Answer, Commits, Error, Head, Health, Hits, Members, Page, Range, Read,
-    Reply, Resumed, RoomCursor, Rooms, SessionRow, StoreConfig, User,
+    Account, Answer, Commits, Error, Head, Health, Hits, Members, Page, Range, Read, Reply,
+    Resumed, ResumedSome, RoomCursor, Rooms, SessionRow, StoreConfig, User,
 };
 
 /// Commits that may wait for their reader: while it is behind by so many transactions, the writer waits.

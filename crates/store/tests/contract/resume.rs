@@ -152,7 +152,7 @@ async fn the_nodes_own_feed_reads_the_log_without_a_person() {
 }
 
 #[tokio::test]
-async fn a_greeting_resumes_what_is_small_and_leaves_the_rest_for_later() {
+async fn several_rooms_resumed_together_bring_what_is_small_and_leave_the_rest_for_later() {
     let stage = stage_with(300).await;
     stage.make("small", moorline_protocol::RoomKind::Group, &["ann", "bob"]).await.unwrap();
     let position = async |of: &str, seq| (room(of), stage.position(of, seq).await);
@@ -162,12 +162,11 @@ async fn a_greeting_resumes_what_is_small_and_leaves_the_rest_for_later() {
         (room("nowhere"), stage.position("r", 1).await),
         position("r", 299).await,
     ];
-    let greeting = stage.store.greeting(&user("bob"), 100, positions).await.unwrap();
-    assert_eq!(greeting.rooms.rooms.len(), 2);
-    let left: Vec<String> = greeting.left.iter().map(|(room, _)| room.to_string()).collect();
+    let some = stage.store.resume_some(&user("bob"), positions).await.unwrap();
+    let left: Vec<String> = some.left.iter().map(|(room, _)| room.to_string()).collect();
     assert_eq!(left, ["r"]);
     let resumed: Vec<_> =
-        greeting.resumed.iter().map(|one| (one.room.as_str(), &one.resumed)).collect();
+        some.resumed.iter().map(|one| (one.room.as_str(), &one.resumed)).collect();
     assert_eq!(lines(resumed[0].1), ["1 ann +ann +bob"]);
     assert_eq!(resumed[1], ("nowhere", &Resumed::Gone));
     assert_eq!(lines(resumed[2].1), ["300 ann: 298", "301 ann: 299"]);

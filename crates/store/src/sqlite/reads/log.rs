@@ -219,9 +219,6 @@ fn reason_to_reset(
     Ok(is_too_far.then_some(ResetReason::TooFar))
 }
 
-/// Rooms resumed, and positions left.
-type ResumedSome = (Vec<ResumedRoom>, Vec<(RoomId, Position)>);
-
 /// Resumes several rooms at once, as far as that stays small: what follows up to [`TOGETHER`] events in all.
 /// Positions behind which more waits are handed back, to be resumed one by one.
 pub(in crate::sqlite) fn resume_some(
@@ -229,7 +226,7 @@ pub(in crate::sqlite) fn resume_some(
     user: &UserId,
     positions: Vec<(RoomId, Position)>,
 ) -> Result<ResumedSome, Error> {
-    let (mut resumed, mut left) = (Vec::new(), Vec::new());
+    let mut some = ResumedSome::default();
     let mut budget = TOGETHER;
     for (room, from) in positions {
         let Some(access) = access(db, user, &room)? else {
