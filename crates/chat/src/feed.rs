@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use moorline_protocol::{Change, Epoch, Event, EventKind, Frame, Person, RoomId, Seq, UserId};
+use moorline_protocol::{
+    Change, Epoch, Event, EventId, EventKind, Frame, Person, Position, RoomId, Seq, UserId,
+};
 use moorline_store::Head;
 use parking_lot::Mutex;
 
@@ -20,6 +22,9 @@ use crate::typing::Typing;
 const TAIL_FRAMES: usize = 64;
 /// Bytes of them: 1,000 rooms at full speed hold 32 MiB.
 const TAIL_BYTES: usize = 32 * 1024;
+
+/// After so many sweeps without an event the tail is given back: a minute, as long as an empty feed is kept.
+const QUIET_SWEEPS: u32 = 6;
 
 /// One room's live feed.
 pub(crate) struct Feed {
@@ -34,10 +39,10 @@ struct State {
     early: Seq,
     members: u64,
     entries: Vec<Entry>,
-    tail: VecDeque<(Seq, Frame)>,
+    tail: VecDeque<Kept>,
     tail_bytes: usize,
-    /// Where the feed stood at the last sweep.
-    swept: Seq,
+    /// Where the feed stood at the last sweep, and how many sweeps found it there.
+    swept: (Seq, u32),
     /// Senders whose names everybody here was told.
     named: HashSet<UserId>,
     typing: Typing,
@@ -48,6 +53,13 @@ struct Entry {
     listener: Arc<Listener>,
     /// Whether the client knows of the room; the first event of one that it does not know announces it.
     is_announced: bool,
+}
+
+/// One of the newest events, as it went out.
+struct Kept {
+    seq: Seq,
+    id: EventId,
+    frame: Frame,
 }
 
 /// What became of a delivery.
@@ -83,7 +95,7 @@ impl Feed {
             entries: Vec::new(),
             tail: VecDeque::new(),
             tail_bytes: 0,
-            swept: Seq(0),
+            swept: (Seq(0), 0),
             named: HashSet::new(),
             typing: Typing::default(),
             empty_since: Some(now),
@@ -134,9 +146,8 @@ impl Feed {
         state.remove(listener, self);
         let mut reached = cursor.1;
         while reached < last {
-            let Some(frame) = state.from_tail(reached.next()) else {
-                return Entered::Behind(reached);
-            };
+            let Some(kept) = state.kept(reached.next()) else { return Entered::Behind(reached) };
+            let frame = kept.frame.clone();
             if listener.outbox().push(frame) == Pushed::Lagging {
                 return Entered::Behind(reached);
             }
@@ -144,6 +155,37 @@ impl Feed {
         }
         state.add(listener.clone(), self, true);
         Entered::Live
+    }
+
+    /// Lets a listener in whose client stands at `from`, if the tail shows that event and holds all that follows it.
+    /// `read` is where the log ended when the person was read to be a member. Answers how many events were sent;
+    /// `None` leaves it to the store, which may then repeat some.
+    pub(crate) fn resume(
+        self: &Arc<Self>,
+        listener: &Arc<Listener>,
+        from: &Position,
+        read: Seq,
+    ) -> Option<usize> {
+        let mut state = self.state.lock();
+        let (epoch, last) = state.at?;
+        if epoch != from.epoch || from.seq > last || !listener.may_enter(&self.room, read) {
+            return None;
+        }
+        let known = state.kept(from.seq)?;
+        if from.check.as_ref().is_some_and(|check| known.id.check() != *check) {
+            return None;
+        }
+        state.remove(listener, self);
+        let mut reached = from.seq;
+        while reached < last {
+            let frame = state.kept(reached.next())?.frame.clone();
+            if listener.outbox().push(frame) == Pushed::Lagging {
+                return None;
+            }
+            reached = reached.next();
+        }
+        state.add(listener.clone(), self, true);
+        usize::try_from(last.0 - from.seq.0).ok()
     }
 
     /// Lets a listener in whose client has not been told of the room yet.
@@ -165,11 +207,11 @@ impl Feed {
     pub(crate) fn sweep(&self, now: Instant) -> Option<Instant> {
         let mut state = self.state.lock();
         let last = state.at.map_or(Seq(0), |(_, last)| last);
-        if state.swept == last {
-            state.tail = VecDeque::new();
-            state.tail_bytes = 0;
+        let (seen, times) = state.swept;
+        state.swept = if seen == last { (last, times + 1) } else { (last, 0) };
+        if state.swept.1 >= QUIET_SWEEPS {
+            state.forget_tail();
         }
-        state.swept = last;
         if state.entries.is_empty() {
             return Some(*state.empty_since.get_or_insert(now));
         }
@@ -186,7 +228,7 @@ impl Feed {
         wakers: &mut Vec<Waker>,
     ) -> Delivered {
         let mut state = self.state.lock();
-        let mut frames: Vec<(Seq, Frame)> = Vec::with_capacity(events.len());
+        let mut frames: Vec<Kept> = Vec::with_capacity(events.len());
         for event in events {
             let Some((epoch, last)) = state.at else {
                 state.early = state.early.max(event.seq);
@@ -202,7 +244,13 @@ impl Feed {
             }
             state.at = Some((epoch, event.seq));
             state.typing.stopped(&event.from);
-            frames.push((event.seq, state.encode(event, name_of)));
+            let frame = state.encode(event, name_of);
+            frames.push(Kept { seq: event.seq, id: event.id, frame });
+            if let EventKind::Delete { .. } = &event.kind {
+                // An erased text is not kept for those who come later.
+                state.flush(&mut frames, self, wakers);
+                state.forget_tail();
+            }
             if let EventKind::Member { changes } = &event.kind {
                 // The one who goes gets this event and nothing above it.
                 state.flush(&mut frames, self, wakers);
@@ -280,10 +328,9 @@ impl State {
         });
     }
 
-    fn from_tail(&self, seq: Seq) -> Option<Frame> {
-        let first = self.tail.front()?.0;
-        let index = usize::try_from(seq.0.checked_sub(first.0)?).ok()?;
-        self.tail.get(index).map(|(_, frame)| frame.clone())
+    fn kept(&self, seq: Seq) -> Option<&Kept> {
+        let first = self.tail.front()?.seq;
+        self.tail.get(usize::try_from(seq.0.checked_sub(first.0)?).ok()?)
     }
 
     /// The event as a frame, with the names of people whom somebody here may not know.
@@ -301,9 +348,9 @@ impl State {
     }
 
     /// Pushes frames to all listeners: one lock of each outbox, whatever the number of frames.
-    fn flush(&mut self, frames: &mut Vec<(Seq, Frame)>, feed: &Feed, wakers: &mut Vec<Waker>) {
-        let Some((first, _)) = frames.first().map(|(seq, frame)| (*seq, frame)) else { return };
-        let shared: Vec<Frame> = frames.iter().map(|(_, frame)| frame.clone()).collect();
+    fn flush(&mut self, frames: &mut Vec<Kept>, feed: &Feed, wakers: &mut Vec<Waker>) {
+        let Some(first) = frames.first().map(|kept| kept.seq) else { return };
+        let shared: Vec<Frame> = frames.iter().map(|kept| kept.frame.clone()).collect();
         self.announce(&feed.room, wakers, feed);
         self.entries.retain(|entry| {
             let (taken, waker) = entry.listener.outbox().push_all(&shared);
@@ -316,9 +363,7 @@ impl State {
             wakers.extend(entry.listener.notify(Notice::Behind { room: feed.room.clone(), from }));
             false
         });
-        for (seq, frame) in frames.drain(..) {
-            self.keep(seq, frame);
-        }
+        frames.drain(..).for_each(|kept| self.keep(kept));
     }
 
     /// Hands those who have not been told of the room over to their sessions.
@@ -332,21 +377,24 @@ impl State {
         });
     }
 
-    fn keep(&mut self, seq: Seq, frame: Frame) {
-        self.tail_bytes += frame.len();
-        self.tail.push_back((seq, frame));
+    fn keep(&mut self, kept: Kept) {
+        self.tail_bytes += kept.frame.len();
+        self.tail.push_back(kept);
         while self.tail.len() > TAIL_FRAMES || self.tail_bytes > TAIL_BYTES {
-            let Some((_, oldest)) = self.tail.pop_front() else { break };
-            self.tail_bytes -= oldest.len();
+            let Some(oldest) = self.tail.pop_front() else { break };
+            self.tail_bytes -= oldest.frame.len();
         }
+    }
+
+    fn forget_tail(&mut self) {
+        self.tail = VecDeque::new();
+        self.tail_bytes = 0;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::task::Context;
-
-    use moorline_protocol::EventId;
 
     use super::*;
     use crate::Outbox;
@@ -466,9 +514,48 @@ mod tests {
         deliver(&feed, &all);
         assert_eq!(feed.enter(&bob, (EPOCH, Seq(900))), Entered::Behind(Seq(900)));
         assert_eq!(feed.enter(&bob, (EPOCH, Seq(990))), Entered::Live);
-        feed.sweep(Instant::now());
-        feed.sweep(Instant::now());
+        for _ in 0..=QUIET_SWEEPS {
+            feed.sweep(Instant::now());
+        }
         assert_eq!(feed.enter(&bob, (EPOCH, Seq(990))), Entered::Behind(Seq(990)));
+    }
+
+    #[test]
+    fn a_position_that_the_tail_shows_is_gone_on_from_without_the_store() {
+        let (feed, bob) = (warm_feed(0), listener(10_000));
+        deliver(&feed, &[1, 2, 3]);
+        let at =
+            |seq: u64, check: String| Position { epoch: EPOCH, seq: Seq(seq), check: Some(check) };
+        let check = message(1).id.check();
+        assert_eq!(feed.resume(&bob, &at(1, "00000000".into()), Seq(3)), None);
+        assert_eq!(feed.resume(&bob, &at(9, check.clone()), Seq(3)), None);
+        assert!(seen(&bob).is_empty());
+        assert_eq!(feed.resume(&bob, &at(1, check), Seq(3)), Some(2));
+        deliver(&feed, &[4]);
+        assert_eq!(seen(&bob), [2, 3, 4]);
+    }
+
+    #[test]
+    fn one_removed_after_the_reading_is_not_let_in_by_the_tail() {
+        let (feed, bob) = (warm_feed(0), listener(10_000));
+        deliver(&feed, &[1, 2]);
+        bob.bar(&room(), Seq(2));
+        let from = Position { epoch: EPOCH, seq: Seq(1), check: Some(message(1).id.check()) };
+        assert_eq!(feed.resume(&bob, &from, Seq(1)), None);
+        assert!(seen(&bob).is_empty());
+    }
+
+    #[test]
+    fn an_erased_text_does_not_stay_in_the_tail() {
+        let (feed, bob) = (warm_feed(0), listener(10_000));
+        deliver(&feed, &[1]);
+        let kind = EventKind::Delete { message: message(1).id, of: Seq(1) };
+        feed.deliver(
+            &[Arc::new(Event { kind, ..(*message(2)).clone() })],
+            &|_| None,
+            &mut Vec::new(),
+        );
+        assert_eq!(feed.enter(&bob, (EPOCH, Seq(0))), Entered::Behind(Seq(0)));
     }
 
     #[test]

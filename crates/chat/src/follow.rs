@@ -118,6 +118,19 @@ impl Chat {
         self.resumed(listener, room, &from, resumed).await
     }
 
+    /// The same from memory, where the room's feed still holds what was missed. `first` and `head` are what a read just
+    /// told of the room to this person. Answers whether that was enough.
+    #[must_use]
+    pub fn resume_from_memory(
+        &self,
+        listener: &Arc<Listener>,
+        room: &RoomId,
+        from: &Position,
+        (first, head): (Seq, Seq),
+    ) -> bool {
+        from.seq.next() >= first && self.hub().resume(listener, room, from, head).is_some()
+    }
+
     /// The same with what was read already; it is queued before anything is waited for.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use moorline_protocol::{
-    Change, CloseCode, Epoch, Event, EventKind, Frame, Goodbye, Limits, Person, Presence,
+    Change, CloseCode, Epoch, Event, EventKind, Frame, Goodbye, Limits, Person, Position, Presence,
     PresenceChange, Receipt, Reply, RoomChange, RoomChangeKind, RoomId, Seq, UserId,
 };
 use moorline_store::{Commit, Head, Revoked, Store};
@@ -33,6 +33,7 @@ pub struct Hub {
     people: Mutex<People>,
     /// Rooms with a typing frame that is due.
     typing: Mutex<Vec<Arc<Feed>>>,
+    revocations: AtomicU64,
     counts: Counts,
 }
 
@@ -54,6 +55,7 @@ impl Hub {
             feeds: Mutex::default(),
             people: Mutex::default(),
             typing: Mutex::default(),
+            revocations: AtomicU64::new(0),
             counts: Counts::default(),
         }
     }
@@ -106,6 +108,18 @@ impl Hub {
     /// Lets a listener into a room that its client has not been told of: the first event announces it.
     pub fn enter_unannounced(&self, listener: &Arc<Listener>, room: &RoomId) {
         self.feed(room).enter_unannounced(listener);
+    }
+
+    /// Lets a listener in from the feed's tail, where that is enough: see [`Feed::resume`].
+    pub(crate) fn resume(
+        &self,
+        listener: &Arc<Listener>,
+        room: &RoomId,
+        from: &Position,
+        read: Seq,
+    ) -> Option<usize> {
+        let feed = self.feeds.lock().get(room).cloned()?;
+        feed.resume(listener, from, read)
     }
 
     pub(crate) fn warm(&self, room: &RoomId, head: Head) {
@@ -264,7 +278,15 @@ impl Hub {
         self.counts.dropped.fetch_add(dropped, Ordering::Relaxed);
     }
 
+    /// How many revocations were published. A proof of who somebody is, made when the number was the same as after
+    /// [`Hub::came`], still holds: a later one closes the connection.
+    #[must_use]
+    pub fn revocations(&self) -> u64 {
+        self.revocations.load(Ordering::SeqCst)
+    }
+
     fn revoke(&self, revoked: &Revoked) {
+        self.revocations.fetch_add(1, Ordering::SeqCst);
         let goodbye = Goodbye { code: CloseCode::SIGNED_OUT.0, reconnect: false, after_ms: 0 };
         let frame = Reply::from(goodbye).frame();
         for listener in self.people.lock().listeners(&revoked.user) {

@@ -3,14 +3,16 @@
 //! Rooms come here from `hello`, from `rooms`, and from the hub's notices: an outbox that was full, a room that the
 //! person was brought into.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use moorline_chat::{Chat, Listener, Notice, now_ms};
-use moorline_protocol::{Epoch, Limits, Position, Reply, RoomChange, RoomChangeKind, RoomId, Seq};
-use moorline_store::{Error, Resumed, ResumedRoom};
+use moorline_protocol::{
+    Epoch, Limits, Position, Reply, RoomChange, RoomChangeKind, RoomId, RoomInfo, Seq,
+};
+use moorline_store::{Error, ResumedRoom, ResumedSome};
 
 use super::pending::Job;
 
@@ -25,8 +27,6 @@ pub(crate) struct Follow {
 enum From {
     /// The client has a position.
     Position(Position),
-    /// The client has a position, and what follows it was read.
-    Read(Position, Resumed),
     /// The client was told this head.
     Head(Epoch, Seq),
     /// The client has everything below this event of the present life.
@@ -43,14 +43,27 @@ impl Follow {
     pub(crate) fn from_head(room: RoomId, epoch: Epoch, head: Seq) -> Self {
         Self { room, from: From::Head(epoch, head) }
     }
+}
 
-    pub(crate) fn resumed(room: ResumedRoom) -> Self {
-        Self { room: room.room, from: From::Read(room.from, room.resumed) }
-    }
+/// A room that the welcome names: where its log begins and ends for this person.
+pub(crate) struct Named {
+    room: RoomId,
+    epoch: Epoch,
+    first: Seq,
+    head: Seq,
+}
 
-    pub(crate) fn room(&self) -> &RoomId {
-        &self.room
+impl Named {
+    pub(crate) fn of(info: &RoomInfo) -> Self {
+        Self { room: info.id.clone(), epoch: info.epoch, first: info.first, head: info.head }
     }
+}
+
+/// What `hello` leaves to do.
+struct First {
+    named: Vec<Named>,
+    positions: BTreeMap<RoomId, Position>,
+    has_rest: bool,
 }
 
 /// What of it is still to do.
@@ -59,13 +72,18 @@ pub(crate) struct Following {
     waiting: VecDeque<Follow>,
     running: Option<Job<()>>,
     /// The rooms of `hello`; they share one budget, and their end is when others hear that the person is here.
-    first: Option<(Vec<Follow>, bool)>,
+    first: Option<Box<First>>,
 }
 
 impl Following {
     /// Begins with the rooms of `hello`.
-    pub(crate) fn begin(&mut self, rooms: Vec<Follow>, has_rest: bool) {
-        self.first = Some((rooms, has_rest));
+    pub(crate) fn begin(
+        &mut self,
+        named: Vec<Named>,
+        positions: BTreeMap<RoomId, Position>,
+        has_rest: bool,
+    ) {
+        self.first = Some(Box::new(First { named, positions, has_rest }));
     }
 
     pub(crate) fn add(&mut self, rooms: Vec<Follow>) {
@@ -87,9 +105,8 @@ impl Following {
                 }
                 self.running = None;
             }
-            if let Some((rooms, has_rest)) = self.first.take() {
-                self.running =
-                    Some(Box::pin(follow_first(chat.clone(), listener.clone(), rooms, has_rest)));
+            if let Some(first) = self.first.take() {
+                self.running = Some(Box::pin(follow_first(chat.clone(), listener.clone(), *first)));
             } else if let Some(next) = self.waiting.pop_front() {
                 self.running = Some(Box::pin(follow_one(chat.clone(), listener.clone(), next)));
             } else if !self.take_notices(cx, listener) {
@@ -113,16 +130,26 @@ impl Following {
     }
 }
 
-/// The rooms of `hello`: what was missed first, within the connection's budget, then the live feeds.
-async fn follow_first(
-    chat: Arc<Chat>,
-    listener: Arc<Listener>,
-    rooms: Vec<Follow>,
-    has_rest: bool,
-) {
-    let mut budget = Limits::DEFAULT.resume_total as usize;
-    for follow in &rooms {
-        budget -= insist(|| attempt(&chat, &listener, follow, budget)).await;
+/// The rooms of `hello`: what was missed, from memory or in one read where that is enough, else room by room within the
+/// connection's budget; then the live feeds of those without a position.
+async fn follow_first(chat: Arc<Chat>, listener: Arc<Listener>, first: First) {
+    let First { named, mut positions, has_rest } = first;
+    let mut fresh = Vec::new();
+    for room in named {
+        let Some(position) = positions.get(&room.room) else {
+            fresh.push(room);
+            continue;
+        };
+        if chat.resume_from_memory(&listener, &room.room, position, (room.first, room.head)) {
+            positions.remove(&room.room);
+        }
+    }
+    if !positions.is_empty() {
+        follow_missed(&chat, &listener, positions.into_iter().collect()).await;
+    }
+    for Named { room, epoch, head, .. } in fresh {
+        let follow = Follow::from_head(room, epoch, head);
+        insist(|| attempt(&chat, &listener, &follow, 0)).await;
     }
     if has_rest {
         insist(|| enter_rest(&chat, &listener)).await;
@@ -130,16 +157,31 @@ async fn follow_first(
     chat.hub().tell_coming(&listener, now_ms());
 }
 
+async fn follow_missed(chat: &Chat, listener: &Arc<Listener>, positions: Vec<(RoomId, Position)>) {
+    let read = || chat.store().resume_some(listener.user(), positions.clone());
+    let ResumedSome { resumed, mut left } = insist(read).await;
+    for ResumedRoom { room, from, resumed } in resumed {
+        if chat.resumed(listener, &room, &from, resumed).await.is_err() {
+            left.push((room, from));
+        }
+    }
+    let mut budget = Limits::DEFAULT.resume_total as usize;
+    for (room, position) in left {
+        let follow = Follow::resume(room, position);
+        budget -= insist(|| attempt(chat, listener, &follow, budget)).await;
+    }
+}
+
 async fn follow_one(chat: Arc<Chat>, listener: Arc<Listener>, follow: Follow) {
     insist(|| attempt(&chat, &listener, &follow, Limits::DEFAULT.resume_events as usize)).await;
 }
 
-/// Tries until the store answers: a room is never given up silently. Answers how many events were sent.
-async fn insist<F: Future<Output = Result<usize, Error>>>(attempt: impl Fn() -> F) -> usize {
+/// Tries until the store answers: a room is never given up silently.
+async fn insist<T: Default, F: Future<Output = Result<T, Error>>>(attempt: impl Fn() -> F) -> T {
     loop {
         match attempt().await {
             Ok(sent) => return sent,
-            Err(Error::NotFound) => return 0,
+            Err(Error::NotFound) => return T::default(),
             Err(error) => {
                 tracing::warn!(%error, "could not follow a room, trying again");
                 tokio::time::sleep(error.retry_after().unwrap_or(Duration::from_secs(1))).await;
@@ -159,9 +201,6 @@ async fn attempt(
         From::Position(position) => {
             let limit = budget.min(Limits::DEFAULT.resume_events as usize);
             return chat.resume(listener, room, position.clone(), limit).await;
-        }
-        From::Read(position, resumed) => {
-            return chat.resumed(listener, room, position, resumed.clone()).await;
         }
         From::Head(epoch, head) => {
             chat.follow(listener, room, (*epoch, *head)).await?;

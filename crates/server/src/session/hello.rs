@@ -7,9 +7,9 @@ use moorline_chat::{Close, Listener, check_positions, now_ms};
 use moorline_protocol::{
     CloseCode, Frame, Hello, Limits, Person, Position, Reply, RoomId, ServerInfo, Welcome,
 };
-use moorline_store::{Greeting, ResumedRoom, Rooms};
+use moorline_store::Rooms;
 
-use super::following::Follow;
+use super::following::Named;
 use super::pending::refusal;
 use super::{Live, SessionSettings, expiry};
 use crate::auth::{Identity, Refused};
@@ -18,19 +18,27 @@ use crate::connection::Connection;
 /// Rooms that `welcome` names.
 const NAMED: usize = 100;
 
+/// Who somebody has proved to be, and the hub's number of revocations before that was looked up.
+pub(crate) struct Proof {
+    pub(crate) identity: Identity,
+    pub(crate) revocations: u64,
+}
+
 /// A sign-in that succeeded; the welcome is in the outbox.
 pub(crate) struct Greeted {
     pub(crate) live: Live,
-    /// Where the named and the resumed rooms go on from.
-    pub(crate) rooms: Vec<Follow>,
+    /// The rooms that the welcome names.
+    pub(crate) named: Vec<Named>,
+    /// The positions that the client has.
+    pub(crate) positions: BTreeMap<RoomId, Position>,
     /// Whether the person has more rooms than were named.
-    pub(crate) rest_after: bool,
+    pub(crate) has_rest: bool,
 }
 
 /// Signs the connection in.
 pub(crate) async fn greet(
     settings: Arc<SessionSettings>,
-    cookie: Option<Box<Identity>>,
+    cookie: Option<Box<Proof>>,
     id: Option<u64>,
     hello: Hello,
     connection: Connection,
@@ -40,7 +48,8 @@ pub(crate) async fn greet(
         outbox.reply(refusal(id, &error).frame());
         return Err(Close::new(CloseCode::BAD_CLIENT, "too many positions"));
     }
-    let identity = identify(&settings, cookie, hello.token.as_deref(), id, &connection).await?;
+    let proof = identify(&settings, cookie, hello.token.as_deref(), id, &connection).await?;
+    let identity = &proof.identity;
     if hello.keepalive == Some(true) {
         connection.set_application_ping(Reply::Ping {}.frame());
     }
@@ -51,50 +60,52 @@ pub(crate) async fn greet(
         outbox.clone(),
     );
     settings.chat.hub().came(&listener);
-    let Greeting { rooms, resumed, left } = match read(&settings, &identity, hello.resume).await {
-        Ok(greeting) => greeting,
+    let rooms = match read_rooms(&settings, &proof).await {
+        Ok(rooms) => rooms,
         Err(refused) => {
             settings.chat.hub().went(&listener, std::time::Instant::now());
             return Err(refuse(&refused, id, &connection));
         }
     };
-    let follow = follow_all(&settings, &rooms, resumed, left);
-    let rest_after = rooms.more;
-    outbox.reply(welcome(&settings, &connection, &identity, rooms));
+    let named: Vec<Named> = rooms.rooms.iter().map(Named::of).collect();
+    for room in &rooms.rooms {
+        settings.chat.hub().set_members(&room.id, room.members);
+    }
+    let (positions, has_rest) = (hello.resume, rooms.more);
+    outbox.reply(welcome(&settings, &connection, identity, rooms));
     let expires = identity.expires_ms.map(expiry);
-    let grants = (!identity.grants.rooms.is_empty()).then(|| Box::new(identity.grants));
-    Ok(Box::new(Greeted { live: Live { listener, grants, expires }, rooms: follow, rest_after }))
+    let grants =
+        Some(proof.identity.grants).filter(|grants| !grants.rooms.is_empty()).map(Box::new);
+    Ok(Box::new(Greeted { live: Live { listener, grants, expires }, named, positions, has_rest }))
 }
 
-/// The person's rooms and what they missed, in one read, unless their sessions were revoked before the connection began
-/// to listen for that.
-async fn read(
-    settings: &SessionSettings,
-    identity: &Identity,
-    resume: BTreeMap<RoomId, Position>,
-) -> Result<Greeting, Refused> {
-    let positions = resume.into_iter().collect();
-    let (is_good, greeting) = tokio::join!(
-        settings.auth.is_still_good(identity),
-        settings.chat.store().greeting(&identity.user, NAMED, positions),
-    );
-    if is_good? { Ok(greeting?) } else { Err(Refused::Token) }
+/// The person's rooms, unless their sessions were revoked before the connection began to listen for that.
+async fn read_rooms(settings: &SessionSettings, proof: &Proof) -> Result<Rooms, Refused> {
+    let was_any_revoked = settings.chat.hub().revocations() != proof.revocations;
+    if was_any_revoked && !settings.auth.is_still_good(&proof.identity).await? {
+        return Err(Refused::Token);
+    }
+    Ok(settings.chat.store().rooms_of(&proof.identity.user, None, NAMED).await?)
 }
 
 /// A token wins over the cookie.
 async fn identify(
     settings: &SessionSettings,
-    cookie: Option<Box<Identity>>,
+    cookie: Option<Box<Proof>>,
     token: Option<&str>,
     id: Option<u64>,
     connection: &Connection,
-) -> Result<Identity, Close> {
-    let identity = match (token, cookie) {
-        (Some(token), _) => settings.auth.by_token(token).await,
-        (None, Some(identity)) => Ok(*identity),
+) -> Result<Proof, Close> {
+    let revocations = settings.chat.hub().revocations();
+    let proof = match (token, cookie) {
+        (Some(token), _) => {
+            let proved = settings.auth.by_token(token).await;
+            proved.map(|identity| Proof { identity, revocations })
+        }
+        (None, Some(proof)) => Ok(*proof),
         (None, None) => Err(Refused::Token),
     };
-    identity.map_err(|refused| refuse(&refused, id, connection))
+    proof.map_err(|refused| refuse(&refused, id, connection))
 }
 
 fn refuse(refused: &Refused, id: Option<u64>, connection: &Connection) -> Close {
@@ -104,26 +115,6 @@ fn refuse(refused: &Refused, id: Option<u64>, connection: &Connection) -> Close 
     } else {
         Close::new(CloseCode::TOKEN, "the token was refused")
     }
-}
-
-/// What was missed comes before what is new; the named rooms without a position go on from the head that is told.
-fn follow_all(
-    settings: &SessionSettings,
-    rooms: &Rooms,
-    resumed: Vec<ResumedRoom>,
-    left: Vec<(RoomId, Position)>,
-) -> Vec<Follow> {
-    let mut all = Vec::with_capacity(rooms.rooms.len().max(resumed.len() + left.len()));
-    all.extend(resumed.into_iter().map(Follow::resumed));
-    all.extend(left.into_iter().map(|(room, position)| Follow::resume(room, position)));
-    let known = all.len();
-    for room in &rooms.rooms {
-        settings.chat.hub().set_members(&room.id, room.members);
-        if !all[..known].iter().any(|follow| follow.room() == &room.id) {
-            all.push(Follow::from_head(room.id.clone(), room.epoch, room.head));
-        }
-    }
-    all
 }
 
 fn welcome(

@@ -21,11 +21,12 @@ use moorline_protocol::{
 };
 use tokio::time::Instant;
 
-use crate::auth::{Authenticator, Identity};
+use crate::auth::Authenticator;
 use crate::connection::Connection;
 use crate::consumer::{Accept, Closed, Consumer, Incoming, Refusal};
 use crate::scope::Scope;
 use following::Following;
+use hello::Proof;
 use pending::Pending;
 use rate::{Allowance, Verdict};
 
@@ -61,7 +62,7 @@ pub struct ChatConsumer {
 
 enum Phase {
     /// Nothing was said yet. A cookie may have said already who it is.
-    Waiting { cookie: Option<Box<Identity>>, until: Instant },
+    Waiting { cookie: Option<Box<Proof>>, until: Instant },
     /// `hello` is in work.
     Greeting,
     /// Signed in.
@@ -165,9 +166,9 @@ impl ChatConsumer {
                 pending::Done::Follow(rooms) => self.following.add(rooms),
                 pending::Done::Refused(close) => return Err(close),
                 pending::Done::SignedIn(greeted) => {
-                    let hello::Greeted { live, rooms, rest_after } = *greeted;
+                    let hello::Greeted { live, named, positions, has_rest } = *greeted;
                     connection.signed_in(live.listener.user().clone());
-                    self.following.begin(rooms, rest_after);
+                    self.following.begin(named, positions, has_rest);
                     self.phase = Phase::Live(live);
                 }
             }
@@ -197,9 +198,10 @@ impl Consumer for ChatConsumer {
                 ErrorCode::Unavailable.text(),
             )
         };
+        let revocations = self.settings.chat.hub().revocations();
         let identity = self.settings.auth.by_cookie(&scope.headers).await.map_err(unavailable)?;
         if let Phase::Waiting { cookie, until } = &mut self.phase {
-            *cookie = identity.map(Box::new);
+            *cookie = identity.map(|identity| Box::new(Proof { identity, revocations }));
             *until = Instant::now() + HELLO_WITHIN;
         }
         if self.settings.limit_loopback || !scope.client.is_local() {
