@@ -97,7 +97,9 @@ CREATE TABLE events (
     deleted INTEGER,
     deleted_at INTEGER
 );
-CREATE UNIQUE INDEX events_position ON events (room, seq);
+-- By blocks of 16 seqs first, so that the ends of many rooms' logs share pages: by room first, each message of another
+-- room makes another page dirty.
+CREATE UNIQUE INDEX events_position ON events (seq >> 4, room, seq);
 CREATE UNIQUE INDEX events_id ON events (id);
 CREATE INDEX events_edits ON events (room, target) WHERE kind = 2;
 

@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::batch::{Batch, Stop};
 use super::cache::{Membership, get, put};
+use super::events::AT;
 use crate::commit::{Receipt, Revoked};
 use crate::store::SYSTEM_USER;
 use crate::{Error, NewAccount, NewSession, SessionId};
@@ -125,8 +126,8 @@ impl Batch<'_> {
     }
 
     fn messages_at(&self, room: i64, seq: u64) -> Result<Option<u64>, Stop> {
-        let find = "SELECT messages FROM events WHERE room = ?1 AND seq = ?2";
-        let mut statement = self.db.prepare_cached(find)?;
+        let find = format!("SELECT e.messages FROM events e WHERE {AT}");
+        let mut statement = self.db.prepare_cached(&find)?;
         Ok(statement.query_row([room, put(seq)], |row| get(row, 0)).optional()?)
     }
 

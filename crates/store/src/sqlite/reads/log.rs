@@ -3,11 +3,11 @@
 use std::sync::LazyLock;
 
 use moorline_protocol::{Epoch, Event, EventKind, Position, ResetReason, RoomId, Seq, UserId};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::Names;
 use crate::sqlite::cache::{get, put};
-use crate::sqlite::events::{COLUMNS, WIDTH, event, id_at};
+use crate::sqlite::events::{BLOCK, COLUMNS, WIDTH, event, id_at};
 use crate::sqlite::schema::Sql;
 use crate::{Error, Head, Page, Range, Resumed, ResumedRoom, ResumedSome};
 
@@ -85,15 +85,20 @@ pub(in crate::sqlite) fn log(
     page(db, &whole, Range::After(after), limit, PAGE_BYTES)
 }
 
-/// The statements of a page, upwards and downwards.
+/// The statements of a page's blocks, upwards and downwards.
 static UPWARDS: LazyLock<String> = LazyLock::new(|| page_sql("ASC"));
 static DOWNWARDS: LazyLock<String> = LazyLock::new(|| page_sql("DESC"));
 
+#[cfg(test)]
+pub(super) fn statements() -> Vec<String> {
+    vec![UPWARDS.clone(), DOWNWARDS.clone()]
+}
+
 fn page_sql(direction: &str) -> String {
     format!(
-        "SELECT {COLUMNS}, s.name FROM rooms r JOIN events e ON e.room = r.n
+        "SELECT {COLUMNS}, s.name FROM events e CROSS JOIN rooms r ON r.n = e.room
          JOIN users s ON s.n = e.sender
-         WHERE r.n = ?1 AND e.seq BETWEEN ?2 AND ?3 ORDER BY e.seq {direction} LIMIT ?4"
+         WHERE e.seq >> 4 = ?4 AND e.room = ?1 AND e.seq BETWEEN ?2 AND ?3 ORDER BY e.seq {direction}"
     )
 }
 
@@ -112,23 +117,16 @@ fn page(
     if low > high {
         return Ok(whole_page(access, Vec::new(), false, Names::default()));
     }
-    let mut find = db.prepare_cached(if is_upward { &UPWARDS } else { &DOWNWARDS })?;
-    let ask_for = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
-    let mut rows = find.query(params![access.room, put(low), put(high), ask_for])?;
-    let mut names = Names::default();
-    let mut events: Vec<Event> = Vec::new();
-    let (mut size, mut more) = (0, false);
-    while let Some(row) = rows.next()? {
-        if events.len() >= limit || size >= bytes {
-            more = true;
+    let mut gathered = Gathered { limit, bytes, ..Gathered::default() };
+    // Logs have no holes, so every block but the last gives all its events.
+    let (lowest, highest) = (low >> BLOCK, high >> BLOCK);
+    for step in 0..=highest - lowest {
+        let block = if is_upward { lowest + step } else { highest - step };
+        if !gathered.read(db, is_upward, params![access.room, put(low), put(high), put(block)])? {
             break;
         }
-        let event = event(row, 0)?;
-        names.add(&event.from, row.get(WIDTH)?);
-        size += weight(&event);
-        events.push(event);
     }
-    drop(rows);
+    let Gathered { mut events, mut names, more, .. } = gathered;
     for event in &events {
         names.complete(db, event)?;
     }
@@ -136,6 +134,41 @@ fn page(
         events.reverse();
     }
     Ok(whole_page(access, events, more, names))
+}
+
+/// A page under way.
+#[derive(Default)]
+struct Gathered {
+    limit: usize,
+    bytes: usize,
+    events: Vec<Event>,
+    names: Names,
+    size: usize,
+    more: bool,
+}
+
+impl Gathered {
+    /// Adds the events of one block. False once the page is full.
+    fn read(
+        &mut self,
+        db: &Connection,
+        is_upward: bool,
+        values: &[&dyn ToSql],
+    ) -> Result<bool, Error> {
+        let mut find = db.prepare_cached(if is_upward { &UPWARDS } else { &DOWNWARDS })?;
+        let mut rows = find.query(values)?;
+        while let Some(row) = rows.next()? {
+            if self.events.len() >= self.limit || self.size >= self.bytes {
+                self.more = true;
+                return Ok(false);
+            }
+            let event = event(row, 0)?;
+            self.names.add(&event.from, row.get(WIDTH)?);
+            self.size += weight(&event);
+            self.events.push(event);
+        }
+        Ok(true)
+    }
 }
 
 fn whole_page(access: &Access, events: Vec<Event>, more: bool, names: Names) -> Page {

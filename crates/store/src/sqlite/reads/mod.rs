@@ -15,6 +15,12 @@ use rusqlite::{Connection, OptionalExtension};
 use super::schema::Sql;
 use crate::Error;
 
+/// The statements that read positions, for the test of their plans.
+#[cfg(test)]
+pub(super) fn statements() -> Vec<String> {
+    [log::statements(), rooms::statements()].concat()
+}
+
 /// The row of a person who is there.
 pub(super) fn user(db: &Connection, id: &UserId) -> Result<Option<i64>, Error> {
     let mut find = db.prepare_cached("SELECT n FROM users WHERE id = ?1 AND removed IS NULL")?;

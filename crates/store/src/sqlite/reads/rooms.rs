@@ -24,10 +24,47 @@ fn columns() -> String {
 }
 
 const JOINS: &str =
-    "LEFT JOIN events e ON m.user IS NOT NULL AND e.room = r.n AND e.seq = r.last_message
+    "LEFT JOIN events e ON m.user IS NOT NULL AND e.seq >> 4 = r.last_message >> 4 AND e.room = r.n
+         AND e.seq = r.last_message
          AND (r.history = 1 OR e.seq >= m.joined)
      LEFT JOIN users s ON s.n = e.sender
      LEFT JOIN users p ON p.n = CASE r.pair_low WHEN ?1 THEN r.pair_high ELSE r.pair_low END";
+
+static MINE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "WITH mine AS MATERIALIZED (
+             SELECT r.n AS n FROM members m JOIN rooms r ON r.n = m.room
+             WHERE m.user = ?1 AND (r.active, r.n) <
+                 (?2, coalesce((SELECT n FROM rooms WHERE id = ?3), 9223372036854775807))
+             ORDER BY r.active DESC, r.n DESC LIMIT ?4)
+         {} FROM mine CROSS JOIN rooms r ON r.n = mine.n
+         JOIN members m ON m.user = ?1 AND m.room = r.n
+         {JOINS} ORDER BY r.active DESC, r.n DESC",
+        columns()
+    )
+});
+
+static ONE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "{} FROM rooms r JOIN members m ON m.user = ?1 AND m.room = r.n {JOINS} WHERE r.id = ?2",
+        columns()
+    )
+});
+
+static PUBLIC: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "{} FROM rooms r LEFT JOIN members m ON m.user = ?1 AND m.room = r.n {JOINS}
+         WHERE r.kind = 3 AND (?5 = '' OR instr(r.folded, ?5) > 0) AND (r.active, r.n) <
+             (?2, coalesce((SELECT n FROM rooms WHERE id = ?3), 9223372036854775807))
+         ORDER BY r.active DESC, r.n DESC LIMIT ?4",
+        columns()
+    )
+});
+
+#[cfg(test)]
+pub(super) fn statements() -> Vec<String> {
+    vec![MINE.clone(), ONE.clone(), PUBLIC.clone()]
+}
 
 fn room_info(row: &Row<'_>, names: &mut Names) -> rusqlite::Result<RoomInfo> {
     const AT: usize = WIDTH + 1;
@@ -110,21 +147,8 @@ pub(in crate::sqlite) fn rooms_of(
     limit: usize,
 ) -> Result<Rooms, Error> {
     let user = user(db, id)?.ok_or(Error::NotFound)?;
-    static FIND: LazyLock<String> = LazyLock::new(|| {
-        format!(
-            "WITH mine AS MATERIALIZED (
-                 SELECT r.n AS n FROM members m JOIN rooms r ON r.n = m.room
-                 WHERE m.user = ?1 AND (r.active, r.n) <
-                     (?2, coalesce((SELECT n FROM rooms WHERE id = ?3), 9223372036854775807))
-                 ORDER BY r.active DESC, r.n DESC LIMIT ?4)
-             {} FROM mine CROSS JOIN rooms r ON r.n = mine.n
-             JOIN members m ON m.user = ?1 AND m.room = r.n
-             {JOINS} ORDER BY r.active DESC, r.n DESC",
-            columns()
-        )
-    });
     let (at, room) = bound(after);
-    let mut page = collect(db, &FIND, params![user, at, room, one_more(limit)], limit)?;
+    let mut page = collect(db, &MINE, params![user, at, room, one_more(limit)], limit)?;
     page.totals = if after.is_none() && !page.more {
         let unread = page.rooms.iter().map(|room| room.unread).sum();
         Totals { rooms: page.rooms.len() as u64, unread, mentions: 0 }
@@ -163,11 +187,7 @@ pub(in crate::sqlite) fn room_of(
     room: &RoomId,
 ) -> Result<(RoomInfo, Vec<Person>), Error> {
     let user = user(db, id)?.ok_or(Error::NotFound)?;
-    let find = format!(
-        "{} FROM rooms r JOIN members m ON m.user = ?1 AND m.room = r.n {JOINS} WHERE r.id = ?2",
-        columns()
-    );
-    let mut found = collect(db, &find, params![user, room.as_str()], 1)?;
+    let mut found = collect(db, &ONE, params![user, room.as_str()], 1)?;
     let room = found.rooms.pop().ok_or(Error::NotFound)?;
     Ok((room, found.people))
 }
@@ -180,16 +200,9 @@ pub(in crate::sqlite) fn browse(
     limit: usize,
 ) -> Result<Rooms, Error> {
     let user = user(db, id)?.ok_or(Error::NotFound)?;
-    let find = format!(
-        "{} FROM rooms r LEFT JOIN members m ON m.user = ?1 AND m.room = r.n {JOINS}
-         WHERE r.kind = 3 AND (?5 = '' OR instr(r.folded, ?5) > 0) AND (r.active, r.n) <
-             (?2, coalesce((SELECT n FROM rooms WHERE id = ?3), 9223372036854775807))
-         ORDER BY r.active DESC, r.n DESC LIMIT ?4",
-        columns()
-    );
     let (at, room) = bound(after);
     let query = query.unwrap_or("").trim().to_lowercase();
-    collect(db, &find, params![user, at, room, one_more(limit), query], limit)
+    collect(db, &PUBLIC, params![user, at, room, one_more(limit), query], limit)
 }
 
 pub(in crate::sqlite) fn members(
