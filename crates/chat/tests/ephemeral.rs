@@ -1,4 +1,10 @@
 //! What is never stored: typing, presence, receipts.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod harness;
 

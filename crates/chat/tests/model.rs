@@ -1,6 +1,12 @@
 //! Any course of sends, repeats, edits, removals, cuts, resumes and slow reading ends in every member having the log.
 //!
 //! Each person is modelled as a careful client: it keeps a position, drops what it has, and is never told a gap.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod harness;
 
@@ -112,7 +118,11 @@ impl Client {
         match self.at {
             Some((seq, id)) => {
                 let position = Position { epoch: chat.epoch, seq, check: Some(id.check()) };
-                self.drive(&window, window.resume(chat, position)).await;
+                let read = (self.joined.max(Seq(1)), chat.head().await);
+                let (listener, room) = (&window.listener, &chat.room);
+                if !chat.chat.resume_from_memory(listener, room, &position, read) {
+                    self.drive(&window, window.resume(chat, position)).await;
+                }
             }
             None => {
                 let head = chat.head().await;
@@ -124,75 +134,100 @@ impl Client {
     }
 }
 
-async fn run(steps: Vec<Step>) {
-    let chat = TestChat::with_room(&PEOPLE).await;
-    let mut clients: Vec<Client> =
-        PEOPLE.iter().map(|_| Client { is_member: true, ..Client::default() }).collect();
-    for (client, name) in clients.iter_mut().zip(PEOPLE) {
-        client.hello(&chat, name).await;
+/// One course of steps over one room.
+struct Course {
+    chat: TestChat,
+    clients: Vec<Client>,
+    sent: Vec<(usize, Cid, String, Stored)>,
+}
+
+impl Course {
+    async fn begin() -> Self {
+        let chat = TestChat::with_room(&PEOPLE).await;
+        let member = || Client { is_member: true, ..Client::default() };
+        let mut clients: Vec<Client> = PEOPLE.iter().map(|_| member()).collect();
+        for (client, name) in clients.iter_mut().zip(PEOPLE) {
+            client.hello(&chat, name).await;
+        }
+        Self { chat, clients, sent: Vec::new() }
     }
-    let mut sent: Vec<(usize, Cid, String, Stored)> = Vec::new();
-    for step in steps {
+
+    async fn take(&mut self, step: Step) {
         match step {
-            Step::Send(who) if clients[who].is_member => {
-                let (cid, body) =
-                    (chat.fresh_cid(), format!("{} {}", PEOPLE[who], "x".repeat(200)));
-                let stored = chat.send_with(PEOPLE[who], &body, cid.clone()).await.unwrap();
-                sent.push((who, cid, body, stored));
-            }
-            Step::Repeat(back) => {
-                let Some((who, cid, body, first)) = sent.iter().rev().nth(back) else { continue };
-                // Also after the sender's removal, the first ack is the answer.
-                assert_eq!(&chat.send_with(PEOPLE[*who], body, cid.clone()).await.unwrap(), first);
-            }
-            Step::Edit(who) if clients[who].is_member => {
-                let joined = clients[who].joined;
-                let own = sent.iter().rev().find(|(by, _, _, of)| *by == who && of.seq > joined);
-                let Some((_, _, _, of)) = own else { continue };
-                let edit = Edit {
-                    room: chat.room.clone(),
-                    cid: chat.fresh_cid(),
-                    message: of.id,
-                    body: "edited".into(),
-                };
-                chat.chat.edit(&user(PEOPLE[who]), edit, 4).unwrap().await.unwrap();
-            }
+            Step::Send(who) if self.clients[who].is_member => self.send(who).await,
+            Step::Repeat(back) => self.repeat(back).await,
+            Step::Edit(who) if self.clients[who].is_member => self.edit(who).await,
             Step::Cut(who) => {
-                if let Some(window) = clients[who].window.take() {
+                if let Some(window) = self.clients[who].window.take() {
                     window.close();
                 }
             }
-            Step::Return(who) => clients[who].hello(&chat, PEOPLE[who]).await,
-            Step::Remove(who) if clients[who].is_member => {
-                let removal = chat.remove("ann", PEOPLE[who]).await;
-                clients[who].follow(&chat).await;
-                assert!(clients[who].seen.last().is_none_or(|last| *last <= removal.seq.0));
-                clients[who] = Client::default();
-            }
-            Step::Invite(who) if !clients[who].is_member => {
-                let joined = chat.invite("ann", PEOPLE[who]).await.seq;
-                clients[who] = Client { is_member: true, joined, ..Client::default() };
-                clients[who].hello(&chat, PEOPLE[who]).await;
-            }
+            Step::Return(who) => self.clients[who].hello(&self.chat, PEOPLE[who]).await,
+            Step::Remove(who) if self.clients[who].is_member => self.remove(who).await,
+            Step::Invite(who) if !self.clients[who].is_member => self.invite(who).await,
             Step::Drain(who) => {
-                clients[who].drain();
-                clients[who].follow(&chat).await;
+                self.clients[who].drain();
+                self.clients[who].follow(&self.chat).await;
             }
             _ => {}
         }
     }
-    let head = chat.head().await.0;
-    for (client, name) in clients.iter_mut().zip(PEOPLE).filter(|(client, _)| client.is_member) {
-        client.drain();
-        client.hello(&chat, name).await;
-        client.follow(&chat).await;
-        let first = client.seen.first().copied().unwrap_or(head + 1);
-        assert_eq!(
-            client.seen,
-            (first..=head).collect::<Vec<u64>>(),
-            "{name} has not everything up to the head"
-        );
+
+    async fn send(&mut self, who: usize) {
+        let (cid, body) = (self.chat.fresh_cid(), format!("{} {}", PEOPLE[who], "x".repeat(200)));
+        let stored = self.chat.send_with(PEOPLE[who], &body, cid.clone()).await.unwrap();
+        self.sent.push((who, cid, body, stored));
     }
+
+    /// Also after the sender's removal, the first ack is the answer.
+    async fn repeat(&mut self, back: usize) {
+        let Some((who, cid, body, first)) = self.sent.iter().rev().nth(back) else { return };
+        let again = self.chat.send_with(PEOPLE[*who], body, cid.clone()).await.unwrap();
+        assert_eq!(&again, first);
+    }
+
+    async fn edit(&mut self, who: usize) {
+        let joined = self.clients[who].joined;
+        let own = self.sent.iter().rev().find(|(by, _, _, of)| *by == who && of.seq > joined);
+        let Some((_, _, _, of)) = own else { return };
+        let (room, cid) = (self.chat.room.clone(), self.chat.fresh_cid());
+        let edit = Edit { room, cid, message: of.id, body: "edited".into() };
+        self.chat.chat.edit(&user(PEOPLE[who]), edit, 4).unwrap().await.unwrap();
+    }
+
+    async fn remove(&mut self, who: usize) {
+        let removal = self.chat.remove("ann", PEOPLE[who]).await;
+        self.clients[who].follow(&self.chat).await;
+        assert!(self.clients[who].seen.last().is_none_or(|last| *last <= removal.seq.0));
+        self.clients[who] = Client::default();
+    }
+
+    async fn invite(&mut self, who: usize) {
+        let joined = self.chat.invite("ann", PEOPLE[who]).await.seq;
+        self.clients[who] = Client { is_member: true, joined, ..Client::default() };
+        self.clients[who].hello(&self.chat, PEOPLE[who]).await;
+    }
+
+    async fn end(mut self) {
+        let head = self.chat.head().await.0;
+        let members = self.clients.iter_mut().zip(PEOPLE).filter(|(client, _)| client.is_member);
+        for (client, name) in members {
+            client.drain();
+            client.hello(&self.chat, name).await;
+            client.follow(&self.chat).await;
+            let first = client.seen.first().copied().unwrap_or(head + 1);
+            let all: Vec<u64> = (first..=head).collect();
+            assert_eq!(client.seen, all, "{name} has not everything up to the head");
+        }
+    }
+}
+
+async fn run(steps: Vec<Step>) {
+    let mut course = Course::begin().await;
+    for step in steps {
+        course.take(step).await;
+    }
+    course.end().await;
 }
 
 proptest! {

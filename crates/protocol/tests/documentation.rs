@@ -1,4 +1,10 @@
 //! `docs/protocol.md` lists every error and close code as the code defines them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,10 @@
 //! The golden frames of `tests/wire`, which the TypeScript tests read too: each is read and written back unchanged.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::path::Path;
 

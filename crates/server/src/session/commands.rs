@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use moorline_chat::{Chat, Directory, Error, Grants, Outbox, check_positions, now_ms};
 use moorline_protocol::{
-    Browse, Command, ErrorCode, Hits, Limits, Members, MembersPage, Page, People, PeopleList,
-    Person, Reply, Rooms, RoomsPage, Search, UserId,
+    Browse, Command, ErrorCode, Frame, Hits, Limits, Members, MembersPage, Page, People,
+    PeopleList, Person, Reply, Rooms, RoomsPage, Search, UserId,
 };
 use moorline_store::{Range, RoomCursor};
 
@@ -36,8 +36,8 @@ pub(crate) fn begin(
     match begin_durable(chat, live, id, command) {
         Ok(Begun::Pending(pending)) => Some(pending),
         Ok(Begun::Nothing) => None,
-        Ok(Begun::Answered(reply)) => {
-            outbox.reply(reply.frame());
+        Ok(Begun::Answered(frame)) => {
+            outbox.reply(frame);
             None
         }
         Ok(Begun::Read(command)) => {
@@ -53,7 +53,7 @@ pub(crate) fn begin(
 
 enum Begun {
     Pending(Pending),
-    Answered(Reply),
+    Answered(Frame),
     Nothing,
     Read(Box<Command>),
 }
@@ -95,10 +95,10 @@ fn begin_durable(
             chat.hub().typed(&live.listener, &typing.room, std::time::Instant::now());
             return Ok(Begun::Nothing);
         }
-        Command::Ping(_) => return Ok(Begun::Answered(Reply::Pong { id })),
+        Command::Ping(_) => return Ok(Begun::Answered(Reply::Pong { id }.frame())),
         Command::Pong(_) => return Ok(Begun::Nothing),
         Command::Hello(_) => {
-            return Ok(Begun::Answered(Reply::refusal(id, ErrorCode::AlreadyHello)));
+            return Ok(Begun::Answered(Reply::refusal(id, ErrorCode::AlreadyHello).frame()));
         }
         other => return Ok(Begun::Read(Box::new(other))),
     };
