@@ -167,13 +167,16 @@ impl Writer {
         }
     }
 
-    /// Everything queued is committed: the generation is raised, so that an older copy is noticed.
+    /// Everything queued is committed: the generation is raised, so that an older copy is noticed, and the log goes into
+    /// the file, so that the file alone is a whole copy.
     fn end(mut self) {
         let _gate = self.shared.gate.lock();
-        if let Some(db) = self.db.take()
-            && let Err(error) = generation::close(&db, &self.folder)
-        {
+        let Some(db) = self.db.take() else { return };
+        if let Err(error) = generation::close(&db, &self.folder) {
             self.shared.failed("note its end", &error);
+        }
+        if let Err(error) = db.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::TRUNCATE) {
+            tracing::warn!(%error, "the log stays beside the file, as nothing is lost by it");
         }
     }
 

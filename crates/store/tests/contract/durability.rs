@@ -276,6 +276,20 @@ async fn the_files_are_their_owners_alone() {
 }
 
 #[tokio::test]
+async fn after_closing_the_file_alone_is_the_whole_store() {
+    let stage = Stage::with_group("r", &["ann"]).await;
+    stage.send("ann", "r", "c1", "hi").await.unwrap();
+    stage.store.clone().close().await;
+    let copy = TempDir::new().unwrap();
+    for file in ["moorline.db", "moorline.generation"] {
+        fs::copy(stage.folder().join(file), copy.path().join(file)).unwrap();
+    }
+    let (store, commits) = open(copy.path()).unwrap();
+    follow(commits);
+    assert_eq!(store.head(&room("r")).await.unwrap().head, Seq(2));
+}
+
+#[tokio::test]
 async fn a_quiet_store_has_an_empty_log() {
     let stage = Stage::with_group("r", &["ann"]).await;
     stage.send("ann", "r", "c1", "hi").await.unwrap();

@@ -213,6 +213,8 @@ struct Run {
     stage: Option<Stage>,
     model: Model,
     ids: Vec<EventId>,
+    /// What the commits told.
+    told: Vec<(u64, EventId)>,
     /// Told, and not yet answered: what they are, and what the model answers.
     under_way: Vec<(Act, Reply<Stored>, Result<u64, Error>)>,
 }
@@ -224,7 +226,8 @@ impl Run {
         let first = stage.make("r", kind, &["ann", "bob"]).await.unwrap();
         let ids = vec![first.id.unwrap()];
         let under_way = Vec::new();
-        Self { stage: Some(stage), model: Model::new(is_public), ids, under_way }
+        let (model, told) = (Model::new(is_public), Vec::new());
+        Self { stage: Some(stage), model, ids, told, under_way }
     }
 
     fn stage(&self) -> &Stage {
@@ -239,6 +242,7 @@ impl Run {
             self.settle().await;
         }
         if matches!(act, Act::Restart) {
+            self.hear();
             self.stage = Some(self.stage.take().unwrap().reopen().await);
             return;
         }
@@ -254,6 +258,12 @@ impl Run {
         if is_alone {
             self.settle().await;
         }
+    }
+
+    /// Keeps what the commits told.
+    fn hear(&mut self) {
+        let told = std::mem::take(&mut self.stage().told.lock().events);
+        self.told.extend(told.iter().map(|event| (event.seq.0, event.id)));
     }
 
     /// Compares the answers to what is under way.
@@ -298,7 +308,10 @@ impl Run {
     }
 
     /// What everybody sees, and what everybody's resume from everywhere brings.
-    async fn compare(&self) {
+    async fn compare(&mut self) {
+        self.hear();
+        let once: Vec<(u64, EventId)> = (1..).zip(self.ids.iter().copied()).collect();
+        assert_eq!(self.told, once, "each event is told once, in order");
         let stage = self.stage();
         let epoch = stage.store.head(&crate::stage::room("r")).await.unwrap().epoch;
         for (who, name) in PEOPLE.iter().enumerate() {
