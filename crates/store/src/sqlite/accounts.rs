@@ -80,10 +80,9 @@ impl Batch<'_> {
         let Some(n) = self.user(user)? else { return Ok(false) };
         let delete = "DELETE FROM sessions WHERE user = ?1 AND id = ?2";
         let ended = self.db.prepare_cached(delete)?.execute(params![n, session.0])? > 0;
-        if ended || self.is_retry {
-            let session = Some(session.clone());
-            self.commit.revoked.push(Revoked { user: user.clone(), session });
-        }
+        // Told in any case: it may have ended in a commit that was reported as failed.
+        let session = Some(session.clone());
+        self.commit.revoked.push(Revoked { user: user.clone(), session });
         Ok(ended)
     }
 

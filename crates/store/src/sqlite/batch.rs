@@ -70,8 +70,6 @@ pub(super) struct Batch<'a> {
     pub(super) hasher: &'a Hasher,
     /// Rows up to this one are in the search index.
     pub(super) indexed: i64,
-    /// The first attempt may have been committed: what is found again is told again.
-    pub(super) is_retry: bool,
     pub(super) commit: Commit,
     pub(super) added_rows: u64,
     pub(super) last_row: i64,
@@ -86,14 +84,12 @@ impl<'a> Batch<'a> {
         cache: &'a mut Cache,
         hasher: &'a Hasher,
         indexed: i64,
-        is_retry: bool,
     ) -> Self {
         Self {
             db,
             cache,
             hasher,
             indexed,
-            is_retry,
             commit: Commit::default(),
             added_rows: 0,
             last_row: 0,
@@ -297,13 +293,16 @@ impl<'a> Batch<'a> {
         self.cache.put_room(id, Room { is_dirty: true, ..room });
     }
 
-    /// A room that gets no new row, but of which the commit tells.
-    pub(super) fn touch(&mut self, id: &RoomId) {
-        if let Ok(Some(room)) = self.cache.room(self.db, id)
-            && !room.is_dirty
-        {
-            self.put_room(id, room);
+    /// After a failure: tells of events that are stored although their commit was reported as failed.
+    pub(super) fn tell_above(&mut self, row: i64) -> Result<(), Stop> {
+        for (n, event) in super::events::events_above(self.db, row)? {
+            if let Some(room) = self.room(&event.room)? {
+                self.put_room(&event.room, room);
+            }
+            self.last_row = n;
+            self.commit.events.push(Arc::new(event));
         }
+        Ok(())
     }
 
     /// Moves a marker; the row is written at the end.

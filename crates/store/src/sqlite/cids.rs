@@ -1,8 +1,6 @@
 //! Exactly once: each cid's first answer is kept for ever beside a keyed hash of the whole command, and is given again
 //! before anything else is decided.
 
-use std::sync::Arc;
-
 use hmac::{Hmac, KeyInit, Mac};
 use moorline_protocol::{Cid, RoomId, Seq};
 use rusqlite::{OptionalExtension, params};
@@ -117,25 +115,7 @@ impl Batch<'_> {
         match found {
             None => Ok(None),
             Some((hash, _)) if hash != claim.hash => Err(Error::CidConflict.into()),
-            Some((_, stored)) => {
-                self.tell_again(&stored)?;
-                Ok(Some(stored))
-            }
+            Some((_, stored)) => Ok(Some(stored)),
         }
-    }
-
-    /// After an unknown outcome the event was perhaps never published: twice is harmless, never is not.
-    pub(super) fn tell_again(&mut self, stored: &Stored) -> Result<(), Stop> {
-        if !self.is_retry {
-            return Ok(());
-        }
-        let event = super::events::event_at(self.db, &stored.room, stored.seq)?;
-        if let Some(event) = event.filter(|event| event.id == stored.id)
-            && !self.commit.events.iter().any(|known| known.id == event.id)
-        {
-            self.touch(&stored.room);
-            self.commit.events.push(Arc::new(event));
-        }
-        Ok(())
     }
 }

@@ -94,6 +94,16 @@ pub(super) fn id_at(db: &Connection, room: i64, seq: Seq) -> rusqlite::Result<Op
     Ok(id.optional()?.map(|id| id.0))
 }
 
+/// Events in rows above this one, in the order of commits.
+pub(super) fn events_above(db: &Connection, row: i64) -> rusqlite::Result<Vec<(i64, Event)>> {
+    let mut find = db.prepare(&format!(
+        "SELECT {COLUMNS}, e.n FROM events e CROSS JOIN rooms r ON r.n = e.room
+         JOIN users s ON s.n = e.sender WHERE e.n > ?1 ORDER BY e.n"
+    ))?;
+    let rows = find.query_map([row], |row| Ok((row.get(WIDTH)?, event(row, 0)?)))?;
+    rows.collect()
+}
+
 /// The event at one position.
 pub(super) fn event_at(
     db: &Connection,

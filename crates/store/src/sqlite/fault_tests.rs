@@ -17,6 +17,10 @@ impl Stage {
         let folder = TempDir::new().unwrap();
         let (store, commits) = Store::open(StoreConfig::new(folder.path())).unwrap();
         tokio::spawn(commits.answer_all());
+        Self::in_folder(folder, store).await
+    }
+
+    async fn in_folder(folder: TempDir, store: Store) -> Self {
         store.put_user(ann(), "Ann".to_owned(), 1).await.unwrap();
         let create = Create {
             by: Some(ann()),
@@ -172,4 +176,55 @@ async fn a_store_that_could_not_write_notices_by_itself_that_it_can() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     assert_eq!(stage.head().await, 1);
+}
+
+#[tokio::test]
+async fn whatever_a_disk_does_each_event_is_stored_and_told_once_and_every_ack_is_true() {
+    let folder = TempDir::new().unwrap();
+    let (store, mut commits) = Store::open(StoreConfig::new(folder.path())).unwrap();
+    let told = std::sync::Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let kept = std::sync::Arc::clone(&told);
+    tokio::spawn(async move {
+        while let Some(commit) = commits.next().await {
+            kept.lock().extend(commit.events.iter().map(|event| (event.seq, event.id)));
+            commit.answer();
+        }
+    });
+    let stage = Stage::in_folder(folder, store).await;
+    let codes = [SQLITE_IOERR_FSYNC, SQLITE_IOERR_WRITE, SQLITE_FULL];
+    let mut acknowledged = std::collections::HashMap::new();
+    let mut refused = 0;
+    for round in 0..120_u32 {
+        for _ in 0..rand::random::<u32>() % 4 {
+            let code = codes[rand::random::<u32>() as usize % codes.len()];
+            let is_lie = rand::random::<bool>();
+            stage.plant(if is_lie { Fault::CommitLies(code) } else { Fault::CommitFails(code) });
+        }
+        // Some are new, some were tried before.
+        let bodies: Vec<String> =
+            (0..5).map(|n| format!("{}", (round * 3 + n).saturating_sub(n * 4))).collect();
+        let replies: Vec<_> = bodies.iter().map(|body| stage.send(body)).collect();
+        for (body, reply) in bodies.into_iter().zip(replies) {
+            match reply.await {
+                Ok(stored) => {
+                    let first = acknowledged.entry(body).or_insert_with(|| stored.clone());
+                    assert_eq!(*first, stored);
+                }
+                Err(error) => {
+                    assert!(error.is_retryable(), "{error:?}");
+                    refused += 1;
+                }
+            }
+        }
+    }
+    clear(stage.folder.path());
+    stage.send("last").await.unwrap();
+    assert!(refused > 0);
+    let page = stage.store.log(&room(), Seq(0), 10_000).await.unwrap();
+    let log: Vec<_> = page.events.iter().map(|event| (event.seq, event.id)).collect();
+    assert!(log.iter().zip(1..).all(|((seq, _), wanted)| seq.0 == wanted), "holes");
+    assert_eq!(*told.lock(), log);
+    for stored in acknowledged.values() {
+        assert_eq!(log[stored.seq.0 as usize - 1], (stored.seq, stored.id));
+    }
 }

@@ -70,6 +70,11 @@ impl Index {
         self.indexed
     }
 
+    /// The newest row of all.
+    pub(super) fn newest(&self) -> i64 {
+        self.newest
+    }
+
     /// Notes rows that a transaction added.
     pub(super) fn added(&mut self, last_row: i64, rows: u64, now: Instant) {
         if rows == 0 || last_row <= self.newest {

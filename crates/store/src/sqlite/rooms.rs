@@ -89,14 +89,7 @@ impl Batch<'_> {
         if hash != claim.hash {
             return Err(Error::CidConflict.into());
         }
-        self.tell_making_again(&made)?;
         Ok(Some(made))
-    }
-
-    fn tell_making_again(&mut self, made: &Created) -> Result<(), Stop> {
-        let Some(id) = made.id else { return Ok(()) };
-        let (room, epoch, seq) = (made.room.clone(), made.epoch, made.seq);
-        self.tell_again(&Stored { room, epoch, seq, id, at_ms: made.at_ms })
     }
 
     fn claim_making(&mut self, claim: Claim<'_>, made: &Created) -> Result<(), Stop> {

@@ -123,6 +123,8 @@ pub(super) struct Writer {
     must_settle: bool,
     /// When writing last failed, until it works again.
     failed_at: Option<Instant>,
+    /// The newest event that was handed on. After a failure there may be newer ones that nobody was told of.
+    told_row: i64,
 }
 
 impl Writer {
@@ -135,9 +137,18 @@ impl Writer {
     ) -> rusqlite::Result<Self> {
         watch_log(&mut db, &shared)?;
         let index = Index::new(&db, Instant::now())?;
-        let (cache, db) = (Cache::default(), Some(db));
-        let (must_settle, failed_at) = (false, None);
-        Ok(Self { folder, shared, commits, hasher, cache, index, db, must_settle, failed_at })
+        Ok(Self {
+            folder,
+            shared,
+            commits,
+            hasher,
+            told_row: index.newest(),
+            cache: Cache::default(),
+            index,
+            db: Some(db),
+            must_settle: false,
+            failed_at: None,
+        })
     }
 
     /// The thread.
@@ -181,7 +192,7 @@ impl Writer {
     }
 
     fn write(&mut self, work: Work) {
-        let made = match self.transact(&work, false) {
+        let made = match self.transact(&work) {
             Ok(made) => Ok(made),
             Err(failure) => self.recover(&work, failure),
         };
@@ -198,7 +209,7 @@ impl Writer {
     fn recover(&mut self, work: &Work, failure: Failure) -> Result<Made, Failure> {
         self.give_up(&failure);
         match failure.cause() {
-            Cause::Io => self.transact(work, true).inspect_err(|again| self.give_up(again)),
+            Cause::Io => self.transact(work).inspect_err(|again| self.give_up(again)),
             Cause::Full | Cause::Busy | Cause::Command => Err(failure),
         }
     }
@@ -207,7 +218,7 @@ impl Writer {
     fn write_alone(&mut self, jobs: Vec<Job>) {
         for job in jobs {
             let work = Work { jobs: vec![job], ..Work::default() };
-            match self.transact(&work, false) {
+            match self.transact(&work) {
                 Ok(made) => self.deliver(work.jobs, made),
                 Err(failure) => {
                     self.give_up(&failure);
@@ -237,6 +248,7 @@ impl Writer {
     fn deliver(&mut self, jobs: Vec<Job>, made: Made) {
         self.shared.worked();
         self.failed_at = None;
+        self.told_row = self.told_row.max(made.last_row);
         self.shared.commits.fetch_add(1, Ordering::Relaxed);
         self.shared.commands.fetch_add(jobs.len() as u64, Ordering::Relaxed);
         self.index.added(made.last_row, made.rows, Instant::now());
@@ -260,30 +272,33 @@ impl Writer {
         }
     }
 
-    fn transact(&mut self, work: &Work, is_retry: bool) -> Result<Made, Failure> {
+    fn transact(&mut self, work: &Work) -> Result<Made, Failure> {
         let shared = Arc::clone(&self.shared);
         let gate = shared.gate.lock();
-        let done = catch_unwind(AssertUnwindSafe(|| self.attempt(work, is_retry)));
+        let done = catch_unwind(AssertUnwindSafe(|| self.attempt(work)));
         // The checkpointer may be waiting, and this thread would be back before it woke.
         MutexGuard::unlock_fair(gate);
         done.unwrap_or(Err(Failure::Panicked))
     }
 
-    fn attempt(&mut self, work: &Work, is_retry: bool) -> Result<Made, Failure> {
+    fn attempt(&mut self, work: &Work) -> Result<Made, Failure> {
         self.open()?;
         let Some(db) = &self.db else { return Err(Failure::Panicked) };
         self.cache.trim();
         let indexed = self.index.indexed();
-        let mut batch = Batch::new(db, &mut self.cache, &self.hasher, indexed, is_retry);
+        let mut batch = Batch::new(db, &mut self.cache, &self.hasher, indexed);
         db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut told =
+            if self.failed_at.is_some() { batch.tell_above(self.told_row) } else { Ok(()) };
         let mut outcomes = Vec::with_capacity(work.jobs.len());
         for job in &work.jobs {
             #[cfg(test)]
             super::faults::before_command(&self.folder, &job.command)?;
             outcomes.push(batch.run(&job.command)?);
         }
-        let kept = batch.read_markers(&work.reads).and_then(|()| batch.seen(&work.seen));
-        match kept.and_then(|()| batch.finish()) {
+        told = told.and_then(|()| batch.read_markers(&work.reads));
+        told = told.and_then(|()| batch.seen(&work.seen));
+        match told.and_then(|()| batch.finish()) {
             Ok(()) | Err(Stop::Refused(_) | Stop::Repeated(_)) => {}
             Err(Stop::Failed(error)) => return Err(error.into()),
         }
