@@ -80,10 +80,17 @@ impl Batch<'_> {
         let Some(n) = self.user(user)? else { return Ok(false) };
         let delete = "DELETE FROM sessions WHERE user = ?1 AND id = ?2";
         let ended = self.db.prepare_cached(delete)?.execute(params![n, session.0])? > 0;
-        // Told in any case: it may have ended in a commit that was reported as failed.
-        let session = Some(session.clone());
-        self.commit.revoked.push(Revoked { user: user.clone(), session });
+        // It may have ended already in a commit that was reported as failed; one that lives is somebody else's.
+        if ended || (self.is_after_failure && !self.session_lives(session)?) {
+            let session = Some(session.clone());
+            self.commit.revoked.push(Revoked { user: user.clone(), session });
+        }
         Ok(ended)
+    }
+
+    fn session_lives(&self, session: &SessionId) -> Result<bool, Stop> {
+        let find = "SELECT EXISTS (SELECT 1 FROM sessions WHERE id = ?1)";
+        Ok(self.db.prepare_cached(find)?.query_row([&session.0], |row| row.get(0))?)
     }
 
     pub(super) fn revoke_sessions(&mut self, user: &UserId, at_ms: u64) -> Result<u64, Stop> {

@@ -70,6 +70,8 @@ pub(super) struct Batch<'a> {
     pub(super) hasher: &'a Hasher,
     /// Rows up to this one are in the search index.
     pub(super) indexed: i64,
+    /// Whether the transaction before failed, and may have been stored all the same.
+    pub(super) is_after_failure: bool,
     pub(super) commit: Commit,
     pub(super) added_rows: u64,
     pub(super) last_row: i64,
@@ -90,6 +92,7 @@ impl<'a> Batch<'a> {
             cache,
             hasher,
             indexed,
+            is_after_failure: false,
             commit: Commit::default(),
             added_rows: 0,
             last_row: 0,
@@ -295,6 +298,7 @@ impl<'a> Batch<'a> {
 
     /// After a failure: tells of events that are stored although their commit was reported as failed.
     pub(super) fn tell_above(&mut self, row: i64) -> Result<(), Stop> {
+        self.is_after_failure = true;
         for (n, event) in super::events::events_above(self.db, row)? {
             if let Some(room) = self.room(&event.room)? {
                 self.put_room(&event.room, room);
