@@ -228,3 +228,22 @@ async fn whatever_a_disk_does_each_event_is_stored_and_told_once_and_every_ack_i
         assert_eq!(log[stored.seq.0 as usize - 1], (stored.seq, stored.id));
     }
 }
+
+#[tokio::test]
+async fn a_writer_that_dies_leaves_nobody_waiting_and_ends_the_commits() {
+    let folder = TempDir::new().unwrap();
+    let (store, commits) = Store::open(StoreConfig::new(folder.path())).unwrap();
+    let reader = tokio::spawn(commits.answer_all());
+    let stage = Stage::in_folder(folder, store).await;
+    stage.plant(Fault::Dies);
+    let replies: Vec<_> = (0..3_000).map(|n| stage.send(&format!("{n}"))).collect();
+    for reply in replies {
+        assert!(matches!(reply.await, Err(Error::Unavailable { .. })));
+    }
+    reader.await.unwrap();
+    assert!(!stage.store.health().writable);
+    assert!(matches!(stage.send("late").await, Err(Error::Unavailable { .. })));
+    // Reading goes on, and closing does not hang.
+    assert!(stage.head().await > 1);
+    stage.store.clone().close().await;
+}

@@ -19,6 +19,8 @@ pub(super) enum Fault {
     BreaksOn(&'static str),
     /// A send with this body panics.
     PanicsOn(&'static str),
+    /// The thread ends after its next commit.
+    Dies,
 }
 
 static PLANTED: LazyLock<Mutex<HashMap<PathBuf, Vec<Fault>>>> = LazyLock::new(Mutex::default);
@@ -70,4 +72,9 @@ pub(super) fn after_commit(folder: &Path) -> rusqlite::Result<()> {
         Fault::CommitLies(code) => Some(*code),
         _ => None,
     })
+}
+
+pub(super) fn before_delivery(folder: &Path) {
+    let planted = PLANTED.lock().unwrap().get(folder).cloned().unwrap_or_default();
+    assert!(!planted.contains(&Fault::Dies), "planted");
 }

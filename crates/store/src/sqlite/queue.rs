@@ -145,6 +145,13 @@ impl Queue {
         self.wake.notify_all();
     }
 
+    /// Closes it and lets go of what waits: its askers hear that the store is closed.
+    pub(super) fn abandon(&self) {
+        let closed = Waiting { is_closed: true, ..Waiting::default() };
+        let waiting = std::mem::replace(&mut *self.waiting.lock(), closed);
+        drop(waiting);
+    }
+
     /// Waits for work, at most until `until`, and takes at most `rows` commands of it.
     pub(super) fn take(&self, until: Option<Instant>, rows: usize) -> Taken {
         let mut waiting = self.waiting.lock();

@@ -246,6 +246,8 @@ impl Writer {
     }
 
     fn deliver(&mut self, jobs: Vec<Job>, made: Made) {
+        #[cfg(test)]
+        super::faults::before_delivery(&self.folder);
         self.shared.worked();
         self.failed_at = None;
         self.told_row = self.told_row.max(made.last_row);
@@ -355,7 +357,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         // However the thread ends, nobody waits for it in vain, and health says so.
         self.shared.is_ended.store(true, Ordering::Relaxed);
-        self.shared.queue.close();
+        self.shared.queue.abandon();
         self.shared.tick();
     }
 }
