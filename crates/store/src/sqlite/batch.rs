@@ -7,8 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use moorline_protocol::{Cid, Event, EventId, EventKind, MemberChange, RoomId, Seq, UserId};
-use rusqlite::{Connection, params};
-use uuid::Uuid;
+use rusqlite::{CachedStatement, Connection, params};
 
 use super::cache::{Cache, Membership, Room, put};
 use super::cids::Hasher;
@@ -78,6 +77,21 @@ pub(super) struct Batch<'a> {
     dirty_rooms: Vec<RoomId>,
     dirty_members: Vec<(i64, i64)>,
     open: HashMap<RoomId, OpenMembership>,
+    /// The two statements that every send needs: looking them up a thousand times would be a tenth of a send.
+    insert_event: Option<CachedStatement<'a>>,
+    pub(super) insert_cid: Option<CachedStatement<'a>>,
+}
+
+/// A statement that is kept for the rest of the transaction.
+pub(super) fn held<'h, 'a>(
+    db: &'a Connection,
+    place: &'h mut Option<CachedStatement<'a>>,
+    sql: &str,
+) -> rusqlite::Result<&'h mut CachedStatement<'a>> {
+    match place {
+        Some(statement) => Ok(statement),
+        None => Ok(place.insert(db.prepare_cached(sql)?)),
+    }
 }
 
 impl<'a> Batch<'a> {
@@ -99,6 +113,8 @@ impl<'a> Batch<'a> {
             dirty_rooms: Vec::new(),
             dirty_members: Vec::new(),
             open: HashMap::new(),
+            insert_event: None,
+            insert_cid: None,
         }
     }
 
@@ -210,10 +226,10 @@ impl<'a> Batch<'a> {
         messages: u64,
         new: &NewEvent<'_>,
     ) -> Result<(), Stop> {
-        let mut insert = self.db.prepare_cached(
-            "INSERT INTO events (room, seq, kind, id, sender, cid, at, messages, body, refers, target)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-        )?;
+        const INSERT: &str = "INSERT INTO events
+             (room, seq, kind, id, sender, cid, at, messages, body, refers, target)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        let insert = held(self.db, &mut self.insert_event, INSERT)?;
         self.last_row = insert.insert(params![
             room,
             put(stored.seq.0),
@@ -376,9 +392,4 @@ impl<'a> Batch<'a> {
 pub(super) fn new_id(at_ms: u64) -> EventId {
     let random: [u8; 10] = rand::random();
     EventId(uuid::Builder::from_unix_timestamp_millis(at_ms & ((1 << 48) - 1), &random).into_uuid())
-}
-
-/// A number that names this store.
-pub(super) fn new_name() -> String {
-    Uuid::from_u128(rand::random()).simple().to_string()
 }

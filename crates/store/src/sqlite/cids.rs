@@ -6,7 +6,7 @@ use moorline_protocol::{Cid, RoomId, Seq};
 use rusqlite::{OptionalExtension, params};
 use sha2::Sha256;
 
-use super::batch::{Batch, Stop};
+use super::batch::{Batch, Stop, held};
 use super::cache::{get, put};
 use super::schema::{CidKey, Sql};
 use crate::commit::Value;
@@ -70,10 +70,9 @@ impl Batch<'_> {
 
     /// Writes down the answer of a new cid; a known one ends the command with its first answer.
     pub(super) fn claim(&mut self, claim: Claim<'_>, stored: &Stored) -> Result<(), Stop> {
-        let mut insert = self.db.prepare_cached(
-            "INSERT INTO cids (cid, sender, room, hash, epoch, seq, id, at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
-        )?;
+        const INSERT: &str = "INSERT INTO cids (cid, sender, room, hash, epoch, seq, id, at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
+        let insert = held(self.db, &mut self.insert_cid, INSERT)?;
         let inserted = insert.execute(params![
             CidKey::new(claim.cid),
             claim.sender,
@@ -84,7 +83,6 @@ impl Batch<'_> {
             Sql(stored.id),
             put(stored.at_ms),
         ])?;
-        drop(insert);
         if inserted == 1 {
             return Ok(());
         }

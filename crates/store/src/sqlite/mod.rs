@@ -169,7 +169,7 @@ fn identity(db: &Connection) -> rusqlite::Result<[u8; 32]> {
     let key: [u8; 32] = rand::random();
     let insert =
         "INSERT INTO state (one, store, generation, cid_key, indexed) VALUES (1, ?1, 0, ?2, 0)";
-    db.execute(insert, params![batch::new_name(), key])?;
+    db.execute(insert, params![format!("{:032x}", rand::random::<u128>()), key])?;
     Ok(key)
 }
 
