@@ -3,25 +3,21 @@
 //! The hub's one task delivers; sessions enter and leave. An event is encoded once and pushed to every listener as the
 //! same frame. A lower seq than the last is dropped, a higher one than the next is a hole that the hub fills first.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
 use moorline_protocol::{
-    Change, Epoch, Event, EventId, EventKind, Frame, Person, Position, RoomId, Seq, UserId,
+    Change, Epoch, Event, EventKind, Frame, Person, Position, RoomId, Seq, UserId,
 };
 use moorline_store::Head;
 use parking_lot::Mutex;
 
 use crate::listener::Listener;
 use crate::outbox::{Notice, Pushed};
+use crate::tail::{Kept, Tail};
 use crate::typing::Typing;
-
-/// Frames kept for those who come back within a moment.
-const TAIL_FRAMES: usize = 64;
-/// Bytes of them: 1,000 rooms at full speed hold 32 MiB.
-const TAIL_BYTES: usize = 32 * 1024;
 
 /// After so many sweeps without an event the tail is given back: a minute, as long as an empty feed is kept.
 const QUIET_SWEEPS: u32 = 6;
@@ -39,8 +35,7 @@ struct State {
     early: Seq,
     members: u64,
     entries: Vec<Entry>,
-    tail: VecDeque<Kept>,
-    tail_bytes: usize,
+    tail: Tail,
     /// Where the feed stood at the last sweep, and how many sweeps found it there.
     swept: (Seq, u32),
     /// Senders whose names everybody here was told.
@@ -53,13 +48,6 @@ struct Entry {
     listener: Arc<Listener>,
     /// Whether the client knows of the room; the first event of one that it does not know announces it.
     is_announced: bool,
-}
-
-/// One of the newest events, as it went out.
-struct Kept {
-    seq: Seq,
-    id: EventId,
-    frame: Frame,
 }
 
 /// What became of a delivery.
@@ -93,8 +81,7 @@ impl Feed {
             early: Seq(0),
             members: 0,
             entries: Vec::new(),
-            tail: VecDeque::new(),
-            tail_bytes: 0,
+            tail: Tail::default(),
             swept: (Seq(0), 0),
             named: HashSet::new(),
             typing: Typing::default(),
@@ -146,7 +133,9 @@ impl Feed {
         state.remove(listener, self);
         let mut reached = cursor.1;
         while reached < last {
-            let Some(kept) = state.kept(reached.next()) else { return Entered::Behind(reached) };
+            let Some(kept) = state.tail.get(reached.next()) else {
+                return Entered::Behind(reached);
+            };
             let frame = kept.frame.clone();
             if listener.outbox().push(frame) == Pushed::Lagging {
                 return Entered::Behind(reached);
@@ -171,14 +160,14 @@ impl Feed {
         if epoch != from.epoch || from.seq > last || !listener.may_enter(&self.room, read) {
             return None;
         }
-        let known = state.kept(from.seq)?;
+        let known = state.tail.get(from.seq)?;
         if from.check.as_ref().is_some_and(|check| known.id.check() != *check) {
             return None;
         }
         state.remove(listener, self);
         let mut reached = from.seq;
         while reached < last {
-            let frame = state.kept(reached.next())?.frame.clone();
+            let frame = state.tail.get(reached.next())?.frame.clone();
             if listener.outbox().push(frame) == Pushed::Lagging {
                 return None;
             }
@@ -210,7 +199,7 @@ impl Feed {
         let (seen, times) = state.swept;
         state.swept = if seen == last { (last, times + 1) } else { (last, 0) };
         if state.swept.1 >= QUIET_SWEEPS {
-            state.forget_tail();
+            state.tail = Tail::default();
         }
         if state.entries.is_empty() {
             return Some(*state.empty_since.get_or_insert(now));
@@ -249,7 +238,7 @@ impl Feed {
             if let EventKind::Delete { .. } = &event.kind {
                 // An erased text is not kept for those who come later.
                 state.flush(&mut frames, self, wakers);
-                state.forget_tail();
+                state.tail = Tail::default();
             }
             if let EventKind::Member { changes } = &event.kind {
                 // The one who goes gets this event and nothing above it.
@@ -328,11 +317,6 @@ impl State {
         });
     }
 
-    fn kept(&self, seq: Seq) -> Option<&Kept> {
-        let first = self.tail.front()?.seq;
-        self.tail.get(usize::try_from(seq.0.checked_sub(first.0)?).ok()?)
-    }
-
     /// The event as a frame, with the names of people whom somebody here may not know.
     fn encode(&mut self, event: &Event, name_of: &dyn Fn(&UserId) -> Option<Person>) -> Frame {
         let unknown: Vec<Person> = event
@@ -363,7 +347,7 @@ impl State {
             wakers.extend(entry.listener.notify(Notice::Behind { room: feed.room.clone(), from }));
             false
         });
-        frames.drain(..).for_each(|kept| self.keep(kept));
+        frames.drain(..).for_each(|kept| self.tail.keep(kept));
     }
 
     /// Hands those who have not been told of the room over to their sessions.
@@ -376,200 +360,8 @@ impl State {
             entry.is_announced
         });
     }
-
-    fn keep(&mut self, kept: Kept) {
-        self.tail_bytes += kept.frame.len();
-        self.tail.push_back(kept);
-        while self.tail.len() > TAIL_FRAMES || self.tail_bytes > TAIL_BYTES {
-            let Some(oldest) = self.tail.pop_front() else { break };
-            self.tail_bytes -= oldest.frame.len();
-        }
-    }
-
-    fn forget_tail(&mut self) {
-        self.tail = VecDeque::new();
-        self.tail_bytes = 0;
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::task::Context;
-
-    use super::*;
-    use crate::Outbox;
-
-    const EPOCH: Epoch = Epoch(7);
-
-    fn room() -> RoomId {
-        RoomId::new("r").unwrap()
-    }
-
-    fn message(seq: u64) -> Arc<Event> {
-        let kind = EventKind::Rename { name: seq.to_string() };
-        let id = EventId(format!("01930000-0000-7000-8000-{seq:012x}").parse().unwrap());
-        let from = UserId::new("ann").unwrap();
-        Arc::new(Event {
-            room: room(),
-            epoch: EPOCH,
-            seq: Seq(seq),
-            kind,
-            id,
-            from,
-            cid: None,
-            at: 1,
-            people: Vec::new(),
-        })
-    }
-
-    fn messages(seqs: &[u64]) -> Vec<Arc<Event>> {
-        seqs.iter().map(|seq| message(*seq)).collect()
-    }
-
-    fn listener(limit_bytes: usize) -> Arc<Listener> {
-        Listener::new(
-            UserId::new("bob").unwrap(),
-            "Bob".into(),
-            None,
-            Arc::new(Outbox::new(limit_bytes)),
-        )
-    }
-
-    fn warm_feed(head: u64) -> Arc<Feed> {
-        let feed = Feed::new(room(), Instant::now());
-        feed.warm(Head { epoch: EPOCH, first: Seq(1), head: Seq(head) });
-        feed
-    }
-
-    fn deliver(feed: &Feed, seqs: &[u64]) -> Delivered {
-        feed.deliver(&messages(seqs), &|_| None, &mut Vec::new())
-    }
-
-    fn seen(listener: &Listener) -> Vec<u64> {
-        let mut seqs = Vec::new();
-        let context = Context::from_waker(Waker::noop());
-        listener.outbox().drain(&context, |frame| {
-            let event: Event = serde_json::from_slice(frame.payload()).unwrap();
-            seqs.push(event.seq.0);
-            true
-        });
-        seqs
-    }
-
-    #[test]
-    fn what_was_delivered_before_is_dropped() {
-        let (feed, bob) = (warm_feed(2), listener(10_000));
-        assert_eq!(feed.enter(&bob, (EPOCH, Seq(2))), Entered::Live);
-        for seqs in [&[1, 2, 3][..], &[3], &[2, 4], &[4, 3]] {
-            assert_eq!(deliver(&feed, seqs), Delivered::Done);
-        }
-        assert_eq!(seen(&bob), [3, 4]);
-    }
-
-    #[test]
-    fn a_hole_is_told_and_nothing_behind_it_is_delivered() {
-        let (feed, bob) = (warm_feed(2), listener(10_000));
-        feed.enter(&bob, (EPOCH, Seq(2)));
-        assert_eq!(deliver(&feed, &[3, 6, 7]), Delivered::Hole(Seq(3)));
-        assert_eq!(seen(&bob), [3]);
-        assert_eq!(deliver(&feed, &[4, 5]), Delivered::Done);
-        assert_eq!(deliver(&feed, &[6, 7]), Delivered::Done);
-        assert_eq!(seen(&bob), [4, 5, 6, 7]);
-    }
-
-    #[test]
-    fn an_event_of_another_life_of_the_log_is_not_delivered() {
-        let (feed, bob) = (warm_feed(2), listener(10_000));
-        feed.enter(&bob, (EPOCH, Seq(2)));
-        let foreign = Event { epoch: Epoch(8), ..(*message(3)).clone() };
-        assert_eq!(feed.deliver(&[Arc::new(foreign)], &|_| None, &mut Vec::new()), Delivered::Done);
-        assert!(seen(&bob).is_empty());
-        assert_eq!(feed.enter(&bob, (Epoch(8), Seq(2))), Entered::OtherEpoch);
-    }
-
-    #[test]
-    fn a_feed_that_does_not_know_its_head_lets_nobody_in_and_forgets_nothing() {
-        let (feed, bob) = (Feed::new(room(), Instant::now()), listener(10_000));
-        assert_eq!(feed.enter(&bob, (EPOCH, Seq(4))), Entered::Cold);
-        // This event was committed after the head was read, and published before the feed heard of that head.
-        deliver(&feed, &[5]);
-        feed.warm(Head { epoch: EPOCH, first: Seq(1), head: Seq(4) });
-        assert_eq!(feed.enter(&bob, (EPOCH, Seq(4))), Entered::Behind(Seq(4)));
-        assert_eq!(feed.enter(&bob, (EPOCH, Seq(5))), Entered::Live);
-    }
-
-    #[test]
-    fn one_who_comes_a_moment_late_gets_the_tail() {
-        let (feed, ann, bob) = (warm_feed(0), listener(10_000), listener(10_000));
-        feed.enter(&ann, (EPOCH, Seq(0)));
-        deliver(&feed, &[1, 2, 3]);
-        assert_eq!(feed.enter(&bob, (EPOCH, Seq(1))), Entered::Live);
-        assert_eq!(seen(&bob), [2, 3]);
-    }
-
-    #[test]
-    fn the_tail_is_bounded_and_a_quiet_room_gives_it_back() {
-        let (feed, bob) = (warm_feed(0), listener(10_000_000));
-        let all: Vec<u64> = (1..=1_000).collect();
-        deliver(&feed, &all);
-        assert_eq!(feed.enter(&bob, (EPOCH, Seq(900))), Entered::Behind(Seq(900)));
-        assert_eq!(feed.enter(&bob, (EPOCH, Seq(990))), Entered::Live);
-        for _ in 0..=QUIET_SWEEPS {
-            feed.sweep(Instant::now());
-        }
-        assert_eq!(feed.enter(&bob, (EPOCH, Seq(990))), Entered::Behind(Seq(990)));
-    }
-
-    #[test]
-    fn a_position_that_the_tail_shows_is_gone_on_from_without_the_store() {
-        let (feed, bob) = (warm_feed(0), listener(10_000));
-        deliver(&feed, &[1, 2, 3]);
-        let at =
-            |seq: u64, check: String| Position { epoch: EPOCH, seq: Seq(seq), check: Some(check) };
-        let check = message(1).id.check();
-        assert_eq!(feed.resume(&bob, &at(1, "00000000".into()), Seq(3)), None);
-        assert_eq!(feed.resume(&bob, &at(9, check.clone()), Seq(3)), None);
-        assert!(seen(&bob).is_empty());
-        assert_eq!(feed.resume(&bob, &at(1, check), Seq(3)), Some(2));
-        deliver(&feed, &[4]);
-        assert_eq!(seen(&bob), [2, 3, 4]);
-    }
-
-    #[test]
-    fn one_removed_after_the_reading_is_not_let_in_by_the_tail() {
-        let (feed, bob) = (warm_feed(0), listener(10_000));
-        deliver(&feed, &[1, 2]);
-        bob.bar(&room(), Seq(2));
-        let from = Position { epoch: EPOCH, seq: Seq(1), check: Some(message(1).id.check()) };
-        assert_eq!(feed.resume(&bob, &from, Seq(1)), None);
-        assert!(seen(&bob).is_empty());
-    }
-
-    #[test]
-    fn an_erased_text_does_not_stay_in_the_tail() {
-        let (feed, bob) = (warm_feed(0), listener(10_000));
-        deliver(&feed, &[1]);
-        let kind = EventKind::Delete { message: message(1).id, of: Seq(1) };
-        feed.deliver(
-            &[Arc::new(Event { kind, ..(*message(2)).clone() })],
-            &|_| None,
-            &mut Vec::new(),
-        );
-        assert_eq!(feed.enter(&bob, (EPOCH, Seq(0))), Entered::Behind(Seq(0)));
-    }
-
-    #[test]
-    fn one_whose_outbox_is_full_leaves_and_knows_from_where_to_go_on() {
-        let (feed, bob) = (warm_feed(0), listener(100));
-        feed.enter(&bob, (EPOCH, Seq(0)));
-        deliver(&feed, &[1, 2, 3]);
-        let context = Context::from_waker(Waker::noop());
-        let std::task::Poll::Ready(notices) = bob.outbox().poll_notices(&context) else {
-            panic!("no notice")
-        };
-        assert_eq!(notices, [Notice::Behind { room: room(), from: Seq(2) }]);
-        assert_eq!(seen(&bob), [1]);
-        deliver(&feed, &[4]);
-        assert!(seen(&bob).is_empty());
-    }
-}
+#[path = "feed_tests.rs"]
+mod tests;

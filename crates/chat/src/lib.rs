@@ -11,6 +11,7 @@ mod listener;
 mod outbox;
 mod people;
 mod rules;
+mod tail;
 mod typing;
 
 use std::sync::Arc;
