@@ -146,6 +146,11 @@ impl Feed {
         Entered::Live
     }
 
+    /// Whether the tail shows the event at a client's position.
+    pub(crate) fn holds(&self, from: &Position) -> bool {
+        self.state.lock().holds(from)
+    }
+
     /// Lets a listener in whose client stands at `from`, if the tail shows that event and holds all that follows it.
     /// `read` is where the log ended when the person was read to be a member. Answers how many events were sent;
     /// `None` leaves it to the store, which may then repeat some.
@@ -156,12 +161,8 @@ impl Feed {
         read: Seq,
     ) -> Option<usize> {
         let mut state = self.state.lock();
-        let (epoch, last) = state.at?;
-        if epoch != from.epoch || from.seq > last || !listener.may_enter(&self.room, read) {
-            return None;
-        }
-        let known = state.tail.get(from.seq)?;
-        if from.check.as_ref().is_some_and(|check| known.id.check() != *check) {
+        let (_, last) = state.at?;
+        if !state.holds(from) || !listener.may_enter(&self.room, read) {
             return None;
         }
         state.remove(listener, self);
@@ -291,6 +292,12 @@ impl Feed {
 }
 
 impl State {
+    fn holds(&self, from: &Position) -> bool {
+        let is_of_this_life = self.at.is_some_and(|(epoch, _)| epoch == from.epoch);
+        let is_it = |kept: &Kept| from.check.as_ref().is_none_or(|check| kept.id.check() == *check);
+        is_of_this_life && self.tail.get(from.seq).is_some_and(is_it)
+    }
+
     fn add(&mut self, listener: Arc<Listener>, feed: &Arc<Feed>, is_announced: bool) {
         listener.entered(feed);
         self.entries.push(Entry { listener, is_announced });

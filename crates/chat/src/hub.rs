@@ -110,6 +110,13 @@ impl Hub {
         self.feed(room).enter_unannounced(listener);
     }
 
+    /// Whether a room's feed still holds in memory what follows a position.
+    #[must_use]
+    pub fn holds(&self, room: &RoomId, from: &Position) -> bool {
+        let feed = self.feeds.lock().get(room).cloned();
+        feed.is_some_and(|feed| feed.holds(from))
+    }
+
     /// Lets a listener in from the feed's tail, where that is enough: see [`Feed::resume`].
     pub(crate) fn resume(
         &self,

@@ -59,10 +59,19 @@ impl Named {
     }
 }
 
+/// What a client missed in the rooms of which it has positions.
+#[derive(Default)]
+pub(crate) struct Missed {
+    /// Positions that a feed's tail showed.
+    pub(crate) in_memory: BTreeMap<RoomId, Position>,
+    /// What was read for the others.
+    pub(crate) read: ResumedSome,
+}
+
 /// What `hello` leaves to do.
 struct First {
     named: Vec<Named>,
-    positions: BTreeMap<RoomId, Position>,
+    missed: Missed,
     has_rest: bool,
 }
 
@@ -77,13 +86,8 @@ pub(crate) struct Following {
 
 impl Following {
     /// Begins with the rooms of `hello`.
-    pub(crate) fn begin(
-        &mut self,
-        named: Vec<Named>,
-        positions: BTreeMap<RoomId, Position>,
-        has_rest: bool,
-    ) {
-        self.first = Some(Box::new(First { named, positions, has_rest }));
+    pub(crate) fn begin(&mut self, named: Vec<Named>, missed: Missed, has_rest: bool) {
+        self.first = Some(Box::new(First { named, missed, has_rest }));
     }
 
     pub(crate) fn add(&mut self, rooms: Vec<Follow>) {
@@ -130,22 +134,36 @@ impl Following {
     }
 }
 
-/// The rooms of `hello`: what was missed, from memory or in one read where that is enough, else room by room within the
-/// connection's budget; then the live feeds of those without a position.
+/// The rooms of `hello`: what was missed, from memory or from the read that came with it where that is enough, else room
+/// by room within the connection's budget; then the live feeds of those without a position.
 async fn follow_first(chat: Arc<Chat>, listener: Arc<Listener>, first: First) {
-    let First { named, mut positions, has_rest } = first;
+    let First { named, missed, has_rest } = first;
+    let Missed { mut in_memory, read } = missed;
+    let ResumedSome { resumed, mut left } = read;
     let mut fresh = Vec::new();
     for room in named {
-        let Some(position) = positions.get(&room.room) else {
-            fresh.push(room);
+        let is_read = resumed.iter().map(|resumed| &resumed.room).any(|known| *known == room.room)
+            || left.iter().any(|(known, _)| *known == room.room);
+        let Some(position) = in_memory.get(&room.room) else {
+            if !is_read {
+                fresh.push(room);
+            }
             continue;
         };
         if chat.resume_from_memory(&listener, &room.room, position, (room.first, room.head)) {
-            positions.remove(&room.room);
+            in_memory.remove(&room.room);
         }
     }
-    if !positions.is_empty() {
-        follow_missed(&chat, &listener, positions.into_iter().collect()).await;
+    for ResumedRoom { room, from, resumed } in resumed {
+        if chat.resumed(&listener, &room, &from, resumed).await.is_err() {
+            left.push((room, from));
+        }
+    }
+    left.extend(in_memory);
+    let mut budget = Limits::DEFAULT.resume_total as usize;
+    for (room, position) in left {
+        let follow = Follow::resume(room, position);
+        budget -= insist(|| attempt(&chat, &listener, &follow, budget)).await;
     }
     for Named { room, epoch, head, .. } in fresh {
         let follow = Follow::from_head(room, epoch, head);
@@ -155,21 +173,6 @@ async fn follow_first(chat: Arc<Chat>, listener: Arc<Listener>, first: First) {
         insist(|| enter_rest(&chat, &listener)).await;
     }
     chat.hub().tell_coming(&listener, now_ms());
-}
-
-async fn follow_missed(chat: &Chat, listener: &Arc<Listener>, positions: Vec<(RoomId, Position)>) {
-    let read = || chat.store().resume_some(listener.user(), positions.clone());
-    let ResumedSome { resumed, mut left } = insist(read).await;
-    for ResumedRoom { room, from, resumed } in resumed {
-        if chat.resumed(listener, &room, &from, resumed).await.is_err() {
-            left.push((room, from));
-        }
-    }
-    let mut budget = Limits::DEFAULT.resume_total as usize;
-    for (room, position) in left {
-        let follow = Follow::resume(room, position);
-        budget -= insist(|| attempt(chat, listener, &follow, budget)).await;
-    }
 }
 
 async fn follow_one(chat: Arc<Chat>, listener: Arc<Listener>, follow: Follow) {

@@ -7,9 +7,9 @@ use moorline_chat::{Close, Listener, check_positions, now_ms};
 use moorline_protocol::{
     CloseCode, Frame, Hello, Limits, Person, Position, Reply, RoomId, ServerInfo, Welcome,
 };
-use moorline_store::Rooms;
+use moorline_store::{ResumedSome, Rooms};
 
-use super::following::Named;
+use super::following::{Missed, Named};
 use super::pending::refusal;
 use super::{Live, SessionSettings, expiry};
 use crate::auth::{Identity, Refused};
@@ -29,8 +29,8 @@ pub(crate) struct Greeted {
     pub(crate) live: Live,
     /// The rooms that the welcome names.
     pub(crate) named: Vec<Named>,
-    /// The positions that the client has.
-    pub(crate) positions: BTreeMap<RoomId, Position>,
+    /// What the client missed.
+    pub(crate) missed: Missed,
     /// Whether the person has more rooms than were named.
     pub(crate) has_rest: bool,
 }
@@ -60,8 +60,8 @@ pub(crate) async fn greet(
         outbox.clone(),
     );
     settings.chat.hub().came(&listener);
-    let rooms = match read_rooms(&settings, &proof).await {
-        Ok(rooms) => rooms,
+    let (rooms, missed) = match read(&settings, &proof, hello.resume).await {
+        Ok(read) => read,
         Err(refused) => {
             settings.chat.hub().went(&listener, std::time::Instant::now());
             return Err(refuse(&refused, id, &connection));
@@ -71,21 +71,36 @@ pub(crate) async fn greet(
     for room in &rooms.rooms {
         settings.chat.hub().set_members(&room.id, room.members);
     }
-    let (positions, has_rest) = (hello.resume, rooms.more);
+    let has_rest = rooms.more;
     outbox.reply(welcome(&settings, &connection, identity, rooms));
     let expires = identity.expires_ms.map(expiry);
     let grants =
         Some(proof.identity.grants).filter(|grants| !grants.rooms.is_empty()).map(Box::new);
-    Ok(Box::new(Greeted { live: Live { listener, grants, expires }, named, positions, has_rest }))
+    Ok(Box::new(Greeted { live: Live { listener, grants, expires }, named, missed, has_rest }))
 }
 
-/// The person's rooms, unless their sessions were revoked before the connection began to listen for that.
-async fn read_rooms(settings: &SessionSettings, proof: &Proof) -> Result<Rooms, Refused> {
-    let was_any_revoked = settings.chat.hub().revocations() != proof.revocations;
+/// The person's rooms and what they missed, as far as memory does not hold it, asked for together; unless their sessions
+/// were revoked before the connection began to listen for that.
+async fn read(
+    settings: &SessionSettings,
+    proof: &Proof,
+    positions: BTreeMap<RoomId, Position>,
+) -> Result<(Rooms, Missed), Refused> {
+    let (chat, user) = (&settings.chat, &proof.identity.user);
+    let was_any_revoked = chat.hub().revocations() != proof.revocations;
     if was_any_revoked && !settings.auth.is_still_good(&proof.identity).await? {
         return Err(Refused::Token);
     }
-    Ok(settings.chat.store().rooms_of(&proof.identity.user, None, NAMED).await?)
+    let holds = |(room, from): &(RoomId, Position)| chat.hub().holds(room, from);
+    let (in_memory, asked): (Vec<_>, Vec<_>) = positions.into_iter().partition(holds);
+    let resume = async {
+        if asked.is_empty() {
+            return Ok(ResumedSome::default());
+        }
+        chat.store().resume_some(user, asked).await
+    };
+    let (rooms, read) = tokio::join!(chat.store().rooms_of(user, None, NAMED), resume);
+    Ok((rooms?, Missed { in_memory: in_memory.into_iter().collect(), read: read? }))
 }
 
 /// A token wins over the cookie.

@@ -166,9 +166,9 @@ impl ChatConsumer {
                 pending::Done::Follow(rooms) => self.following.add(rooms),
                 pending::Done::Refused(close) => return Err(close),
                 pending::Done::SignedIn(greeted) => {
-                    let hello::Greeted { live, named, positions, has_rest } = *greeted;
+                    let hello::Greeted { live, named, missed, has_rest } = *greeted;
                     connection.signed_in(live.listener.user().clone());
-                    self.following.begin(named, positions, has_rest);
+                    self.following.begin(named, missed, has_rest);
                     self.phase = Phase::Live(live);
                 }
             }
