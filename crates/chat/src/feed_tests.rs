@@ -35,12 +35,7 @@ fn messages(seqs: &[u64]) -> Vec<Arc<Event>> {
 }
 
 fn listener(limit_bytes: usize) -> Arc<Listener> {
-    Listener::new(
-        UserId::new("bob").unwrap(),
-        "Bob".into(),
-        None,
-        Arc::new(Outbox::new(limit_bytes)),
-    )
+    Listener::new(UserId::new("bob").unwrap(), None, Arc::new(Outbox::new(limit_bytes)))
 }
 
 fn warm_feed(head: u64) -> Arc<Feed> {

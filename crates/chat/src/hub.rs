@@ -66,10 +66,15 @@ impl Hub {
         &self.counts
     }
 
-    /// A connection has signed in. From here on it hears of changes of its own memberships, so that nothing falls
-    /// between this and the reading of its rooms.
+    /// A connection shows who it is. From here on it hears of changes of its own memberships and of revocations, so that
+    /// nothing falls between this and the reading of its person and rooms.
     pub fn came(&self, listener: &Arc<Listener>) {
         self.people.lock().came(listener);
+    }
+
+    /// What it showed is not good after all. Its outbox stays open, for the refusal.
+    pub fn turned_away(&self, listener: &Arc<Listener>, now: Instant) {
+        self.people.lock().went(listener, Vec::new(), now);
     }
 
     /// A connection is over.

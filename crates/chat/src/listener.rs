@@ -1,7 +1,7 @@
 //! A listener: one local connection of one person, as the hub sees it.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 use moorline_protocol::{RoomId, Seq, UserId};
@@ -14,7 +14,7 @@ use crate::outbox::{Notice, Outbox};
 /// One connection of a person. The hub pushes to its outbox; its session enters and leaves feeds with it.
 pub struct Listener {
     user: UserId,
-    name: Arc<str>,
+    name: OnceLock<Arc<str>>,
     session: Option<SessionId>,
     outbox: Arc<Outbox>,
     place: Mutex<Place>,
@@ -31,13 +31,14 @@ struct Place {
 impl Listener {
     /// A connection of `user`, signed in by `session` if it came with a cookie.
     #[must_use]
-    pub fn new(
-        user: UserId,
-        name: Arc<str>,
-        session: Option<SessionId>,
-        outbox: Arc<Outbox>,
-    ) -> Arc<Self> {
-        Arc::new(Self { user, name, session, outbox, place: Mutex::default() })
+    pub fn new(user: UserId, session: Option<SessionId>, outbox: Arc<Outbox>) -> Arc<Self> {
+        Arc::new(Self { user, name: OnceLock::new(), session, outbox, place: Mutex::default() })
+    }
+
+    /// The person's name, once it has been read. The first counts.
+    pub fn introduce(&self, name: Arc<str>) {
+        // A listener is introduced once, at its sign-in.
+        let _ = self.name.set(name);
     }
 
     /// Whose connection it is.
@@ -46,10 +47,10 @@ impl Listener {
         &self.user
     }
 
-    /// The person's name to show, as it was at sign-in.
+    /// The person's name to show, as it was at sign-in; none until that has been read.
     #[must_use]
-    pub fn name(&self) -> &Arc<str> {
-        &self.name
+    pub fn name(&self) -> Option<&Arc<str>> {
+        self.name.get()
     }
 
     /// The session that it came with.

@@ -88,8 +88,8 @@ impl People {
     }
 
     pub(crate) fn person(&self, user: &UserId) -> Option<Person> {
-        let listener = self.here.get(user)?.listeners.first()?;
-        Some(Person { id: user.clone(), name: listener.name().to_string(), presence: None })
+        let name = self.here.get(user)?.listeners.iter().find_map(|listener| listener.name())?;
+        Some(Person { id: user.clone(), name: name.to_string(), presence: None })
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Listener>> {
@@ -103,7 +103,7 @@ mod tests {
     use crate::Outbox;
 
     fn listener(user: &str) -> Arc<Listener> {
-        Listener::new(UserId::new(user).unwrap(), user.into(), None, Arc::new(Outbox::new(1000)))
+        Listener::new(UserId::new(user).unwrap(), None, Arc::new(Outbox::new(1000)))
     }
 
     #[test]

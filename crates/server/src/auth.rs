@@ -12,6 +12,6 @@ pub mod names;
 pub mod passwords;
 mod sign_in;
 
-pub use authenticator::{Authenticator, Identity, RESERVED, Refused};
+pub use authenticator::{Authenticator, Identity, RESERVED, Refused, Signed};
 pub use invites::Invites;
 pub use sign_in::{SignIn, SignInSettings};

@@ -123,7 +123,7 @@ impl FromStr for RoomCursor {
 }
 
 /// A page of rooms, the latest activity first.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rooms {
     /// The rooms.
     pub rooms: Vec<RoomInfo>,
@@ -193,6 +193,17 @@ pub struct ResumedSome {
     pub resumed: Vec<ResumedRoom>,
     /// Positions behind which more waits; to be resumed one by one.
     pub left: Vec<(RoomId, Position)>,
+}
+
+/// What the answer to a `hello` is made of, all of one snapshot.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ForWelcome {
+    /// The person; none on first sight. Where they were removed, the rest is empty.
+    pub user: Option<User>,
+    /// The first page of their rooms.
+    pub rooms: Rooms,
+    /// What follows the positions that were asked for.
+    pub missed: ResumedSome,
 }
 
 /// Which part of a log is wanted: the nearest events on one side of a seq.

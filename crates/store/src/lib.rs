@@ -11,8 +11,8 @@ mod sqlite;
 mod store;
 
 pub use answer::{
-    Account, Created, Head, Health, Hits, Members, Page, Range, Resumed, ResumedRoom, ResumedSome,
-    RoomCursor, Rooms, SessionId, SessionRow, Stored, User,
+    Account, Created, ForWelcome, Head, Health, Hits, Members, Page, Range, Resumed, ResumedRoom,
+    ResumedSome, RoomCursor, Rooms, SessionId, SessionRow, Stored, User,
 };
 pub use command::{
     Create, Delete, Edit, Invite, Join, Leave, NewAccount, NewSession, Read, Remove, Rename, Send,

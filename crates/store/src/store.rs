@@ -8,9 +8,9 @@ use uuid::Uuid;
 use crate::command::Command;
 use crate::sqlite::Sqlite;
 use crate::{
-    Account, Answer, Commits, Create, Created, Delete, Edit, Error, Head, Health, Hits, Invite,
-    Join, Leave, Members, NewAccount, NewSession, Page, Range, Read, Remove, Rename, Reply,
-    Resumed, ResumedSome, RoomCursor, Rooms, Send, SessionId, SessionRow, Stored, User,
+    Account, Answer, Commits, Create, Created, Delete, Edit, Error, ForWelcome, Head, Health, Hits,
+    Invite, Join, Leave, Members, NewAccount, NewSession, Page, Range, Read, Remove, Rename, Reply,
+    Resumed, RoomCursor, Rooms, Send, SessionId, SessionRow, Stored, User,
 };
 
 /// Rooms that a person can be in: what a room list and its sums can read within a few milliseconds.
@@ -187,8 +187,9 @@ impl Store {
         head(room: &RoomId) -> Head;
         /// What follows a person's position in a room.
         resume(user: &UserId, room: &RoomId, from: Position, limit: usize) -> Resumed;
-        /// What follows several positions of a person, as far as it is little.
-        resume_some(user: &UserId, positions: Vec<(RoomId, Position)>) -> ResumedSome;
+        /// What the answer to a `hello` is made of: the person, the first `limit` of their rooms, and what follows
+        /// these positions, as far as it is little.
+        for_welcome(user: &UserId, limit: usize, positions: Vec<(RoomId, Position)>) -> ForWelcome;
         /// A piece of a room's log as a person may see it.
         events(user: &UserId, room: &RoomId, range: Range, limit: usize) -> Page;
         /// What follows a seq in a room's log; for the node's own feed, asks for no person.

@@ -87,7 +87,8 @@ impl TestChat {
 
     pub fn window_with(&self, name: &str, limit_bytes: usize) -> Window {
         let outbox = Arc::new(Outbox::new(limit_bytes));
-        let listener = Listener::new(user(name), name.into(), None, outbox);
+        let listener = Listener::new(user(name), None, outbox);
+        listener.introduce(name.into());
         self.chat.hub().came(&listener);
         Window { listener, chat: self.chat.clone() }
     }

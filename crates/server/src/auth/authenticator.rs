@@ -31,6 +31,21 @@ pub struct Identity {
     pub grants: Grants,
 }
 
+/// A token whose signature and times are good.
+#[derive(Debug)]
+pub struct Signed {
+    user: UserId,
+    claims: TokenClaims,
+}
+
+impl Signed {
+    /// Who it says that it is of.
+    #[must_use]
+    pub fn user(&self) -> &UserId {
+        &self.user
+    }
+}
+
 /// Why nobody is signed in by what was shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -79,22 +94,35 @@ impl Authenticator {
         Self { store, secret: jwt_secret.map(|secret| secret.as_bytes().into()) }
     }
 
-    /// The person of a token (JWT), made on first sight.
+    /// Who a token (JWT) says that it is of. Whether that person's tokens are still good, the store knows:
+    /// [`Self::identify`].
     ///
     /// # Errors
-    /// Where the token is not good, or the store cannot say.
-    pub async fn by_token(&self, token: &str) -> Result<Identity, Refused> {
-        let now = now_ms();
+    /// Where the token is not good.
+    pub fn signed(&self, token: &str) -> Result<Signed, Refused> {
         let Some(secret) = &self.secret else {
             return Err(refused("this server was started without --jwt-secret", None));
         };
-        let claims = jwt::read(token, secret, now / 1_000).map_err(|why| refused(&why, None))?;
-        let Ok(user) = UserId::new(&claims.sub) else {
-            return Err(refused("its sub is no id of a person", None));
-        };
-        let known = self.store.user(&user).await?;
+        let claims =
+            jwt::read(token, secret, now_ms() / 1_000).map_err(|why| refused(&why, None))?;
+        match UserId::new(&claims.sub) {
+            Ok(user) => Ok(Signed { user, claims }),
+            Err(_) => Err(refused("its sub is no id of a person", None)),
+        }
+    }
+
+    /// The person of a token, made on first sight; `known` is what the store says of them.
+    ///
+    /// # Errors
+    /// Where the token is not good any more, or the store cannot say.
+    pub async fn identify(
+        &self,
+        signed: Signed,
+        known: Option<store::User>,
+    ) -> Result<Identity, Refused> {
+        let Signed { user, claims } = signed;
         check_person(&claims, &user, known.as_ref())?;
-        let name = self.name_of(&claims, &user, known, now).await?;
+        let name = self.name_of(&claims, &user, known, now_ms()).await?;
         let issued_ms = claims.iat.unwrap_or(0).saturating_mul(1_000);
         Ok(Identity {
             user,
@@ -121,20 +149,14 @@ impl Authenticator {
         }))
     }
 
-    /// Whether a proof still holds. To be asked once more when a connection has begun to listen for revocations, so
+    /// Whether a session has not ended. To be asked once more when a connection has begun to listen for revocations, so
     /// that one between the proof and that moment is not missed.
     ///
     /// # Errors
     /// Where the store cannot say.
-    pub async fn is_still_good(&self, identity: &Identity) -> Result<bool, Refused> {
-        let user = &identity.user;
-        if let Some(session) = &identity.session {
-            let sessions = self.store.sessions(user, now_ms()).await?;
-            return Ok(sessions.iter().any(|row| row.id == *session));
-        }
-        let issued_ms = identity.grants.issued_ms;
-        let known = self.store.user(user).await?;
-        Ok(known.is_none_or(|known| !known.removed && !is_revoked(&known, issued_ms)))
+    pub async fn is_still_good(&self, user: &UserId, session: &SessionId) -> Result<bool, Refused> {
+        let sessions = self.store.sessions(user, now_ms()).await?;
+        Ok(sessions.iter().any(|row| row.id == *session))
     }
 
     /// The name in the token wins over the known one; a person on first sight is made.

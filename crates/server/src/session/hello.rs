@@ -3,25 +3,57 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use moorline_chat::{Close, Listener, check_positions, now_ms};
+use moorline_chat::{Close, Listener, Outbox, check_positions, now_ms};
 use moorline_protocol::{
     CloseCode, Frame, Hello, Limits, Person, Position, Reply, RoomId, ServerInfo, Welcome,
 };
-use moorline_store::{ResumedSome, Rooms};
+use moorline_store::{ForWelcome, Rooms};
 
 use super::following::{Missed, Named};
 use super::pending::refusal;
 use super::{Live, SessionSettings, expiry};
-use crate::auth::{Identity, Refused};
+use crate::auth::{Identity, Refused, Signed};
 use crate::connection::Connection;
 
 /// Rooms that `welcome` names.
 const NAMED: usize = 100;
 
-/// Who somebody has proved to be, and the hub's number of revocations before that was looked up.
+/// Who a cookie has proved somebody to be, and the hub's number of revocations before that was looked up.
 pub(crate) struct Proof {
     pub(crate) identity: Identity,
     pub(crate) revocations: u64,
+}
+
+/// What a connection shows at its `hello`.
+enum Shown {
+    Token(Signed),
+    Cookie(Box<Proof>),
+}
+
+impl Shown {
+    /// A token wins over the cookie.
+    fn new(
+        settings: &SessionSettings,
+        token: Option<&str>,
+        cookie: Option<Box<Proof>>,
+    ) -> Result<Self, Refused> {
+        match (token, cookie) {
+            (Some(token), _) => settings.auth.signed(token).map(Self::Token),
+            (None, Some(proof)) => Ok(Self::Cookie(proof)),
+            (None, None) => Err(Refused::Token),
+        }
+    }
+
+    /// The connection as the hub sees it from now on.
+    fn listener(&self, outbox: Arc<Outbox>) -> Arc<Listener> {
+        match self {
+            Self::Token(signed) => Listener::new(signed.user().clone(), None, outbox),
+            Self::Cookie(proof) => {
+                let Identity { user, session, .. } = &proof.identity;
+                Listener::new(user.clone(), session.clone(), outbox)
+            }
+        }
+    }
 }
 
 /// A sign-in that succeeded; the welcome is in the outbox.
@@ -48,79 +80,82 @@ pub(crate) async fn greet(
         outbox.reply(refusal(id, &error).frame());
         return Err(Close::new(CloseCode::BAD_CLIENT, "too many positions"));
     }
-    let proof = identify(&settings, cookie, hello.token.as_deref(), id, &connection).await?;
-    let identity = &proof.identity;
+    let shown = Shown::new(&settings, hello.token.as_deref(), cookie)
+        .map_err(|refused| refuse(&refused, id, &connection))?;
     if hello.keepalive == Some(true) {
         connection.set_application_ping(Reply::Ping {}.frame());
     }
-    let listener = Listener::new(
-        identity.user.clone(),
-        identity.name.clone(),
-        identity.session.clone(),
-        outbox.clone(),
-    );
+    let listener = shown.listener(outbox.clone());
     settings.chat.hub().came(&listener);
-    let (rooms, missed) = match read(&settings, &proof, hello.resume).await {
-        Ok(read) => read,
+    let Found { identity, rooms, missed } = match find(&settings, shown, hello.resume).await {
+        Ok(found) => found,
         Err(refused) => {
-            settings.chat.hub().went(&listener, std::time::Instant::now());
+            settings.chat.hub().turned_away(&listener, std::time::Instant::now());
             return Err(refuse(&refused, id, &connection));
         }
     };
+    listener.introduce(identity.name.clone());
     let named: Vec<Named> = rooms.rooms.iter().map(Named::of).collect();
     for room in &rooms.rooms {
         settings.chat.hub().set_members(&room.id, room.members);
     }
     let has_rest = rooms.more;
-    outbox.reply(welcome(&settings, &connection, identity, rooms));
+    outbox.reply(welcome(&settings, &connection, &identity, rooms));
     let expires = identity.expires_ms.map(expiry);
-    let grants =
-        Some(proof.identity.grants).filter(|grants| !grants.rooms.is_empty()).map(Box::new);
+    let grants = Some(identity.grants).filter(|grants| !grants.rooms.is_empty()).map(Box::new);
     Ok(Box::new(Greeted { live: Live { listener, grants, expires }, named, missed, has_rest }))
 }
 
-/// The person's rooms and what they missed, as far as memory does not hold it, asked for together; unless their sessions
-/// were revoked before the connection began to listen for that.
-async fn read(
-    settings: &SessionSettings,
-    proof: &Proof,
-    positions: BTreeMap<RoomId, Position>,
-) -> Result<(Rooms, Missed), Refused> {
-    let (chat, user) = (&settings.chat, &proof.identity.user);
-    let was_any_revoked = chat.hub().revocations() != proof.revocations;
-    if was_any_revoked && !settings.auth.is_still_good(&proof.identity).await? {
-        return Err(Refused::Token);
-    }
-    let holds = |(room, from): &(RoomId, Position)| chat.hub().holds(room, from);
-    let (in_memory, asked): (Vec<_>, Vec<_>) = positions.into_iter().partition(holds);
-    let resume = async {
-        if asked.is_empty() {
-            return Ok(ResumedSome::default());
-        }
-        chat.store().resume_some(user, asked).await
-    };
-    let (rooms, read) = tokio::join!(chat.store().rooms_of(user, None, NAMED), resume);
-    Ok((rooms?, Missed { in_memory: in_memory.into_iter().collect(), read: read? }))
+/// What was found out about a person who said `hello`.
+struct Found {
+    identity: Identity,
+    rooms: Rooms,
+    missed: Missed,
 }
 
-/// A token wins over the cookie.
-async fn identify(
+/// Asks the store, once, for the person, their rooms, and what they missed as far as memory does not hold it. The
+/// connection listens for revocations already: one that comes after what is read here closes it.
+async fn find(
     settings: &SessionSettings,
-    cookie: Option<Box<Proof>>,
-    token: Option<&str>,
-    id: Option<u64>,
-    connection: &Connection,
-) -> Result<Proof, Close> {
-    let revocations = settings.chat.hub().revocations();
-    let proof = match (token, cookie) {
-        (Some(token), _) => {
-            let proved = settings.auth.by_token(token).await;
-            proved.map(|identity| Proof { identity, revocations })
-        }
-        (None, Some(proof)) => Ok(*proof),
-        (None, None) => Err(Refused::Token),
+    shown: Shown,
+    positions: BTreeMap<RoomId, Position>,
+) -> Result<Found, Refused> {
+    let (chat, auth) = (&settings.chat, &settings.auth);
+    let user = match &shown {
+        Shown::Token(signed) => signed.user(),
+        Shown::Cookie(proof) => &proof.identity.user,
     };
-    proof.map_err(|refused| refuse(&refused, id, connection))
+    let holds = |(room, from): &(RoomId, Position)| chat.hub().holds(room, from);
+    let (in_memory, asked): (Vec<_>, Vec<_>) = positions.into_iter().partition(holds);
+    let ForWelcome { user: known, rooms, missed } =
+        chat.store().for_welcome(user, NAMED, asked).await?;
+    let identity = match shown {
+        Shown::Token(signed) => auth.identify(signed, known).await?,
+        Shown::Cookie(proof) => {
+            let Proof { identity, revocations } = *proof;
+            let is_there = known.is_some_and(|known| !known.removed);
+            if !is_there || !still_holds(settings, &identity, revocations).await? {
+                return Err(Refused::Token);
+            }
+            identity
+        }
+    };
+    let missed = Missed { in_memory: in_memory.into_iter().collect(), read: missed };
+    Ok(Found { identity, rooms, missed })
+}
+
+/// A cookie was looked at before the connection began to listen, so it is looked at again if anything was revoked since.
+async fn still_holds(
+    settings: &SessionSettings,
+    identity: &Identity,
+    revocations: u64,
+) -> Result<bool, Refused> {
+    match &identity.session {
+        Some(session) if settings.chat.hub().revocations() != revocations => {
+            settings.auth.is_still_good(&identity.user, session).await
+        }
+        _ => Ok(true),
+    }
 }
 
 fn refuse(refused: &Refused, id: Option<u64>, connection: &Connection) -> Close {

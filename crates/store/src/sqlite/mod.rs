@@ -43,8 +43,8 @@ use self::shared::Shared;
 use self::writer::Writer;
 use crate::command::Command;
 use crate::{
-    Account, Answer, Commits, Error, Head, Health, Hits, Members, Page, Range, Read, Reply,
-    Resumed, ResumedSome, RoomCursor, Rooms, SessionRow, StoreConfig, User,
+    Account, Answer, Commits, Error, ForWelcome, Head, Health, Hits, Members, Page, Range, Read,
+    Reply, Resumed, RoomCursor, Rooms, SessionRow, StoreConfig, User,
 };
 
 /// Commits that may wait for their reader: while it is behind by so many transactions, the writer waits.
@@ -230,13 +230,14 @@ impl Sqlite {
         self.ask(move |db| reads::rooms::rooms_of(db, &user, after.as_ref(), limit)).await
     }
 
-    pub(crate) async fn resume_some(
+    pub(crate) async fn for_welcome(
         &self,
         user: &UserId,
+        limit: usize,
         positions: Vec<(RoomId, Position)>,
-    ) -> Result<ResumedSome, Error> {
+    ) -> Result<ForWelcome, Error> {
         let user = user.clone();
-        self.ask(move |db| reads::log::resume_some(db, &user, positions)).await
+        self.ask(move |db| reads::welcome::for_welcome(db, &user, limit, positions)).await
     }
 
     pub(crate) async fn room_ids_of(&self, user: &UserId) -> Result<Vec<(RoomId, Seq)>, Error> {

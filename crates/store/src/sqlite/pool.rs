@@ -32,7 +32,18 @@ struct Waiting {
     asleep: usize,
     /// Readers at slow reads; at most all but one, which is kept for the others.
     at_slow: usize,
+    /// Of those asleep, the ones that somebody wakes or is about to wake.
+    called: usize,
     is_closed: bool,
+}
+
+/// The promise to wake a reader, kept when it is dropped, so that no cancelled caller can leave the others waiting.
+struct Wake(Arc<Desk>);
+
+impl Drop for Wake {
+    fn drop(&mut self) {
+        self.0.wake.notify_one();
+    }
 }
 
 /// What a reader does next.
@@ -46,8 +57,13 @@ impl Waiting {
     /// Whether another reader is worth its waking: nobody is at quick reads, or more wait than those can take at once.
     /// On few cores a reader that is awake already answers sooner than one that has to be woken.
     fn needs_another(&self) -> bool {
-        let at_quick = self.readers - self.asleep - self.at_slow;
-        self.asleep > 0 && (at_quick == 0 || self.questions.len() > at_quick * TOGETHER)
+        let at_quick = self.readers - self.free() - self.at_slow;
+        self.free() > 0 && (at_quick == 0 || self.questions.len() > at_quick * TOGETHER)
+    }
+
+    /// Readers that sleep and that nobody has called yet.
+    fn free(&self) -> usize {
+        self.asleep - self.called
     }
 }
 
@@ -104,11 +120,16 @@ impl Pool {
         let question: Question = Box::new(move |db| {
             let _ = reply.send(db.and_then(question));
         });
-        self.push(question, is_slow)?;
+        if let Some(wake) = self.push(question, is_slow)? {
+            // The other connections that are ready add their questions first: one reader is woken for all of them.
+            tokio::task::yield_now().await;
+            drop(wake);
+        }
         answer.await.unwrap_or_else(|_| Err(Error::unavailable("the read failed")))
     }
 
-    fn push(&self, question: Question, is_slow: bool) -> Result<(), Error> {
+    /// Leaves a question. Where a reader has to be woken for it, that is the caller's to do, by dropping what it gets.
+    fn push(&self, question: Question, is_slow: bool) -> Result<Option<Wake>, Error> {
         let mut waiting = self.desk.waiting.lock();
         if waiting.is_closed {
             return Err(Error::unavailable("the store is closed"));
@@ -116,18 +137,18 @@ impl Pool {
         if waiting.questions.len() + waiting.slow.len() >= WAITING {
             return Err(Error::overloaded());
         }
-        let wake = if is_slow {
+        let needs_reader = if is_slow {
             waiting.slow.push_back(question);
-            waiting.asleep > 0 && waiting.at_slow + 1 < waiting.readers
+            waiting.free() > 0 && waiting.at_slow + 1 < waiting.readers
         } else {
             waiting.questions.push_back(question);
             waiting.needs_another()
         };
-        drop(waiting);
-        if wake {
-            self.desk.wake.notify_one();
+        if !needs_reader {
+            return Ok(None);
         }
-        Ok(())
+        waiting.called += 1;
+        Ok(Some(Wake(Arc::clone(&self.desk))))
     }
 
     pub(super) fn close(&self) {
@@ -156,6 +177,7 @@ impl Desk {
             waiting.asleep += 1;
             self.wake.wait(&mut waiting);
             waiting.asleep -= 1;
+            waiting.called = waiting.called.saturating_sub(1);
         }
     }
 

@@ -162,7 +162,7 @@ async fn several_rooms_resumed_together_bring_what_is_small_and_leave_the_rest_f
         (room("nowhere"), stage.position("r", 1).await),
         position("r", 299).await,
     ];
-    let some = stage.store.resume_some(&user("bob"), positions).await.unwrap();
+    let some = stage.store.for_welcome(&user("bob"), 10, positions).await.unwrap().missed;
     let left: Vec<String> = some.left.iter().map(|(room, _)| room.to_string()).collect();
     assert_eq!(left, ["r"]);
     let resumed: Vec<_> =

@@ -174,3 +174,22 @@ async fn nobody_is_in_more_rooms_than_the_limit() {
     let rooms = stage.store.rooms_of(&user("ann"), None, 100).await.unwrap();
     assert_eq!((rooms.rooms.len(), rooms.totals.rooms), (100, moorline_store::MAX_ROOMS));
 }
+
+#[tokio::test]
+async fn a_welcome_tells_of_the_person_and_the_same_rooms_whether_they_are_few_or_many() {
+    let stage = Stage::with(&["ann", "bob"]).await;
+    for name in ["one", "two", "three", "four"] {
+        stage.make(name, RoomKind::Group, &["ann", "bob"]).await.unwrap();
+    }
+    stage.send("bob", "two", "c1", "hi").await.unwrap();
+    let page = stage.store.rooms_of(&user("ann"), None, 10).await.unwrap();
+    let few = stage.store.for_welcome(&user("ann"), 10, vec![]).await.unwrap();
+    assert_eq!(few.user.map(|user| user.name).as_deref(), Some("ANN"));
+    assert_eq!((few.rooms.totals.rooms, few.rooms.totals.unread), (4, 1));
+    assert_eq!(few.rooms.rooms, page.rooms);
+    let many = stage.store.for_welcome(&user("ann"), 3, vec![]).await.unwrap();
+    assert_eq!(many.rooms.rooms, page.rooms[..3]);
+    assert_eq!((many.rooms.totals, many.rooms.more), (page.totals, true));
+    let nobody = stage.store.for_welcome(&user("zoe"), 3, vec![]).await.unwrap();
+    assert_eq!(nobody, moorline_store::ForWelcome::default());
+}

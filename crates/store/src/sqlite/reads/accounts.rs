@@ -63,19 +63,32 @@ pub(in crate::sqlite) fn sessions(
 }
 
 pub(in crate::sqlite) fn user(db: &Connection, user: &UserId) -> Result<Option<User>, Error> {
+    Ok(user_row(db, user)?.map(|row| row.user))
+}
+
+/// A person with what other rows know them by.
+pub(super) struct UserRow {
+    pub(super) n: i64,
+    /// How many rooms they are in.
+    pub(super) rooms: u64,
+    pub(super) user: User,
+}
+
+pub(super) fn user_row(db: &Connection, user: &UserId) -> Result<Option<UserRow>, Error> {
     let mut find = db.prepare_cached(
         "SELECT name, not_before, EXISTS (SELECT 1 FROM accounts WHERE user = n),
-             removed IS NOT NULL, seen FROM users WHERE id = ?1",
+             removed IS NOT NULL, seen, n, rooms FROM users WHERE id = ?1",
     )?;
     let found = find.query_row([user.as_str()], |row| {
-        Ok(User {
+        let user = User {
             id: user.clone(),
             name: row.get(0)?,
             not_before_ms: get(row, 1)?,
             has_account: row.get(2)?,
             removed: row.get(3)?,
             seen_ms: get(row, 4)?,
-        })
+        };
+        Ok(UserRow { n: row.get(5)?, rooms: get(row, 6)?, user })
     });
     Ok(found.optional()?)
 }

@@ -254,7 +254,7 @@ fn reason_to_reset(
 
 /// Resumes several rooms at once, as far as that stays small: what follows up to [`TOGETHER`] events in all.
 /// Positions behind which more waits are handed back, to be resumed one by one.
-pub(in crate::sqlite) fn resume_some(
+pub(super) fn resume_some(
     db: &Connection,
     user: &UserId,
     positions: Vec<(RoomId, Position)>,

@@ -44,6 +44,14 @@ static MINE: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+/// All rooms of a person who has few: no sorting and no limit, which cost as much as the rooms themselves.
+static FEW: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "{} FROM members m CROSS JOIN rooms r ON r.n = m.room {JOINS} WHERE m.user = ?1",
+        columns()
+    )
+});
+
 static ONE: LazyLock<String> = LazyLock::new(|| {
     format!(
         "{} FROM rooms r JOIN members m ON m.user = ?1 AND m.room = r.n {JOINS} WHERE r.id = ?2",
@@ -63,7 +71,7 @@ static PUBLIC: LazyLock<String> = LazyLock::new(|| {
 
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
-    vec![MINE.clone(), ONE.clone(), PUBLIC.clone()]
+    vec![MINE.clone(), FEW.clone(), ONE.clone(), PUBLIC.clone()]
 }
 
 fn room_info(row: &Row<'_>, names: &mut Names) -> rusqlite::Result<RoomInfo> {
@@ -149,13 +157,30 @@ pub(in crate::sqlite) fn rooms_of(
     let user = user(db, id)?.ok_or(Error::NotFound)?;
     let (at, room) = bound(after);
     let mut page = collect(db, &MINE, params![user, at, room, one_more(limit)], limit)?;
-    page.totals = if after.is_none() && !page.more {
-        let unread = page.rooms.iter().map(|room| room.unread).sum();
-        Totals { rooms: page.rooms.len() as u64, unread, mentions: 0 }
-    } else {
-        totals(db, user)?
-    };
+    page.totals =
+        if after.is_none() && !page.more { totals_of(&page.rooms) } else { totals(db, user)? };
     Ok(page)
+}
+
+/// The first page, for a person of whom it is known how many rooms they have.
+pub(super) fn first_rooms(
+    db: &Connection,
+    id: &UserId,
+    (user, count): (i64, u64),
+    limit: usize,
+) -> Result<Rooms, Error> {
+    if count > limit as u64 {
+        return rooms_of(db, id, None, limit);
+    }
+    let mut page = collect(db, &FEW, params![user], usize::MAX)?;
+    page.rooms.sort_unstable_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
+    page.totals = totals_of(&page.rooms);
+    Ok(page)
+}
+
+fn totals_of(all: &[RoomInfo]) -> Totals {
+    let unread = all.iter().map(|room| room.unread).sum();
+    Totals { rooms: all.len() as u64, unread, mentions: 0 }
 }
 
 fn totals(db: &Connection, user: i64) -> Result<Totals, Error> {
