@@ -227,3 +227,66 @@ fn answer(db: Option<&Connection>, questions: Vec<Question>) -> bool {
     }
     is_good && db.prepare_cached("COMMIT").and_then(|mut end| end.execute([])).is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::future::{join_all, poll_immediate};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    fn pool() -> (Pool, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        drop(connect(folder.path(), Purpose::Write).unwrap());
+        (Pool::start(folder.path()).unwrap(), folder)
+    }
+
+    fn one(db: &Connection) -> Result<i64, Error> {
+        Ok(db.query_row("SELECT 1", [], |row| row.get(0))?)
+    }
+
+    async fn all_readers_sleep(pool: &Pool) {
+        let sleep = || {
+            let waiting = pool.desk.waiting.lock();
+            waiting.free() == waiting.readers
+        };
+        timeout(DEADLINE, async {
+            while !sleep() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_asker_who_gives_up_leaves_nobody_waiting() {
+        let (pool, _folder) = pool();
+        all_readers_sleep(&pool).await;
+        let mut first = Box::pin(pool.ask(one));
+        assert!(poll_immediate(first.as_mut()).await.is_none());
+        assert_eq!(pool.desk.waiting.lock().called, 1, "the first has promised to wake a reader");
+        let mut second = Box::pin(pool.ask(one));
+        assert!(poll_immediate(second.as_mut()).await.is_none());
+        assert_eq!(pool.desk.waiting.lock().called, 1, "the second relies on that");
+        drop(first);
+        assert_eq!(timeout(DEADLINE, second).await.unwrap().unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn all_who_ask_at_once_are_answered_and_the_readers_sleep_again() {
+        let (pool, _folder) = pool();
+        for _ in 0..20 {
+            let slow = pool.ask_slowly(one);
+            let quick = join_all((0..100).map(|_| pool.ask(one)));
+            let (slow, quick) =
+                timeout(DEADLINE, async { tokio::join!(slow, quick) }).await.unwrap();
+            assert_eq!(slow.unwrap() + quick.into_iter().map(Result::unwrap).sum::<i64>(), 101);
+            all_readers_sleep(&pool).await;
+        }
+    }
+}
