@@ -282,6 +282,7 @@ impl Checker {
         let lines = [command.first.line, command.last.line, at.line];
         let code = frame.error_code();
         if frame.retry == Some(true) {
+            self.report.counts.put_off += 1;
             if frame.retry_after_ms.is_none() {
                 let text = format!("the retryable error {code} does not say when to retry");
                 self.report.broken(Promise::I13, Harm::Other, text, &lines);

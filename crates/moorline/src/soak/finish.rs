@@ -63,9 +63,10 @@ impl Checker {
             self.unfit(&format!("the run claims the fault {name}, which never began"), 1);
         }
         let counts = &self.report.counts;
-        let bit = counts.reconnects + counts.holes + counts.lost_hints > 0;
+        let bit = counts.reconnects + counts.holes + counts.lost_hints + counts.put_off > 0;
         if !claimed.is_empty() && !bit {
-            self.unfit("no fault bit: no reconnect, no hole, no lost hint", 1);
+            let text = "no fault bit: no reconnect, no hole, no lost hint, no command put off";
+            self.unfit(text, 1);
         }
     }
 

@@ -136,6 +136,8 @@ pub struct Counts {
     pub holes: u64,
     /// Hints counted as lost by the servers.
     pub lost_hints: u64,
+    /// Answers that put a command off: a full disk, a store that is away.
+    pub put_off: u64,
     /// Events that the SDK gave to its application.
     pub applied: u64,
     /// Connections after a client's first.
@@ -254,7 +256,8 @@ impl Verdict {
         );
         text += &format!(
             "{} sends ({} sent again), {} acknowledged, {} stored events in {} rooms; {} deliveries ({} repeats, {} holes) \
-             to {} clients, {} applied; {} faults, {} reconnects, {} starts, {} lost hints; {} lines\n",
+             to {} clients, {} applied; {} faults, {} reconnects, {} starts, {} lost hints, {} commands put off; \
+             {} lines\n",
             c.sends,
             c.repeated,
             c.acknowledged,
@@ -269,6 +272,7 @@ impl Verdict {
             c.reconnects,
             c.starts,
             c.lost_hints,
+            c.put_off,
             c.lines
         );
         for (promise, outcome) in &self.promises {

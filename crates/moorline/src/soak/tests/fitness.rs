@@ -37,6 +37,25 @@ fn a_clean_history_with_faults_passes_and_decides_resume_and_recovery() {
 }
 
 #[test]
+fn a_fault_that_only_put_commands_off_has_bitten_and_one_that_did_nothing_has_not() {
+    let mut story = Story::in_a_room_with_faults();
+    story.fault("begin");
+    let number = story.sends("ann", 1, "late", "hi");
+    let full = json!({"type":"error","id":number,"code":"storage_full","message":"","retry":true,"retry_after_ms":9});
+    story.got("ann", 1, full).fault("end");
+    let number = story.sends("ann", 1, "late", "hi");
+    let seq = story.stores("ann", "late", "hi");
+    story.event("ann", 1, seq).event("bob", 1, seq).acks("ann", 1, number, seq);
+    let verdict = story.ends_as_it_is();
+    passes(&verdict);
+    assert_eq!(verdict.counts.put_off, 1);
+
+    let mut story = Story::in_a_room_with_faults();
+    story.fault("begin").fault("end").says("ann", 1, "hi");
+    breaks(Promise::History, &story.ends_as_it_is());
+}
+
+#[test]
 fn what_a_history_cannot_show_is_not_called_kept() {
     let verdict = Story::in_a_room().ends();
     for promise in
