@@ -39,11 +39,11 @@ test('what is sent stands in the room at once, and the draft is empty', async ()
   chat.open('release');
   await vi.advanceTimersByTimeAsync(50);
   const talk = chat.talk!;
-  talk.setDraft('  hello  ');
-  expect(talk.send()).toBe(true);
+  talk.writing.set('  hello  ');
+  expect(talk.writing.send()).toBe('sent');
   const last = talk.rows.at(-1);
   expect(last?.is === 'message' && [last.item.body, last.item.state]).toEqual(['hello', 'queued']);
-  expect(talk.draft).toBe('');
+  expect(talk.writing.text).toBe('');
   await vi.advanceTimersByTimeAsync(700);
   const sent = talk.rows.at(-1);
   expect(sent?.is === 'message' && sent.item.state).toBe('sent');
@@ -57,12 +57,12 @@ test('an empty draft is not sent, and one that is too long says so and stays', a
   await vi.advanceTimersByTimeAsync(50);
   const talk = chat.talk!;
   const count = talk.rows.length;
-  talk.setDraft(' \n ');
-  expect(talk.send()).toBe(false);
-  talk.setDraft('ü'.repeat(40_000));
-  expect(talk.send()).toBe(false);
-  expect(talk.draftProblem).toMatch(/too long/);
-  expect(talk.draft.length).toBe(40_000);
+  talk.writing.set(' \n ');
+  expect(talk.writing.send()).toBe('nothing');
+  talk.writing.set('ü'.repeat(40_000));
+  expect(talk.writing.send()).toBe('nothing');
+  expect(talk.writing.problem).toMatch(/too long/);
+  expect(talk.writing.text.length).toBe(40_000);
   expect(talk.rows.length).toBe(count);
   chat.stop();
 });
@@ -70,12 +70,12 @@ test('an empty draft is not sent, and one that is too long says so and stays', a
 test('a draft stays in its room', () => {
   const chat = new Chat(fakeClient('live'), me);
   chat.open('release');
-  chat.talk?.setDraft('half a sentence');
+  chat.talk?.writing.set('half a sentence');
   chat.open('design');
-  expect(chat.talk?.draft).toBe('');
+  expect(chat.talk?.writing.text).toBe('');
   expect(chat.draftOf('release')).toBe('half a sentence');
   chat.open('release');
-  expect(chat.talk?.draft).toBe('half a sentence');
+  expect(chat.talk?.writing.text).toBe('half a sentence');
   chat.stop();
 });
 
@@ -83,7 +83,7 @@ test('somebody who wrote later has read what stands before', async () => {
   const chat = new Chat(fakeClient('live'), me);
   chat.open('release');
   await vi.advanceTimersByTimeAsync(50);
-  expect([chat.talk?.readers(9), chat.talk?.readers(13)]).toEqual([4, 1]);
+  expect([chat.talk?.readers(9).length, chat.talk?.readers(13).length]).toEqual([4, 1]);
   chat.stop();
 });
 
