@@ -191,3 +191,45 @@ test('a server that cannot be reached is tried again by itself', async () => {
   await settled();
   expect(app.screen.is).toBe('signed-out');
 });
+
+test('the same words twice are spoken twice', async () => {
+  const announcer = new Announcer();
+  announcer.message('Ann', 'ok');
+  await vi.advanceTimersByTimeAsync(1000);
+  const first = announcer.polite;
+  announcer.message('Ann', 'ok');
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(announcer.polite).not.toBe(first);
+  expect(announcer.polite.trim()).toBe(first);
+});
+
+test('a refused message is counted for the bar, and all of them can be retried', async () => {
+  const client = fakeClient('live');
+  const chat = new Chat(client, me);
+  chat.open('release');
+  await vi.advanceTimersByTimeAsync(50);
+  const retried: string[] = [];
+  client.room('release').retry = (cid) => void retried.push(cid);
+  expect(chat.talk?.failed.map((item) => item.state)).toEqual(['failed']);
+  chat.talk?.retryAll();
+  expect(retried).toEqual(chat.talk?.failed.map((item) => item.cid));
+  chat.stop();
+});
+
+test('a jump marks its message for two seconds, and says so when it cannot', async () => {
+  const client = fakeClient('live');
+  const chat = new Chat(client, me);
+  chat.open('incidents');
+  const talk = chat.talk!;
+  await vi.advanceTimersByTimeAsync(50);
+  await Promise.all([talk.jumpTo(100), vi.advanceTimersByTimeAsync(50)]);
+  expect(talk.target).toBe(100);
+  talk.arrived('h100');
+  expect([talk.target, talk.flash]).toEqual([undefined, 'h100']);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(talk.flash).toBe('');
+  client.room('incidents').jumpTo = () => Promise.reject(new Error('no'));
+  await Promise.all([talk.jumpTo(50), vi.advanceTimersByTimeAsync(50)]);
+  expect([talk.target, talk.jumpProblem.length > 0]).toEqual([undefined, true]);
+  chat.stop();
+});

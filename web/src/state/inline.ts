@@ -16,6 +16,7 @@ const deepest = 8;
 const styles: Readonly<Record<string, Style>> = { '**': 'bold', __: 'bold', '*': 'italic', _: 'italic', '~~': 'strike' };
 const token = /\\[!-/:-@[-`{-~]|`+|\*\*?|__?|~~|\[|<?(?:https?:\/\/|mailto:)|[^\\`*_~[<hm]+|[^]/giy;
 const bareEnd = /[\s<>"\u0000-\u0020\u007f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+const beginning = /^(?:https?:\/\/|mailto:)[^/]/i;
 const trailing = /[.,;:!?'")\]}*_~]+$/;
 const isWord = /[\p{L}\p{N}]/u;
 
@@ -138,7 +139,8 @@ class Reader {
     const address = addressAt(this.text, from);
     const closes = isBracketed && this.text[from + address.length] === '>';
     const isInWord = !isBracketed && isWord.test(charBefore(this.text, this.at));
-    const link = this.hasLinks && !isInWord && (!isBracketed || closes) ? linkTo(address, address) : undefined;
+    const isLink = this.hasLinks && !isInWord && (!isBracketed || closes) && beginning.test(address);
+    const link = isLink ? linkTo(address, address) : undefined;
     if (!link) return this.put(this.text.charAt(this.at), 1);
     this.into.push({ is: 'link', ...link, of: [{ is: 'text', text: address }] });
     this.at = from + address.length + Number(closes);

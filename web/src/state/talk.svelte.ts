@@ -12,6 +12,8 @@ import { t } from '../text/index.ts';
 export const flashMs = 2_000;
 /** Pages that are loaded at most while an answered message is looked for. */
 const searchPages = 40;
+/** Stored messages that are passed over while refused ones are looked for from the end. */
+const justStored = 50;
 
 /** A conversation on screen. Made on entry, `close()`d on leaving. */
 export class Talk {
@@ -41,7 +43,7 @@ export class Talk {
   });
   readonly #marks: ReadonlyMap<string, number> = $derived(marksOf(this.snapshot.receipts, this.snapshot.items));
   /** One's own messages that were refused for good, oldest first. */
-  readonly failed: readonly MessageItem[] = $derived(this.#unsent().filter((item) => item.state === 'failed'));
+  readonly failed: readonly MessageItem[] = $derived(this.#refused());
 
   constructor(client: Client, id: string, drafts: Drafts, announcer: Announcer, name: (id: string) => string) {
     this.id = id;
@@ -214,14 +216,14 @@ export class Talk {
     return this.#shownOf.shown;
   }
 
-  /** What stands at the end without a position. */
-  #unsent(): MessageItem[] {
+  /** Refused messages have no position, so they stand at the end, among those that were stored a moment ago. */
+  #refused(): MessageItem[] {
     const { items } = this.snapshot;
     const found: MessageItem[] = [];
-    for (let i = items.length - 1; i >= 0; i -= 1) {
+    for (let i = items.length - 1, stored = 0; i >= 0 && stored < justStored; i -= 1) {
       const item = items[i];
-      if (item?.type !== 'message' || (item.seq !== undefined && item.state === 'sent')) break;
-      found.unshift(item);
+      if (item?.type === 'message' && item.state === 'failed') found.unshift(item);
+      if (item?.type === 'message' && item.seq !== undefined) stored += 1;
     }
     return found;
   }
