@@ -3,6 +3,7 @@ import type { Client, Member, MessageItem, Room, TimelineItem, TimelineSnapshot 
 import type { Announcer } from './announcer.svelte.ts';
 import type { Drafts } from './drafts.ts';
 import { marksOf, readersOf } from './readers.ts';
+import type { MessagePlace } from './route.ts';
 import { RowMaker, type Row } from './rows.ts';
 import { Watched } from './watched.svelte.ts';
 import { Writing } from './writing.svelte.ts';
@@ -131,12 +132,19 @@ export class Talk {
     this.#room.jumpToLatest().catch(() => undefined);
   }
 
+  /** Shows a message that an address or a search names. */
+  show({ seq, id }: MessagePlace): void {
+    void this.jumpTo(seq, id);
+  }
+
   /** Shows the message at a position, which is loaded with what stands around it; marked for two seconds. */
-  async jumpTo(seq: number): Promise<void> {
+  async jumpTo(seq: number, id?: string): Promise<void> {
     this.jumpProblem = '';
     try {
       await this.#room.open();
       await this.#room.jumpTo(seq);
+      // Positions of a log that was lost mean other messages now.
+      if (id !== undefined && !this.find(id)) throw new Error(id);
       this.target = seq;
     } catch {
       this.jumpProblem = t.talk.jumpFailed;

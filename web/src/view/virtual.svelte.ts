@@ -178,7 +178,6 @@ export class Virtual {
   }
 
   #settle(): void {
-    if (!this.isPlaced) return;
     const goal = this.#goal && this.#row(this.#goal.key);
     if (this.#goal && goal) this.anchor.put(goal, this.#goal.at * this.box.clientHeight);
     else if (!this.#goal) this.anchor.restore();
