@@ -27,13 +27,21 @@ async function furnished(t, name, messages) {
   const bob = await stage.person("bob");
   const [annId, bobId] = [ann, bob].map((one) => one.watch.welcome().user.id);
   await stage.backend.room({ id: "quay", kind: "group", name: "Quay", members: [annId, bobId] });
-  await fill(stage.backend, "quay", [annId], messages);
+  await fill(stage.backend, "quay", [annId], messages, 1);
   const say = (text) => stage.backend.say("quay", annId, text);
   for (const one of [ann, bob]) await one.room("quay").waitFor();
   return { stage, ann, bob, annId, bobId, say };
 }
 
 const isShown = (window, text) => until(`${text} is on screen`, async () => (await window.message(text).count()) && isOnScreen(window, text), SOON_MS);
+
+/** Opens the room and goes to its end by Esc. */
+async function atEnd(window, last) {
+  await window.enter("quay");
+  await window.at("message-row").first().waitFor();
+  await window.at("composer-input").press("Escape");
+  await isShown(window, last);
+}
 
 /** Watches a live region: every text that it ever says. */
 function listen(window) {
@@ -77,9 +85,7 @@ test("a room opens at the first unread message, with a line that does not move",
 
 test("at the end the list follows; elsewhere it stays, counts, and goes to the end by one click", limit(90_000), async (t) => {
   const { bob, say } = await furnished(t, "follow", 80);
-  await bob.enter("quay");
-  await bob.page.keyboard.press("Escape");
-  await isShown(bob, "message 80 ");
+  await atEnd(bob, "message 80 ");
   await say("follow me\nover\nthree lines");
   await isShown(bob, "follow me");
   await wheel(bob, -700);
@@ -97,10 +103,7 @@ test("at the end the list follows; elsewhere it stays, counts, and goes to the e
 
 test("edits and deletions above do not move the text under the eye", limit(90_000), async (t) => {
   const { ann, bob } = await furnished(t, "still", 60);
-  await ann.enter("quay");
-  await bob.enter("quay");
-  await bob.page.keyboard.press("Escape");
-  await ann.page.keyboard.press("Escape");
+  for (const one of [ann, bob]) await atEnd(one, "message 60 ");
   await ann.say("mine to change");
   await isShown(bob, "mine to change");
   for (let n = 1; n <= 30; n += 1) await ann.say(`filler ${n}.`);
@@ -126,9 +129,7 @@ test("edits and deletions above do not move the text under the eye", limit(90_00
 
 test("an address leads to a message far back, marked, and one can scroll down through the gap", limit(120_000), async (t) => {
   const { stage, bob } = await furnished(t, "jump", 600);
-  await bob.enter("quay");
-  await bob.page.keyboard.press("Escape");
-  await isShown(bob, "message 600 ");
+  await atEnd(bob, "message 600 ");
   const target = (await stage.backend.events("quay")).find(({ body }) => body?.startsWith("message 150 "));
   const began = performance.now();
   await bob.go(`#/room/quay/at/${target.seq}/${target.id}`);
@@ -156,9 +157,7 @@ test("an address leads to a message far back, marked, and one can scroll down th
 
 test("the focus stays with its message when the list goes far away, and arrows go on from there", limit(120_000), async (t) => {
   const { bob } = await furnished(t, "focus", 300);
-  await bob.enter("quay");
-  await bob.page.keyboard.press("Escape");
-  await isShown(bob, "message 300 ");
+  await atEnd(bob, "message 300 ");
   await bob.message("message 290 ").focus();
   for (let n = 0; n < 12; n += 1) await wheel(bob, -900);
   const focused = () => bob.page.evaluate(() => document.activeElement?.closest("[data-key]")?.querySelector(".text")?.textContent ?? document.activeElement?.tagName);
@@ -177,9 +176,7 @@ test("the focus stays with its message when the list goes far away, and arrows g
 
 test("a screen reader hears new messages once and together, and never old ones", limit(90_000), async (t) => {
   const { stage, bob, say } = await furnished(t, "spoken", 200);
-  await bob.enter("quay");
-  await bob.page.keyboard.press("Escape");
-  await isShown(bob, "message 200 ");
+  await atEnd(bob, "message 200 ");
   assert.equal(await bob.page.locator(LIST).getAttribute("aria-live"), "off");
   await listen(bob);
   for (let n = 0; n < 6; n += 1) await wheel(bob, -900);
@@ -204,16 +201,16 @@ test("a screen reader hears new messages once and together, and never old ones",
 
 test("at most forty rows and no hole at the sizes of a phone and of a large screen", limit(90_000), async (t) => {
   const { bob } = await furnished(t, "sizes", 200);
-  await bob.enter("quay");
+  await atEnd(bob, "message 200 ");
   for (const [width, height] of [[390, 844], [1280, 720], [1440, 1000]]) {
     await bob.page.setViewportSize({ width, height });
-    await bob.page.keyboard.press("Escape");
     await isShown(bob, "message 200 ");
     for (let n = 0; n < 3; n += 1) await wheel(bob, -500);
     const rows = await bob.page.locator(`${LIST} [data-key]`).count();
     assert.ok(rows <= 40, `${rows} rows at ${width} x ${height}`);
     assert.equal(await bob.page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0);
     await bob.at("jump-latest").click();
+    await isShown(bob, "message 200 ");
   }
 });
 

@@ -281,3 +281,25 @@ test("a refused message can be changed, and then goes", limit(90_000), async (t)
   assert.equal(await bob.message("two too late").count(), 0);
   assert.match(await bob.at("failed-bar").innerText(), /1 message not sent/);
 });
+
+test("on a phone a long press opens what a mouse finds by hovering", limit(90_000), async (t) => {
+  const stage = await Stage.set(t, browser, "long-press");
+  const ann = await stage.person("ann", { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  const bob = await stage.person("bob");
+  const room = await ann.makeRoom("direct", { people: ["bob"] });
+  await bob.enter(room);
+  await ann.say("press me");
+  await ann.sees("press me", "sent");
+  const { x, y, width, height } = await ann.message("press me").locator(".text").boundingBox();
+  const touch = await ann.page.context().newCDPSession(ann.page);
+  const points = [{ x: x + width / 3, y: y + height / 2 }];
+  await touch.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: points });
+  await ann.at("message-menu").waitFor();
+  await touch.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+  const sheet = await ann.page.locator("dialog.menu").boundingBox();
+  assert.ok(sheet.width === 390 && sheet.y + sheet.height >= 843, "the sheet is not at the bottom");
+  await ann.at("menu-edit").tap();
+  await ann.at("composer-input").fill("pressed");
+  await ann.at("composer-send").tap();
+  await bob.sees("pressed");
+});

@@ -16,8 +16,11 @@ export function text(n) {
   return `message ${n} ${words.join(" ")}${more}${n % 29 === 0 ? "\n- one\n- two\n\n**bold** and `code`" : ""}`;
 }
 
-/** Posts messages 1 to `count`, in groups of three by one person. */
-export async function fill(backend, room, people, count) {
+/**
+ * Posts messages 1 to `count`, in groups of three by one person. With more than one at a time they
+ * come about in their order.
+ */
+export async function fill(backend, room, people, count, atOnce = AT_ONCE) {
   let next = 1;
   const work = async () => {
     const line = new Line(backend.url);
@@ -29,7 +32,7 @@ export async function fill(backend, room, people, count) {
     }
     line.close();
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  await Promise.all(Array.from({ length: atOnce }, work));
 }
 
 /** One connection that asks one thing after the other: `fetch` would take longer for a request than the server does. */

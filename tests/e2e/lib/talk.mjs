@@ -65,7 +65,8 @@ export async function wheel(window, px) {
 /** Whether a message is wholly on screen. */
 export function isOnScreen(window, text) {
   return window.message(text).first().evaluate((row, selector) => {
-    const box = row.closest(selector).getBoundingClientRect();
+    const box = row.closest(selector)?.getBoundingClientRect();
+    if (!box) return false;
     const { top, bottom } = row.getBoundingClientRect();
     return top >= box.top - 1 && bottom <= box.bottom + 1;
   }, LIST);

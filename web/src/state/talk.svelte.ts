@@ -13,6 +13,8 @@ import { t } from '../text/index.ts';
 export const flashMs = 2_000;
 /** Pages that are loaded at most while an answered message is looked for. */
 const searchPages = 40;
+/** How far above an answer its message is looked for, to show what it said. */
+const quoteReach = 500;
 /** Stored messages that are passed over while refused ones are looked for from the end. */
 const justStored = 50;
 
@@ -115,6 +117,18 @@ export class Talk {
     return this.snapshot.items.findLast((item): item is MessageItem => item.type === 'message' && item.id === id);
   }
 
+  /** The message that this one answers, if it is loaded and not too far above it. */
+  quoted({ replyTo, seq }: MessageItem): MessageItem | undefined {
+    if (replyTo === undefined) return undefined;
+    const { items } = this.snapshot;
+    const from = seq === undefined ? items.length : indexOfSeq(items, seq);
+    for (let i = from - 1; i >= 0 && i >= from - quoteReach; i -= 1) {
+      const item = items[i];
+      if (item?.type === 'message' && item.id === replyTo) return item;
+    }
+    return undefined;
+  }
+
   loadBefore(): void {
     if (!this.snapshot.loadingBefore) this.#room.loadBefore().catch(() => undefined);
   }
@@ -144,7 +158,8 @@ export class Talk {
       await this.#room.open();
       await this.#room.jumpTo(seq);
       // Positions of a log that was lost mean other messages now.
-      if (id !== undefined && !this.find(id)) throw new Error(id);
+      const found = this.#room.getSnapshot().items.find((item) => item.type === 'message' && item.seq === seq);
+      if (found?.type !== 'message' || (id !== undefined && found.id !== id)) throw new Error(id);
       this.target = seq;
     } catch {
       this.jumpProblem = t.talk.jumpFailed;
@@ -241,4 +256,22 @@ export class Talk {
 export function canEdit(item: MessageItem): boolean {
   if (!item.mine || item.deleted || item.change?.kind === 'delete') return false;
   return item.state === 'failed' || item.id !== undefined;
+}
+
+/** Where a position stands among items, which are in the order of their positions; those without one count with the one before. */
+function indexOfSeq(items: readonly TimelineItem[], seq: number): number {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (seqAt(items, middle) < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function seqAt(items: readonly TimelineItem[], index: number): number {
+  const item = items[index];
+  if (item?.type === 'gap') return item.after;
+  return item?.seq ?? Infinity;
 }

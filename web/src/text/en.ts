@@ -140,7 +140,6 @@ export const en = {
     show: 'Show',
     readByAtLeast: (n: number) => `Read by at least ${n}`,
     readersPart: 'In a room of this size only those are known who wrote something later.',
-    messageBy: (name: string, when: string) => `${name}, ${when}`,
     actions: 'Message actions',
     more: 'More actions',
     reply: 'Reply',

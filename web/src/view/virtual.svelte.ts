@@ -58,6 +58,7 @@ export class Virtual {
 
   /** After a drawing: heights are measured, the reader is put back, and what is still missing on screen is drawn. */
   after(): void {
+    this.#space();
     this.#measure();
     this.#settle();
     this.#rounds += 1;
@@ -167,6 +168,15 @@ export class Virtual {
     if (isSameList(entries, this.entries)) return false;
     this.entries = entries;
     return true;
+  }
+
+  /** The spacers get their heights here, in the same moment as the rows: the framework might set them a moment later. */
+  #space(): void {
+    const heights = new Map(this.entries.map((entry) => [entry.key, entry.px]));
+    for (const element of this.list.querySelectorAll<HTMLElement>(':scope > .space')) {
+      const px = heights.get(element.dataset.space ?? '');
+      if (px !== undefined) element.style.blockSize = `${px}px`;
+    }
   }
 
   #measure(): void {
