@@ -131,7 +131,8 @@ test("an answer shows what it answers, and leads back to it", limit(60_000), asy
   await quote.click();
   await until("the answered message is marked", () => ann.page.locator(".msg.flash", { hasText: "shall we?" }).count(), SOON_MS);
   await pick(bob, "shall we?", "reply");
-  await bob.page.keyboard.press("Escape");
+  await bob.at("composer-mode").waitFor();
+  await bob.at("composer-input").press("Escape");
   assert.equal(await bob.at("composer-mode").count(), 0, "Esc leaves the answer");
 });
 
