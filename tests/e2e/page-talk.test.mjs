@@ -63,7 +63,9 @@ test("a deletion asks first, leaves a tombstone for both, and has no actions any
   await ann.say("regretted");
   await bob.sees("regretted");
   await pick(ann, "regretted", "delete");
+  await ann.at("confirm").waitFor();
   await ann.page.keyboard.press("Escape");
+  await ann.page.locator("dialog").waitFor({ state: "detached" });
   assert.equal(await ann.message("regretted").count(), 1, "Esc deleted it");
   await pick(ann, "regretted", "delete");
   await confirm(ann);
@@ -300,6 +302,7 @@ test("on a phone a long press opens what a mouse finds by hovering", limit(90_00
   const sheet = await ann.page.locator("dialog.menu").boundingBox();
   assert.ok(sheet.width === 390 && sheet.y + sheet.height >= 843, "the sheet is not at the bottom");
   await ann.at("menu-edit").tap();
+  await ann.at("composer-mode").waitFor();
   await ann.at("composer-input").fill("pressed");
   await ann.at("composer-send").tap();
   await bob.sees("pressed");
