@@ -1,5 +1,5 @@
 // A stand-in for the SDK's client with made-up data: same shapes, no network. What one sends is 'sent' after a moment.
-import type { Client, ClientEvents, ClientSnapshot, Readable, Room, RoomInfo, RoomListSnapshot, State, TimelineItem, TimelineSnapshot } from '@moorline/client';
+import type { Client, ClientEvents, ClientSnapshot, MessageItem, Readable, Room, RoomInfo, RoomListSnapshot, State, TimelineItem, TimelineSnapshot } from '@moorline/client';
 import { firstUnreadSeq, longHistory, me, members, people, publicRooms, receipts, rooms, talk } from './fixtures.ts';
 
 class Value<T> implements Readable<T> {
@@ -55,6 +55,12 @@ export function fakeClient(scene: string): Client {
     const timeline = new Value<TimelineSnapshot>({ id, status: 'idle', info, items: [], hasMoreBefore: false, hasMoreAfter: false, loadingBefore: false, loadingAfter: false, first: 1, head: all.length, read: all.length, receipts, firstUnreadSeq: id === 'release' ? firstUnreadSeq : undefined });
     const show = (more: Partial<TimelineSnapshot> = {}) =>
       timeline.set({ status: 'ready', items: all.slice(from, end), hasMoreBefore: from > 0, hasMoreAfter: end < all.length, ...more });
+    const change = (id: string, more: Partial<MessageItem>) => {
+      const index = all.findIndex((item) => item.type === 'message' && item.id === id);
+      all[index] = { ...(all[index] as MessageItem), ...more };
+      show();
+      return { cid: crypto.randomUUID(), acked: Promise.resolve({ seq: all.length, id, at: Date.now() }) };
+    };
     return {
       id,
       getSnapshot: timeline.getSnapshot,
@@ -92,8 +98,8 @@ export function fakeClient(scene: string): Client {
         show();
         return index >= 0;
       },
-      edit: () => { throw new Error('not in the fixture'); },
-      delete: () => { throw new Error('not in the fixture'); },
+      edit: (id, body) => change(id, { body, edited: { seq: all.length, at: Date.now() } }),
+      delete: (id) => change(id, { body: '', deleted: { seq: all.length, at: Date.now() } }),
       async loadBefore() {
         timeline.set({ loadingBefore: true });
         await later(Number(new URLSearchParams(location.search).get('wait') ?? 300));

@@ -39,11 +39,11 @@ test('what is sent stands in the room at once, and the draft is empty', async ()
   chat.open('release');
   await vi.advanceTimersByTimeAsync(50);
   const talk = chat.talk!;
-  talk.setDraft('  hello  ');
-  expect(talk.send()).toBe(true);
+  talk.writing.set('  hello  ');
+  expect(talk.writing.send()).toBe('sent');
   const last = talk.rows.at(-1);
   expect(last?.is === 'message' && [last.item.body, last.item.state]).toEqual(['hello', 'queued']);
-  expect(talk.draft).toBe('');
+  expect(talk.writing.text).toBe('');
   await vi.advanceTimersByTimeAsync(700);
   const sent = talk.rows.at(-1);
   expect(sent?.is === 'message' && sent.item.state).toBe('sent');
@@ -57,12 +57,12 @@ test('an empty draft is not sent, and one that is too long says so and stays', a
   await vi.advanceTimersByTimeAsync(50);
   const talk = chat.talk!;
   const count = talk.rows.length;
-  talk.setDraft(' \n ');
-  expect(talk.send()).toBe(false);
-  talk.setDraft('ü'.repeat(40_000));
-  expect(talk.send()).toBe(false);
-  expect(talk.draftProblem).toMatch(/too long/);
-  expect(talk.draft.length).toBe(40_000);
+  talk.writing.set(' \n ');
+  expect(talk.writing.send()).toBe('nothing');
+  talk.writing.set('ü'.repeat(40_000));
+  expect(talk.writing.send()).toBe('nothing');
+  expect(talk.writing.problem).toMatch(/too long/);
+  expect(talk.writing.text.length).toBe(40_000);
   expect(talk.rows.length).toBe(count);
   chat.stop();
 });
@@ -70,12 +70,12 @@ test('an empty draft is not sent, and one that is too long says so and stays', a
 test('a draft stays in its room', () => {
   const chat = new Chat(fakeClient('live'), me);
   chat.open('release');
-  chat.talk?.setDraft('half a sentence');
+  chat.talk?.writing.set('half a sentence');
   chat.open('design');
-  expect(chat.talk?.draft).toBe('');
+  expect(chat.talk?.writing.text).toBe('');
   expect(chat.draftOf('release')).toBe('half a sentence');
   chat.open('release');
-  expect(chat.talk?.draft).toBe('half a sentence');
+  expect(chat.talk?.writing.text).toBe('half a sentence');
   chat.stop();
 });
 
@@ -83,7 +83,7 @@ test('somebody who wrote later has read what stands before', async () => {
   const chat = new Chat(fakeClient('live'), me);
   chat.open('release');
   await vi.advanceTimersByTimeAsync(50);
-  expect([chat.talk?.readers(9), chat.talk?.readers(13)]).toEqual([4, 1]);
+  expect([chat.talk?.readers(9).length, chat.talk?.readers(13).length]).toEqual([4, 1]);
   chat.stop();
 });
 
@@ -190,4 +190,46 @@ test('a server that cannot be reached is tried again by itself', async () => {
   await vi.advanceTimersByTimeAsync(2000);
   await settled();
   expect(app.screen.is).toBe('signed-out');
+});
+
+test('the same words twice are spoken twice', async () => {
+  const announcer = new Announcer();
+  announcer.message('Ann', 'ok');
+  await vi.advanceTimersByTimeAsync(1000);
+  const first = announcer.polite;
+  announcer.message('Ann', 'ok');
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(announcer.polite).not.toBe(first);
+  expect(announcer.polite.trim()).toBe(first);
+});
+
+test('a refused message is counted for the bar, and all of them can be retried', async () => {
+  const client = fakeClient('live');
+  const chat = new Chat(client, me);
+  chat.open('release');
+  await vi.advanceTimersByTimeAsync(50);
+  const retried: string[] = [];
+  client.room('release').retry = (cid) => void retried.push(cid);
+  expect(chat.talk?.failed.map((item) => item.state)).toEqual(['failed']);
+  chat.talk?.retryAll();
+  expect(retried).toEqual(chat.talk?.failed.map((item) => item.cid));
+  chat.stop();
+});
+
+test('a jump marks its message for two seconds, and says so when it cannot', async () => {
+  const client = fakeClient('live');
+  const chat = new Chat(client, me);
+  chat.open('incidents');
+  const talk = chat.talk!;
+  await vi.advanceTimersByTimeAsync(50);
+  await Promise.all([talk.jumpTo(100), vi.advanceTimersByTimeAsync(50)]);
+  expect(talk.target).toBe(100);
+  talk.arrived('h100');
+  expect([talk.target, talk.flash]).toEqual([undefined, 'h100']);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(talk.flash).toBe('');
+  client.room('incidents').jumpTo = () => Promise.reject(new Error('no'));
+  await Promise.all([talk.jumpTo(50), vi.advanceTimersByTimeAsync(50)]);
+  expect([talk.target, talk.jumpProblem.length > 0]).toEqual([undefined, true]);
+  chat.stop();
 });

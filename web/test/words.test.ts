@@ -1,7 +1,6 @@
 import { MoorlineError, type MemberItem, type RoomInfo } from '@moorline/client';
 import { expect, test } from 'vitest';
 import { deviceName } from '../src/state/device.ts';
-import { linkParts } from '../src/state/links.ts';
 import { hue, initials } from '../src/state/people.ts';
 import { formatRoute, parseRoute, type Route } from '../src/state/route.ts';
 import { dayLabel, shortWhen, span } from '../src/state/times.ts';
@@ -18,22 +17,6 @@ test('an address survives the way to the bar and back', () => {
 test('an address that means nothing is the list', () => {
   for (const hash of ['', '#', '#/what', '#/room/', '#/settings/what/else'].slice(0, 4)) expect(parseRoute(hash).at).toBe('rooms');
   expect(parseRoute('#/room/%E0%A4%A')).toEqual({ at: 'room', id: '%E0%A4%A', panel: false });
-});
-
-test('only http and https become links', () => {
-  expect(linkParts('see https://a.example/x, and http://b.example.')).toEqual([
-    { text: 'see ' }, { text: 'https://a.example/x', href: 'https://a.example/x' },
-    { text: ', and ' }, { text: 'http://b.example', href: 'http://b.example/' }, { text: '.' },
-  ]);
-  for (const text of ['javascript:alert(1)', 'data:text/html,x', 'ftp://a.example', 'https://', '<b>bold</b>']) {
-    expect(linkParts(text)).toEqual([{ text }]);
-  }
-});
-
-test('the parts of a text are the text', () => {
-  for (const text of ['', 'a', 'https://a.example/(b) c', '(https://a.example/b)', 'https://a.example/?<b>', 'x https://a.example\ny']) {
-    expect(linkParts(text).map((part) => part.text).join('')).toBe(text);
-  }
 });
 
 test('initials are the first two letters as they are written', () => {

@@ -10,6 +10,9 @@ const sizes = { 1440: [1440, 900], 768: [768, 1024], 390: [390, 844] };
 const scenes = {
   room: ['live', '#/room/release'],
   panel: ['live', '#/room/release/details'],
+  text: ['live', '#/room/release', async (page) => { await page.locator('.log').evaluate((log) => { log.scrollTop = 0; }); }],
+  menu: ['live', '#/room/release', async (page) => { await page.getByTestId('message-row').filter({ hasText: 'faster than' }).evaluate((row) => { row.focus(); row.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true })); }); await page.waitForTimeout(200); }],
+  editing: ['live', '#/room/release', async (page) => { await page.getByTestId('composer-input').press('ArrowUp'); await page.waitForTimeout(100); }],
   history: ['live', '#/room/incidents', async (page) => { await page.locator('.log').evaluate((log) => { log.scrollTop -= 900; }); }],
   rooms: ['live', '#/'],
   first: ['first', '#/'],

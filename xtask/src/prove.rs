@@ -134,7 +134,20 @@ const PROOFS: &[Proof] = &[
     Proof {
         name: "page",
         about: "every view and state of the page does what it says, and it asks nobody else",
-        kind: Kind::Browser(&["page-people", "page-rooms", "page-link"]),
+        kind: Kind::Browser(&[
+            "page-people",
+            "page-rooms",
+            "page-link",
+            "page-talk",
+            "page-scroll",
+            "page-hostile",
+        ]),
+        when: When::Always,
+    },
+    Proof {
+        name: "page-long",
+        about: "a room of 100,000 messages keeps 40 rows in the page, and nothing under the eye moves",
+        kind: Kind::Browser(&["page-long"]),
         when: When::Always,
     },
     Proof {

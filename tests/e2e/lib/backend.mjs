@@ -15,10 +15,15 @@ export class Backend {
     this.url = url;
   }
 
+  /** What every request of a backend carries. */
+  get headers() {
+    return { authorization: `Bearer ${KEY}`, "content-type": "application/json" };
+  }
+
   async #ask(method, path, body, headers = {}) {
     const answer = await fetch(`${this.url}/api/v1${path}`, {
       method,
-      headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json", ...headers },
+      headers: { ...this.headers, ...headers },
       body: body && JSON.stringify(body),
     });
     const text = await answer.text();

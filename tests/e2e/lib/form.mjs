@@ -20,6 +20,12 @@ export const BACK_MS = 30_000;
 
 export const latency = { messages: full ? 1_000 : 200, p99Ms: 250 };
 
+/** Whether to wait for the grace after which somebody counts as gone, half a minute. */
+export const waitsForGrace = full;
+
+/** A room whose history nobody scrolls through by hand. */
+export const long = { messages: full ? 100_000 : 10_000, rows: 40, jumpPx: 1, heapBytes: 100e6, keyMs: 16 };
+
 /** An idle connection, the proxy that cuts it, and the pings that keep it. */
 export const idle = idleNumbers();
 

@@ -129,8 +129,13 @@ export class App {
 
   #follow(): void {
     if (this.screen.is !== 'in') return;
-    if (this.route.at === 'room') this.screen.chat.open(this.route.id);
-    else if (this.route.at === 'rooms') this.screen.chat.open(undefined);
+    const { chat } = this.screen;
+    if (this.route.at === 'room') {
+      chat.open(this.route.id);
+      if (this.route.message) chat.talk?.show(this.route.message);
+    } else if (this.route.at === 'rooms') {
+      chat.open(undefined);
+    }
   }
 }
 

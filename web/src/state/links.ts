@@ -1,43 +1,54 @@
-// Finds web addresses in a message. Pure: the view makes text and link nodes of the parts, never HTML.
+// Which addresses a message may link to, and what a reader must know of them. Pure; used by the markup's reader.
 
-/** A stretch of text; with `href` it is a link that may be followed. */
-export interface Part {
-  text: string;
-  href?: string;
+/** An address that may be followed. */
+export interface Link {
+  readonly href: string;
+  /** The host as the browser will ask for it, where the words of the link do not show it or show another one. */
+  readonly host?: string;
 }
 
-const address = /\bhttps?:\/\/[^\s<>"]+/gi;
-const trailing = /[.,;:!?'")\]}]+$/;
+const schemes = new Set(['http:', 'https:', 'mailto:']);
+/** Marks that turn the direction of text or show nothing: with them, words can look like other words. */
+const tricks = /[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0]/;
+const looksLikeHost = /[\p{L}\p{N}-]+\.\p{L}{2,}/u;
 
-/** Splits a body into text and links. Only http and https become links. */
-export function linkParts(body: string): Part[] {
-  const parts: Part[] = [];
-  let from = 0;
-  for (const match of body.matchAll(address)) {
-    const text = trim(match[0]);
-    const href = safe(text);
-    if (!href) continue;
-    if (match.index > from) parts.push({ text: body.slice(from, match.index) });
-    parts.push({ text, href });
-    from = match.index + text.length;
-  }
-  if (from < body.length) parts.push({ text: body.slice(from) });
-  return parts;
+/** The link of an address under some words; undefined for what may not be followed. Only http, https and mailto may. */
+export function linkTo(address: string, words: string): Link | undefined {
+  const url = parse(address);
+  if (!url || !schemes.has(url.protocol)) return undefined;
+  if (url.protocol === 'mailto:') return mail(url, words);
+  if (!url.hostname) return undefined;
+  return shows(words, url) ? { href: url.href } : { href: url.href, host: url.host };
 }
 
-/** A closing bracket stays in the link when it was opened there. */
-function trim(text: string): string {
-  const tail = trailing.exec(text)?.[0] ?? '';
-  if (!tail) return text;
-  const bare = text.slice(0, -tail.length);
-  return tail.startsWith(')') && bare.includes('(') && !bare.includes(')') ? `${bare})` : bare;
-}
-
-function safe(text: string): string | undefined {
+function parse(address: string): URL | undefined {
+  // The browser drops tabs and newlines in an address, and with them what the reader saw.
+  if (/[\s\u0000-\u001f\u007f]/.test(address)) return undefined;
   try {
-    const url = new URL(text);
-    return url.protocol === 'http:' || url.protocol === 'https:' ? url.href : undefined;
+    return new URL(address);
   } catch {
     return undefined;
+  }
+}
+
+function mail(url: URL, words: string): Link {
+  const to = url.pathname;
+  const isPlain = !looksLikeHost.test(words) || words.replace(/^mailto:/i, '').toLowerCase() === decodeSafely(to).toLowerCase();
+  return isPlain && !tricks.test(words) ? { href: url.href } : { href: url.href, host: to };
+}
+
+/** Whether the words say where the link leads, or say nothing of the sort at all. */
+function shows(words: string, url: URL): boolean {
+  if (tricks.test(words) || url.username || url.password) return false;
+  const said = /^\s*(?:https?:\/\/)?([^/?#\s]+)/i.exec(words)?.[1]?.toLowerCase() ?? '';
+  if (said === url.host || said === url.hostname) return true;
+  return !looksLikeHost.test(words) && !url.hostname.includes('xn--');
+}
+
+function decodeSafely(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }

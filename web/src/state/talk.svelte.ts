@@ -1,54 +1,59 @@
-// One open room: its rows, its composer's draft, what can be done with it. The SDK keeps the messages; this only arranges them.
-import type { Client, Member, MessageItem, Room, TimelineSnapshot } from '@moorline/client';
+// One open room: its rows, what is written there, what can be done with it. The SDK keeps the messages; this only arranges them.
+import type { Client, Member, MessageItem, Room, TimelineItem, TimelineSnapshot } from '@moorline/client';
 import type { Announcer } from './announcer.svelte.ts';
 import type { Drafts } from './drafts.ts';
+import { marksOf, readersOf } from './readers.ts';
+import type { MessagePlace } from './route.ts';
 import { RowMaker, type Row } from './rows.ts';
 import { Watched } from './watched.svelte.ts';
+import { Writing } from './writing.svelte.ts';
 import { t } from '../text/index.ts';
 
-const bytes = new TextEncoder();
+/** How long a message that was jumped to is marked. */
+export const flashMs = 2_000;
+/** Pages that are loaded at most while an answered message is looked for. */
+const searchPages = 40;
+/** How far above an answer its message is looked for, to show what it said. */
+const quoteReach = 500;
+/** Stored messages that are passed over while refused ones are looked for from the end. */
+const justStored = 50;
 
 /** A conversation on screen. Made on entry, `close()`d on leaving. */
 export class Talk {
   readonly id: string;
+  readonly writing: Writing;
   readonly #client: Client;
   readonly #room: Room;
   readonly #timeline: Watched<TimelineSnapshot>;
-  readonly #drafts: Drafts;
   readonly #rowMaker = new RowMaker();
   readonly #off: (() => void)[];
+  #shownOf: { items: readonly TimelineItem[]; shown: readonly TimelineItem[] } | undefined;
+  #flashTimer: ReturnType<typeof setTimeout> | undefined;
 
-  /** What stands in the composer. */
-  draft = $state('');
-  /** Why the draft cannot be sent as it is. */
-  draftProblem = $state('');
   /** Members as far as fetched. */
   members = $state.raw<readonly Member[]>([]);
   membersMore = $state.raw<string | undefined>(undefined);
   membersProblem = $state('');
-  readonly rows: Row[] = $derived.by(() => {
+  /** Where the list shall go as soon as the rows are there; the list takes it by `arrived()`. */
+  target = $state.raw<number | undefined>(undefined);
+  /** The key of the row that was jumped to a moment ago. */
+  flash = $state('');
+  /** Why a jump came to nothing. */
+  jumpProblem = $state('');
+  readonly rows: readonly Row[] = $derived.by(() => {
     const { info, items, firstUnreadSeq } = this.snapshot;
-    // That two people are in a chat of two needs no line.
-    const shown = info?.kind === 'direct' ? items.filter((item) => item.type !== 'member') : items;
-    return this.#rowMaker.make(shown, firstUnreadSeq);
+    return this.#rowMaker.make(info?.kind === 'direct' ? this.#withoutMembers(items) : items, firstUnreadSeq);
   });
-  /** How far each other person has read: told by receipts, or seen from what they wrote themselves. */
-  readonly #marks: ReadonlyMap<string, number> = $derived.by(() => {
-    const marks = new Map(Object.entries(this.snapshot.receipts));
-    for (const item of this.snapshot.items) {
-      if (item.type !== 'message' || item.mine || item.seq === undefined) continue;
-      marks.set(item.from, Math.max(item.seq, marks.get(item.from) ?? 0));
-    }
-    return marks;
-  });
+  readonly #marks: ReadonlyMap<string, number> = $derived(marksOf(this.snapshot.receipts, this.snapshot.items));
+  /** One's own messages that were refused for good, oldest first. */
+  readonly failed: readonly MessageItem[] = $derived(this.#refused());
 
   constructor(client: Client, id: string, drafts: Drafts, announcer: Announcer, name: (id: string) => string) {
     this.id = id;
     this.#client = client;
     this.#room = client.room(id);
     this.#timeline = new Watched(this.#room);
-    this.#drafts = drafts;
-    this.draft = drafts.get(id);
+    this.writing = new Writing(this.#room, drafts, () => client.getSnapshot().messageBytes);
     this.#off = [
       client.on('message', ({ room, message, live }) => {
         if (room === id && live && !message.mine) announcer.message(name(message.from), message.body);
@@ -76,37 +81,52 @@ export class Talk {
   /** Leaves the room: the list forgets its pages and the 'New' line. */
   close(): void {
     for (const off of this.#off) off();
+    clearTimeout(this.#flashTimer);
     this.#room.close();
   }
 
-  setDraft(text: string): void {
-    this.draft = text;
-    this.draftProblem = '';
-    this.#drafts.set(this.id, text);
-    if (text.trim()) this.#room.typing();
-  }
-
-  /** Sends what stands in the composer; true when a row was made. */
-  send(): boolean {
-    const body = this.draft.trim();
-    if (!body) return false;
-    if (bytes.encode(body).length > this.#client.getSnapshot().messageBytes) {
-      this.draftProblem = t.talk.tooLong;
-      return false;
-    }
-    this.#room.send(body).acked.catch(() => undefined);
-    this.draft = '';
-    this.#drafts.set(this.id, '');
-    if (this.snapshot.hasMoreAfter) this.toLatest();
-    return true;
-  }
-
   retry(message: MessageItem): void {
-    if (message.cid) this.#room.retry(message.cid);
+    const cid = message.change?.cid ?? message.cid;
+    if (cid) this.#room.retry(cid);
   }
 
+  retryAll(): void {
+    for (const message of this.failed) this.retry(message);
+  }
+
+  /** Drops what was not sent: a message, or the edit or deletion of one. */
   discard(message: MessageItem): void {
-    if (message.cid) this.#room.discard(message.cid);
+    const cid = message.change?.cid ?? message.cid;
+    if (cid) this.#room.discard(cid);
+  }
+
+  /** Deletes a message for everybody; one that never reached the server is only dropped. */
+  delete(message: MessageItem): void {
+    if (message.id === undefined) return this.discard(message);
+    if (message.change?.state === 'failed') this.discard(message);
+    this.#room.delete(message.id).acked.catch(() => undefined);
+  }
+
+  /** One's own latest message that can be edited. */
+  lastOwn(): MessageItem | undefined {
+    return this.snapshot.items.findLast((item): item is MessageItem => item.type === 'message' && canEdit(item));
+  }
+
+  /** A loaded message by its id, looked for from the end. */
+  find(id: string): MessageItem | undefined {
+    return this.snapshot.items.findLast((item): item is MessageItem => item.type === 'message' && item.id === id);
+  }
+
+  /** The message that this one answers, if it is loaded and not too far above it. */
+  quoted({ replyTo, seq }: MessageItem): MessageItem | undefined {
+    if (replyTo === undefined) return undefined;
+    const { items } = this.snapshot;
+    const from = seq === undefined ? items.length : indexOfSeq(items, seq);
+    for (let i = from - 1; i >= 0 && i >= from - quoteReach; i -= 1) {
+      const item = items[i];
+      if (item?.type === 'message' && item.id === replyTo) return item;
+    }
+    return undefined;
   }
 
   loadBefore(): void {
@@ -117,12 +137,56 @@ export class Talk {
     if (!this.snapshot.loadingAfter) this.#room.loadAfter().catch(() => undefined);
   }
 
-  fillGap(key: string): void {
-    this.#room.fillGap(key).catch(() => undefined);
+  /** Loads a page of a gap, from the end that the reader comes from. */
+  fillGap(key: string, side: 'newer' | 'older'): void {
+    this.#room.fillGap(key, side).catch(() => undefined);
   }
 
   toLatest(): void {
     this.#room.jumpToLatest().catch(() => undefined);
+  }
+
+  /** Shows a message that an address or a search names. */
+  show({ seq, id }: MessagePlace): void {
+    void this.jumpTo(seq, id);
+  }
+
+  /** Shows the message at a position, which is loaded with what stands around it; marked for two seconds. */
+  async jumpTo(seq: number, id?: string): Promise<void> {
+    this.jumpProblem = '';
+    try {
+      await this.#room.open();
+      await this.#room.jumpTo(seq);
+      // Positions of a log that was lost mean other messages now.
+      const found = this.#room.getSnapshot().items.find((item) => item.type === 'message' && item.seq === seq);
+      if (found?.type !== 'message' || (id !== undefined && found.id !== id)) throw new Error(id);
+      this.target = seq;
+    } catch {
+      this.jumpProblem = t.talk.jumpFailed;
+    }
+  }
+
+  /** Shows a message by its id, for answers; older pages are loaded until it is found. */
+  async jumpToMessage(id: string): Promise<void> {
+    for (let page = 0; page < searchPages; page += 1) {
+      const seq = this.find(id)?.seq;
+      if (seq !== undefined) return this.jumpTo(seq);
+      if (!this.snapshot.hasMoreBefore) break;
+      try {
+        await this.#room.loadBefore();
+      } catch {
+        break;
+      }
+    }
+    this.jumpProblem = t.talk.jumpFailed;
+  }
+
+  /** The list has gone to the target. */
+  arrived(key: string): void {
+    this.target = undefined;
+    this.flash = key;
+    clearTimeout(this.#flashTimer);
+    this.#flashTimer = setTimeout(() => (this.flash = ''), flashMs);
   }
 
   /** The reader has seen everything up to this position. */
@@ -130,11 +194,9 @@ export class Talk {
     if (seq > this.snapshot.read) this.#room.markRead(seq);
   }
 
-  /** How many others have read this message, as far as told. */
-  readers(seq: number): number {
-    let count = 0;
-    for (const read of this.#marks.values()) if (read >= seq) count += 1;
-    return count;
+  /** Who has read this message, by id, as far as told. */
+  readers(seq: number): string[] {
+    return readersOf(this.#marks, seq);
   }
 
   /** Fetches the members anew, or the next page of them. */
@@ -170,4 +232,46 @@ export class Talk {
   join(): Promise<void> {
     return this.#client.join(this.id);
   }
+
+  /** That two people are in a chat of two needs no line. */
+  #withoutMembers(items: readonly TimelineItem[]): readonly TimelineItem[] {
+    if (this.#shownOf?.items !== items) this.#shownOf = { items, shown: items.filter((item) => item.type !== 'member') };
+    return this.#shownOf.shown;
+  }
+
+  /** Refused messages have no position, so they stand at the end, among those that were stored a moment ago. */
+  #refused(): MessageItem[] {
+    const { items } = this.snapshot;
+    const found: MessageItem[] = [];
+    for (let i = items.length - 1, stored = 0; i >= 0 && stored < justStored; i -= 1) {
+      const item = items[i];
+      if (item?.type === 'message' && item.state === 'failed') found.unshift(item);
+      if (item?.type === 'message' && item.seq !== undefined) stored += 1;
+    }
+    return found;
+  }
+}
+
+/** One's own, not deleted, and stored or refused: what is on its way cannot be changed yet. */
+export function canEdit(item: MessageItem): boolean {
+  if (!item.mine || item.deleted || item.change?.kind === 'delete') return false;
+  return item.state === 'failed' || item.id !== undefined;
+}
+
+/** Where a position stands among items, which are in the order of their positions; those without one count with the one before. */
+function indexOfSeq(items: readonly TimelineItem[], seq: number): number {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (seqAt(items, middle) < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function seqAt(items: readonly TimelineItem[], index: number): number {
+  const item = items[index];
+  if (item?.type === 'gap') return item.after;
+  return item?.seq ?? Infinity;
 }

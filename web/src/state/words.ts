@@ -1,5 +1,6 @@
 // Sentences made of what the SDK tells: why something failed, who joined, what a room's last message says.
-import { MoorlineError, type MemberItem, type RenameItem, type RoomInfo } from '@moorline/client';
+import { MoorlineError, type MemberItem, type Person, type RenameItem, type RoomInfo } from '@moorline/client';
+import { spokenWhen } from './times.ts';
 import { t } from '../text/index.ts';
 
 /** Names of people by id; the id itself when nobody told the name yet. */
@@ -11,10 +12,11 @@ export function reason(error: unknown): string {
   return error instanceof Error && error.message ? error.message : t.problem.other;
 }
 
-const list = (names: string[]) => {
-  if (names.length > 4) return t.note.andMore(names.slice(0, 3).join(', '), names.length - 3);
-  return new Intl.ListFormat(t.locale, { type: 'conjunction' }).format(names);
-};
+/** 'Ann, Bob and Eve'; of many the first three and how many more. */
+export function names(all: string[]): string {
+  if (all.length > 4) return t.note.andMore(all.slice(0, 3).join(', '), all.length - 3);
+  return new Intl.ListFormat(t.locale, { type: 'conjunction' }).format(all);
+}
 
 const capital = (text: string) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
 
@@ -26,13 +28,13 @@ export function noteText(item: MemberItem | RenameItem, name: NameOf): string {
   const parts: string[] = [];
   const joined = of('joined', true);
   const added = of('joined', false);
-  if (item.seq === 1) parts.push(added.length ? t.note.madeWith(name(item.from), list(added)) : t.note.made(name(item.from)));
-  else if (joined.length) parts.push(t.note.joined(list(joined)));
-  if (item.seq !== 1 && added.length) parts.push(t.note.added(name(item.from), list(added)));
+  if (item.seq === 1) parts.push(added.length ? t.note.madeWith(name(item.from), names(added)) : t.note.made(name(item.from)));
+  else if (joined.length) parts.push(t.note.joined(names(joined)));
+  if (item.seq !== 1 && added.length) parts.push(t.note.added(name(item.from), names(added)));
   const left = [...of('left', true), ...of('left', false)];
-  if (left.length) parts.push(t.note.left(list(left)));
+  if (left.length) parts.push(t.note.left(names(left)));
   const removed = [...of('removed', true), ...of('removed', false)];
-  if (removed.length) parts.push(t.note.removed(name(item.from), list(removed)));
+  if (removed.length) parts.push(t.note.removed(name(item.from), names(removed)));
   return capital(parts.join(', '));
 }
 
@@ -48,4 +50,11 @@ export function roomLine(room: RoomInfo): string {
   if (room.kind === 'direct') return '';
   if (room.members <= 1) return t.talk.onlyYou;
   return room.kind === 'public' ? t.talk.publicRoom : t.talk.groupRoom;
+}
+
+/** Whether the other one of a chat of two is there, or when they were last seen; empty where it is not told. */
+export function presenceLine(person: Person | undefined, now: number): string {
+  if (!person?.presence) return '';
+  if (person.presence === 'offline' && person.seen) return t.panel.seen(spokenWhen(person.seen, now));
+  return t.panel[person.presence];
 }

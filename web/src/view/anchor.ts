@@ -4,12 +4,14 @@
 /** Nearer to the end than this is at the end. */
 const endPx = 40;
 
-/** Watches one scrolling box. Call `remember` before the rows change and `restore` after. */
+/** Watches one scrolling box. Call `pin` before the rows change and `restore` after. */
 export class Anchor {
   /** The reader is at the end and goes with it. */
   isFollowing = true;
-  private row: HTMLElement | undefined;
-  private offset = 0;
+  /** The row under the eye, by its key. */
+  key: string | undefined;
+  /** How far below the box's top the text of that row begins. */
+  offset = 0;
   /** On the way to the newest message, which may still have to be loaded; over when the reader scrolls up. */
   private isHeadingToEnd = false;
   private lastTop = 0;
@@ -20,7 +22,7 @@ export class Anchor {
     private readonly canFollow: () => boolean,
   ) {}
 
-  /** Notes where the reader is now. */
+  /** Notes where the reader has gone. */
   remember(): void {
     const rest = this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight;
     if (this.box.scrollTop < this.lastTop - 1 || this.canFollow()) this.isHeadingToEnd = false;
@@ -31,20 +33,34 @@ export class Anchor {
 
   /** Notes the row under the eye, without asking whether the end is near. */
   pin(): void {
-    const top = this.box.getBoundingClientRect().top;
-    this.row = this.firstVisible(top);
-    this.offset = this.row ? this.row.getBoundingClientRect().top - top : 0;
+    const { top, bottom } = this.box.getBoundingClientRect();
+    this.key = undefined;
+    // Its text counts, not the row: a day line or a name above it may come and go.
+    for (const text of this.list.querySelectorAll<HTMLElement>('[data-anchor]')) {
+      const at = text.getBoundingClientRect();
+      if (at.bottom <= top) continue;
+      if (at.top >= bottom) return;
+      this.key = keyOf(text);
+      this.offset = at.top - top;
+      return;
+    }
   }
 
-  /** Puts the reader back: to the end, or the same row to the same place. */
+  /** Puts the reader back: to the end, or the same text to the same place. */
   restore(): void {
     if (this.isFollowing) {
       this.box.scrollTop = this.box.scrollHeight;
       this.lastTop = this.box.scrollTop;
       return;
     }
-    if (!this.row?.isConnected) return;
-    const moved = this.row.getBoundingClientRect().top - this.box.getBoundingClientRect().top - this.offset;
+    const text = this.key === undefined ? undefined : this.find(this.key);
+    if (!text) return this.pin();
+    this.put(text, this.offset);
+  }
+
+  /** Brings an element to a place in the box, given in pixels below its top. */
+  put(element: HTMLElement, offset: number): void {
+    const moved = element.getBoundingClientRect().top - this.box.getBoundingClientRect().top - offset;
     if (Math.abs(moved) >= 0.5) this.box.scrollTop += moved;
     this.lastTop = this.box.scrollTop;
   }
@@ -56,16 +72,18 @@ export class Anchor {
     this.restore();
   }
 
-  /** The first message that is not above the box. Day lines and skeletons come and go, so they are no anchor. */
-  private firstVisible(top: number): HTMLElement | undefined {
-    const rows = this.list.querySelectorAll<HTMLElement>('[data-anchor]');
-    let low = 0;
-    let high = rows.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((rows[middle]?.getBoundingClientRect().bottom ?? 0) <= top) low = middle + 1;
-      else high = middle;
-    }
-    return rows[low];
+  /** The reader goes elsewhere by a jump. */
+  leaveEnd(): void {
+    this.isFollowing = false;
+    this.isHeadingToEnd = false;
   }
+
+  private find(key: string): HTMLElement | undefined {
+    for (const text of this.list.querySelectorAll<HTMLElement>('[data-anchor]')) if (keyOf(text) === key) return text;
+    return undefined;
+  }
+}
+
+function keyOf(text: HTMLElement): string | undefined {
+  return text.closest<HTMLElement>('[data-key]')?.dataset.key;
 }
