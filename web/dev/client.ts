@@ -1,5 +1,5 @@
 // A stand-in for the SDK's client with made-up data: same shapes, no network. What one sends is 'sent' after a moment.
-import type { Client, ClientEvents, ClientSnapshot, Readable, Room, RoomInfo, RoomListSnapshot, State, TimelineItem, TimelineSnapshot } from '@moorline/client';
+import type { Client, ClientEvents, ClientSnapshot, MessageItem, Readable, Room, RoomInfo, RoomListSnapshot, State, TimelineItem, TimelineSnapshot } from '@moorline/client';
 import { firstUnreadSeq, longHistory, me, members, people, publicRooms, receipts, rooms, talk } from './fixtures.ts';
 
 class Value<T> implements Readable<T> {
@@ -138,6 +138,7 @@ export function fakeClient(scene: string): Client {
       else go(stateOf(scene));
     },
     stop() {},
+    setAway() {},
     retryNow: () => go(stateOf('live')),
     on(name, listener) {
       const set = listeners.get(name) ?? new Set();
@@ -152,7 +153,11 @@ export function fakeClient(scene: string): Client {
     },
     findPeople: async (query) => people.filter((person) => person.name.toLowerCase().startsWith(query.toLowerCase())),
     lookUp: async () => {},
-    search: async () => ({ hits: [], more: false }),
+    async search(query, { room: only } = {}) {
+      const all = [...made.values()].filter((one) => !only || one.id === only);
+      const hits = all.flatMap((one) => one.getSnapshot().items.filter((item) => item.type === 'message' && item.body.toLowerCase().includes(query.trim().toLowerCase())).map((item) => ({ room: one.id, message: item as MessageItem })));
+      return { hits, more: false };
+    },
     drained: async () => {},
   };
   return client;

@@ -59,6 +59,7 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
   #server: ClientSnapshot["server"];
   #limits = DEFAULT_LIMITS;
   #isReady = false;
+  #isAway = false;
 
   constructor(
     readonly options: ClientOptions,
@@ -88,6 +89,12 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
 
   retryNow(): void {
     this.connection.retryNow();
+  }
+
+  setAway(on: boolean): void {
+    if (on === this.#isAway) return;
+    this.#isAway = on;
+    if (this.connection.state.is === "live") this.connection.notify({ type: "away", on });
   }
 
   on<K extends keyof ClientEvents>(event: K, listener: (value: ClientEvents[K]) => void): () => void {
@@ -174,6 +181,8 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
     this.rooms.resumeLater(this.#limits.resume_rooms);
     this.outbox.live();
     this.calls.wake();
+    // A new connection is not away until it says so.
+    if (this.#isAway) this.connection.notify({ type: "away", on: true });
     for (const handle of this.#handles.values()) handle.live();
   }
 

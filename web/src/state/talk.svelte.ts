@@ -2,6 +2,7 @@
 import type { Client, Member, MessageItem, Room, TimelineSnapshot } from '@moorline/client';
 import type { Announcer } from './announcer.svelte.ts';
 import type { Drafts } from './drafts.ts';
+import type { MessagePlace } from './route.ts';
 import { RowMaker, type Row } from './rows.ts';
 import { Watched } from './watched.svelte.ts';
 import { t } from '../text/index.ts';
@@ -119,6 +120,11 @@ export class Talk {
 
   fillGap(key: string): void {
     this.#room.fillGap(key).catch(() => undefined);
+  }
+
+  /** Shows a message that an address or a search names. */
+  show({ seq }: MessagePlace): void {
+    this.#room.jumpTo(seq).catch(() => undefined);
   }
 
   toLatest(): void {
