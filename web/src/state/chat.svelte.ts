@@ -32,7 +32,7 @@ export class Chat {
     const { id, name } = this.#began;
     return { id, name: this.person(id)?.name ?? name };
   });
-  #isLoadingRooms = false;
+  #loadingRooms: Promise<boolean> | undefined;
 
   /** The conversation on screen. */
   talk = $state.raw<Talk | undefined>(undefined);
@@ -108,12 +108,15 @@ export class Chat {
     return undefined;
   }
 
-  /** The next page of one's rooms; nothing while one is under way. */
-  async moreRooms(): Promise<void> {
-    if (this.#isLoadingRooms || !this.roomList.hasMore) return;
-    this.#isLoadingRooms = true;
-    await this.#client.rooms.loadMore().catch(() => undefined);
-    this.#isLoadingRooms = false;
+  /** The next page of one's rooms, one at a time. Answers whether there is yet another one to ask for. */
+  moreRooms(): Promise<boolean> {
+    const load = async () => {
+      if (!this.#client.rooms.getSnapshot().hasMore) return false;
+      await this.#client.rooms.loadMore();
+      return this.#client.rooms.getSnapshot().hasMore;
+    };
+    this.#loadingRooms ??= load().catch(() => false).finally(() => { this.#loadingRooms = undefined; });
+    return this.#loadingRooms;
   }
 
   /** Whether one is at this screen, for the others to see. */
