@@ -138,6 +138,18 @@ const PROOFS: &[Proof] = &[
         when: When::Always,
     },
     Proof {
+        name: "page-frame",
+        about: "the list, the search and the settings do what they say, and 500 rooms are usable at once",
+        kind: Kind::Browser(&["page-list", "page-search", "page-settings", "page-load"]),
+        when: When::Always,
+    },
+    Proof {
+        name: "page-views",
+        about: "every view of the page is accessible in every look, by keys alone and at any width",
+        kind: Kind::Browser(&["page-views", "page-look", "page-keys"]),
+        when: When::Always,
+    },
+    Proof {
         name: "idle",
         about: "six idle hours behind the same proxy: no disconnect",
         kind: Kind::Browser(&["idle"]),
@@ -175,14 +187,26 @@ pub(crate) fn short_steps() -> impl Iterator<Item = Step> {
     PROOFS.iter().filter(|proof| proof.when == When::Always).map(|proof| step(proof, Form::Short))
 }
 
-/// Takes the pictures; the views are those that the proof of the page walks through.
-pub(crate) fn screenshots(repository: &Repository) -> Result<()> {
+/// Arguments of `cargo xtask screenshots`.
+#[derive(clap::Args)]
+pub(crate) struct Screenshots {
+    /// Take the three pictures of the README instead, into docs/pictures.
+    #[arg(long)]
+    readme: bool,
+}
+
+/// Takes the pictures; the views are those that the proof `page-views` walks through.
+pub(crate) fn screenshots(repository: &Repository, args: &Screenshots) -> Result<()> {
     install::everything(repository)?;
     test::build(repository)?;
-    let folder = repository.target("screenshots");
+    let folder = match args.readme {
+        true => repository.path("docs/pictures"),
+        false => repository.target("screenshots"),
+    };
     repository
         .command_in("tests/e2e", "node")
         .arg("screenshots.mjs")
+        .args(args.readme.then_some("--readme"))
         .arg(&folder)
         .env("MOORLINE_BIN", repository.server())
         .run()?;

@@ -203,8 +203,7 @@ export class Window {
   /** What the banner says about the connection; null if there is none. */
   async banner() {
     // On a phone the list has one too, behind the room that is open.
-    const banner = this.at("banner").last();
-    return (await banner.count()) ? banner.getAttribute("data-state") : null;
+    return this.at("banner").evaluateAll((banners) => banners.at(-1)?.dataset.state ?? null);
   }
 
   async reload() {

@@ -1,6 +1,6 @@
 // Sentences made of what the SDK tells: why something failed, who joined, what a room's last message says.
 import { MoorlineError, type MemberItem, type RenameItem, type RoomInfo } from '@moorline/client';
-import { locale, t } from '../text/index.ts';
+import { t } from '../text/index.ts';
 
 /** Names of people by id; the id itself when nobody told the name yet. */
 export type NameOf = (id: string) => string;
@@ -13,7 +13,7 @@ export function reason(error: unknown): string {
 
 const list = (names: string[]) => {
   if (names.length > 4) return t.note.andMore(names.slice(0, 3).join(', '), names.length - 3);
-  return new Intl.ListFormat(locale(), { type: 'conjunction' }).format(names);
+  return new Intl.ListFormat(t.locale, { type: 'conjunction' }).format(names);
 };
 
 const capital = (text: string) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
