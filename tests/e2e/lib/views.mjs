@@ -19,6 +19,17 @@ const TALK = [
   ["ann", "It hangs in the office."],
 ];
 
+/** Written by ann without a connection, another one in each walk over the same rooms. */
+const WAITING = [
+  "They hang behind the door of the office.",
+  "The second pair is with the pilots.",
+  "I bring them along at six.",
+  "Please lock the gate after the last lift.",
+  "The lamp on the crane is mended.",
+  "Coffee is in the canteen, as always.",
+];
+let walks = 0;
+
 const NAMES = ["ann", "bob", "eve", "ines", "jonas", "kofi"];
 
 /** People, rooms and what was said. Everybody needs an account, so `signUp` makes one and gives its id. */
@@ -28,6 +39,7 @@ export async function furnish(backend, signUp) {
   const everybody = Object.values(ids);
   const crew = [ids.ann, ids.bob, ids.eve];
   const rooms = [
+    { id: "quay", kind: "group", name: "Quay seven", members: [ids.ann] },
     { id: "lost", kind: "public", name: "Lost and found", members: [ids.eve, ids.kofi] },
     { id: "tools", kind: "public", name: "Tool exchange", members: [ids.eve] },
     { id: "notices", kind: "public", name: "Notices", members: everybody },
@@ -81,7 +93,7 @@ export async function signedIn(window, stage, see) {
   await see(view("rooms", '[data-testid="room-row"]', /North harbour/));
   await dialogs(window, see);
   await search(window, see);
-  await rooms(window, stage, see);
+  await rooms(window, see);
   await details(window, see);
   await settings(window, see);
   await connection(window, stage, see);
@@ -138,16 +150,14 @@ async function search(window, see) {
   await see(view("search-none", "main", /No message with these words/));
 }
 
-async function rooms(window, { backend, ids }, see) {
+async function rooms(window, see) {
   await window.go("#/room/berths");
   await window.sees("Berth 12 is free");
   await see(view("unread", '[data-testid="message-row"]', /Berth/));
   await window.go("#/room/harbour");
   await window.sees("hangs in the office");
   await see(view("room", '[data-testid="message-row"]', /hangs in the office/));
-  const empty = `empty-${Date.now()}`;
-  await backend.room({ id: empty, kind: "group", name: "Quay seven", members: [ids.ann] });
-  await window.go(`#/room/${empty}`);
+  await window.go("#/room/quay");
   await window.page.getByText("This room is ready").waitFor();
   await see(view("room-empty", "main", /Write the first message/));
   await window.go("#/room/there-is-none");
@@ -190,11 +200,12 @@ async function settings(window, see) {
 
 /** Away and back, with a message that waits meanwhile. */
 async function connection(window, { proxy }, see) {
-  await window.go("#/room/harbour");
-  await window.sees("hangs in the office");
+  const waiting = WAITING[(walks += 1) % WAITING.length];
+  await window.go("#/room/night");
+  await window.sees("keys of the crane");
   proxy.refuseWebSockets();
-  await window.say("Written while the connection is away.");
-  await window.sees("Written while the connection is away.", "queued");
+  await window.say(waiting);
+  await window.sees(waiting, "queued");
   await until("the banner", async () => (await window.banner()) === "reconnecting", BANNER_MS);
   await see(view("reconnecting", '[data-testid="banner"]', /Your messages are kept/));
   await window.go("#/search");
@@ -209,14 +220,14 @@ async function connection(window, { proxy }, see) {
   await window.at("rooms-away").waitFor();
   await see(view("rooms-away", ".side-scroll", /as soon as the connection is back/));
   await window.page.context().setOffline(true);
-  await window.go("#/room/harbour");
-  await window.sees("Written while the connection is away.", "queued");
+  await window.go("#/room/night");
+  await window.sees(waiting, "queued");
   await until("the banner", async () => (await window.banner()) === "offline", BANNER_MS);
   await see(view("offline", '[data-testid="banner"]', /You are offline/));
   await window.page.context().setOffline(false);
   proxy.pass();
   await until("the banner", async () => (await window.banner()) === "connected", 2 * BANNER_MS);
   await see(view("connected", '[data-testid="banner"]', /Connected/));
-  await window.sees("Written while the connection is away.", "sent");
+  await window.sees(waiting, "sent");
   await until("no banner", async () => (await window.banner()) === null, BANNER_MS);
 }

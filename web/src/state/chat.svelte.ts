@@ -60,6 +60,11 @@ export class Chat {
     return this.#link.now;
   }
 
+  /** There was no welcome yet since the page was opened, and that has been told. */
+  get isCutOff(): boolean {
+    return !this.roomList.ready && (this.banner.is === 'reconnecting' || this.banner.is === 'offline');
+  }
+
   get roomList(): RoomListSnapshot {
     return this.#rooms.now;
   }

@@ -124,6 +124,7 @@ export const de: Texts = {
     offlineBody: 'Du kannst weiter lesen und schreiben.',
     waitingHere: (n: number) => `${num(n)} ${plural(n, 'Nachricht wartet', 'Nachrichten warten')} hier.`,
     connected: 'Verbunden',
+    away: 'Noch nicht verbunden',
   },
 
   talk: {
@@ -331,6 +332,7 @@ export const de: Texts = {
     offline: 'offline',
     seen: (when: string) => `zuletzt da ${when}`,
     failed: 'Die Mitglieder konnten nicht geladen werden.',
+    loading: 'Mitglieder werden geladen',
     more: 'Mehr zeigen',
     history: { all: 'Wer später kommt, kann von Anfang an lesen.', joined: 'Wer später kommt, liest ab dem Tag des Beitritts.' },
     since: (when: string) => `Zuletzt etwas los ${when}`,

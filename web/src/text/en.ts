@@ -121,6 +121,7 @@ export const en = {
     offlineBody: 'You can go on reading and writing.',
     waitingHere: (n: number) => `${num(n)} ${plural(n, 'message waits', 'messages wait')} here.`,
     connected: 'Connected',
+    away: 'Not connected yet',
   },
 
   talk: {
@@ -328,6 +329,7 @@ export const en = {
     offline: 'offline',
     seen: (when: string) => `last seen ${when}`,
     failed: 'The members could not be loaded.',
+    loading: 'Loading the members',
     more: 'Show more',
     history: { all: 'People who come later can read from the start.', joined: 'People who come later read from the day they joined.' },
     since: (when: string) => `Last activity ${when}`,
