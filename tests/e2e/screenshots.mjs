@@ -50,11 +50,12 @@ function picture(window, look) {
   };
 }
 
+/** Some of the people stay, so that the pictures show who is here. */
 async function signUp(name) {
-  const window = await Window.open(browser, proxy.url);
+  const window = await Window.open(browser, server.url);
   await window.signUp(name);
   const { user } = window.watch.welcome();
-  await window.close();
+  if (!["bob", "ines", "kofi"].includes(name)) await window.close();
   return user.id;
 }
 

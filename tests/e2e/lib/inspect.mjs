@@ -4,26 +4,19 @@
  */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
 
-import { WITH_AXE, look } from "./lib/axe.mjs";
-import { WITH_API } from "./lib/backend.mjs";
-import { launch } from "./lib/browser.mjs";
-import { limit } from "./lib/form.mjs";
-import { Stage } from "./lib/stage.mjs";
-import { firstRun, furnish, signedIn, signedOut } from "./lib/views.mjs";
+import { WITH_AXE, look } from "./axe.mjs";
+import { WITH_API } from "./backend.mjs";
+import { Stage } from "./stage.mjs";
+import { firstRun, furnish, signedIn, signedOut } from "./views.mjs";
 
 /** Fewer views than this, and the walk has lost some. */
 const VIEWS = 30;
-const DESK = { viewport: { width: 1280, height: 800 }, reducedMotion: "reduce" };
-const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, reducedMotion: "reduce" };
-
-let browser;
-before(async () => (browser = await launch()));
-after(() => browser.close());
+export const DESK = { viewport: { width: 1280, height: 800 }, reducedMotion: "reduce" };
+export const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, reducedMotion: "reduce" };
 
 /** Looks at a view in all its colours and notes what is wrong. */
-function inspector(window, wrong, seen) {
+export function inspector(window, wrong, seen) {
   return async ({ name, filled, words }) => {
     seen.push(name);
     const { page } = window;
@@ -57,7 +50,8 @@ function shape(page) {
   });
 }
 
-async function walk(t, name, options) {
+/** Goes through all views in one kind of window, which must be without a fault. */
+export async function walk(t, browser, name, options) {
   const stage = await Stage.set(t, browser, name, WITH_API);
   const signUp = async (person) => {
     const window = await stage.person(person);
@@ -81,31 +75,3 @@ async function walk(t, name, options) {
   assert.deepEqual(stage.foreign(), []);
   t.diagnostic(`${seen.length} views, three times each`);
 }
-
-test("every view on a desk is accessible in light, dark and forced colours", limit(240_000), (t) => walk(t, "views-desk", DESK));
-
-test("every view on a phone is accessible in light, dark and forced colours", limit(240_000), (t) => walk(t, "views-phone", PHONE));
-
-test("a planted fault is found: a button without a name, grey words, an empty view, two headings", limit(60_000), async (t) => {
-  const stage = await Stage.set(t, browser, "views-twin");
-  const window = await stage.window({ ...WITH_AXE, ...DESK });
-  await window.go("#/signin");
-  await window.at("login-name").waitFor();
-  const wrong = [];
-  await window.page.evaluate(() => {
-    const card = document.querySelector(".auth-card");
-    card.append(document.createElement("button"), document.createElement("h1"));
-    const grey = document.createElement("p");
-    grey.textContent = "hard to read";
-    grey.style.color = "#ccc";
-    card.append(grey);
-    const wide = document.createElement("p");
-    wide.textContent = "wide";
-    wide.style.inlineSize = "3000px";
-    document.body.append(wide);
-  });
-  await inspector(window, wrong, [])({ name: "twin", filled: ".auth-card", words: /words that are not there/ });
-  for (const fault of [/nothing like/, /button-name/, /color-contrast/, /forced colours: color-contrast/, /sideways/, /2 headings/]) {
-    assert.ok(wrong.some((text) => fault.test(text)), `${fault} is not among ${JSON.stringify(wrong)}`);
-  }
-});
