@@ -175,3 +175,18 @@ test("after a reload without connection the list says so, and fills itself", lim
   assert.equal(await ann.at("rooms-away").count(), 0);
   assert.deepEqual(stage.faults(), []);
 });
+
+test("a part that cannot be fetched says so, and comes when it can be", limit(60_000), async (t) => {
+  const { stage, ann } = await two(t, "list-parts");
+  await ann.page.route("**/assets/later-*.js", (route) => route.abort());
+  await ann.reload();
+  await ann.at("new-room").click();
+  const dialog = ann.page.locator("dialog");
+  await sees("that it failed", dialog, /could not be loaded/);
+  await ann.page.unroute("**/assets/later-*.js");
+  await dialog.getByRole("button", { name: "Try again" }).click();
+  await ann.at("new-room-people").waitFor();
+  await ann.page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+  assert.deepEqual(stage.faults().filter((text) => !/dynamically imported module/.test(text)), []);
+});

@@ -8,8 +8,9 @@ import { after, before, test } from "node:test";
 
 import { WITH_API } from "./lib/backend.mjs";
 import { launch } from "./lib/browser.mjs";
-import { limit } from "./lib/form.mjs";
+import { SOON_MS, limit } from "./lib/form.mjs";
 import { Stage } from "./lib/stage.mjs";
+import { until } from "./lib/wait.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
@@ -115,21 +116,22 @@ test("in forced colours edges say what tints said", limit(60_000), async (t) => 
 test("a phone shows one thing at a time: list, room, details, and back", limit(60_000), async (t) => {
   const { ann } = await furnished(t, "look-phone", { viewport: { width: 360, height: 740 }, hasTouch: true });
   await ann.go("#/");
-  const visible = async () => ({
-    list: await ann.room("harbour").isVisible(),
-    field: await ann.at("composer-input").isVisible(),
-    members: await ann.at("member-row").first().isVisible(),
-  });
-  assert.deepEqual(await visible(), { list: true, field: false, members: false });
+  const things = { list: ann.room("harbour"), field: ann.at("composer-input"), members: ann.at("member-row").first() };
+  const visible = async () => {
+    const shown = [];
+    for (const [name, thing] of Object.entries(things)) if (await thing.isVisible()) shown.push(name);
+    return shown.join();
+  };
+  const shows = (what) => until(`${what} alone`, async () => (await visible()) === what, SOON_MS);
+  await shows("list");
   await ann.room("harbour").tap();
-  await ann.at("composer-input").waitFor();
-  assert.deepEqual(await visible(), { list: false, field: true, members: false });
+  await shows("field");
   await ann.at("room-details").tap();
-  await ann.at("member-row").first().waitFor();
-  assert.deepEqual(await visible(), { list: false, field: false, members: true });
+  await shows("members");
   await ann.page.goBack();
+  await shows("field");
   await ann.page.locator(".back").first().tap();
-  assert.deepEqual(await visible(), { list: true, field: false, members: false });
+  await shows("list");
   const small = await ann.page.evaluate(() =>
     [...document.querySelectorAll("a, button")]
       .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.closest(".vh, .skip"))
