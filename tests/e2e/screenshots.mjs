@@ -1,7 +1,8 @@
 /**
  * Pictures of every view at three widths, light and dark, for people to look at.
  *
- * `node screenshots.mjs FOLDER`; each file is named VIEW-WIDTH-THEME.png. Nothing is compared.
+ * `node screenshots.mjs FOLDER [VIEW …]`; each file is named VIEW-WIDTH-THEME.png. Nothing is compared. With `--readme`
+ * it takes the three of the README instead, smaller.
  */
 
 import { mkdirSync } from "node:fs";
@@ -11,147 +12,69 @@ import { Backend, WITH_API } from "./lib/backend.mjs";
 import { launch } from "./lib/browser.mjs";
 import { Proxy } from "./lib/proxy.mjs";
 import { Server } from "./lib/server.mjs";
-import { until } from "./lib/wait.mjs";
+import { firstRun, furnish, signedIn, signedOut } from "./lib/views.mjs";
 import { Window } from "./lib/window.mjs";
 
-const FOLDER = process.argv[2] ?? "screenshots";
+const words = process.argv.slice(2).filter((word) => word !== "--readme");
+const isReadme = process.argv.includes("--readme");
+const FOLDER = words[0] ?? "screenshots";
+const ONLY = isReadme ? ["room", "search-hits", "rooms"] : words.slice(1);
 const SIZES = [[1440, 900], [768, 1024], [390, 844]];
 const THEMES = ["light", "dark"];
+/** For the README: the view, how wide, which theme. */
+const README = ["room-1440-light", "search-hits-1440-dark", "rooms-390-light"];
 
-const TALK = [
-  ["bob", "The crane on the north quay is back in service."],
-  ["bob", "First lift at seven, if the wind stays below nine metres a second."],
-  ["eve", "Then the Aurora can come in before the tide turns?"],
-  ["ann", "Yes. I moved her to berth 4, there is water enough until half past nine."],
-  ["ann", "The list of the containers is at https://example.org/aurora, all 312 of them."],
-  ["bob", "Good. Two of them are marked as reefers, so keep the plugs on the landside free."],
-  ["eve", "Done.\n\nAlso, the night shift asks whether somebody found a grey jacket with a company badge in it."],
-  ["ann", "It hangs in the office."],
-];
-
-let server, proxy, browser, backend;
+let server, proxy, browser, backend, ids;
 
 /** One browser window for each size and theme, in which everybody is signed out. */
 async function eachLook(visit) {
   for (const [width, height] of SIZES) {
     for (const colorScheme of THEMES) {
+      if (isReadme && !README.some((name) => name.endsWith(`${width}-${colorScheme}`))) continue;
       const window = await Window.open(browser, proxy.url, { viewport: { width, height }, colorScheme });
-      await visit(window, async (view) => {
-        // A picture in the middle of a fade says nothing.
-        await window.page.evaluate(() => Promise.all(document.getAnimations().map((one) => one.finished.catch(() => {}))));
-        await window.page.screenshot({ path: join(FOLDER, `${view}-${width}-${colorScheme}.png`) });
-      });
+      await visit(window, picture(window, `${width}-${colorScheme}`));
       await window.close();
     }
   }
 }
 
-/** People, rooms and what was said, so that no view is empty. */
-async function furnish() {
-  const ids = {};
-  for (const name of ["ann", "bob", "eve"]) {
-    const window = await Window.open(browser, proxy.url);
-    await window.signUp(name);
-    ids[name] = window.watch.welcome().user.id;
-    await window.close();
-  }
-  const everybody = Object.values(ids);
-  await backend.room({ id: "harbour", kind: "group", name: "North harbour", members: everybody });
-  await backend.room({ id: "notices", kind: "public", name: "Notices", members: [ids.bob] });
-  await backend.room({ id: "tools", kind: "public", name: "Tool exchange", members: [ids.eve] });
-  await backend.room({ id: "berths", kind: "group", name: "Berths", members: everybody });
-  for (const [who, body] of TALK) await backend.say("harbour", ids[who], body);
-  for (let n = 1; n <= 12; n += 1) await backend.say("berths", ids.bob, `Berth ${n} is free from ${n + 6}:00.`);
-}
-
-async function visitSignedOut(window, picture) {
-  await window.go("#/signin");
-  await window.at("login-name").waitFor();
-  await picture("signin");
-  await window.go("#/signup");
-  await window.at("signup-name").waitFor();
-  await picture("signup");
-  await window.at("signup-submit").click();
-  await window.page.locator(".err").first().waitFor();
-  await picture("signup-refused");
-}
-
-async function visitDialogs(window, picture) {
-  const escape = async () => {
-    await window.page.keyboard.press("Escape");
-    await window.page.locator("dialog").waitFor({ state: "detached" });
+function picture(window, look) {
+  return async ({ name }) => {
+    const file = `${name}-${look}`;
+    if (isReadme ? !README.includes(file) : ONLY.length > 0 && !ONLY.includes(name)) return;
+    // A picture in the middle of a fade says nothing.
+    await window.page.evaluate(() =>
+      Promise.all(document.getAnimations().filter((one) => one.effect?.getTiming().iterations !== Infinity).map((one) => one.finished.catch(() => {}))),
+    );
+    await window.page.screenshot({ path: join(FOLDER, `${file}.png`), caret: "hide" });
   };
-  await window.at("new-room").first().click();
-  await picture("new-direct");
-  await window.at("new-room-kind-group").check({ force: true });
-  await picture("new-group");
-  await escape();
-  await window.at("browse-rooms").first().click();
-  await window.at("browse-row").first().waitFor();
-  await picture("browse");
-  await escape();
-  await window.at("go-to").first().click();
-  await window.at("go-option").first().waitFor();
-  await picture("go-to");
-  await escape();
 }
 
-async function visitLink(window, picture) {
-  proxy.refuseWebSockets();
-  await window.say("Written while the connection is away.");
-  await window.sees("Written while the connection is away.", "queued");
-  await until("the banner", async () => (await window.banner()) === "reconnecting", 10_000);
-  await picture("reconnecting");
-  await window.page.context().setOffline(true);
-  await until("the banner", async () => (await window.banner()) === "offline", 10_000);
-  await picture("offline");
-  proxy.pass();
-  await window.page.context().setOffline(false);
-  await until("the banner", async () => (await window.banner()) === "connected", 30_000);
-  await picture("connected");
-  await until("no banner", async () => [null, "none"].includes(await window.banner()), 10_000);
+/** Some of the people stay, so that the pictures show who is here. */
+async function signUp(name) {
+  const window = await Window.open(browser, server.url);
+  await window.signUp(name);
+  const { user } = window.watch.welcome();
+  if (!["bob", "ines", "kofi"].includes(name)) await window.close();
+  return user.id;
 }
 
-async function visitSignedIn(window, picture) {
-  await (await window.signIn("ann")).isIn();
-  await window.go("#/");
-  await window.room("harbour").waitFor();
-  await picture("rooms");
-  await visitDialogs(window, picture);
-  await window.go("#/room/berths");
-  await window.sees("Berth 12 is free");
-  await picture("unread");
-  await window.go("#/room/harbour");
-  await window.sees("hangs in the office");
-  await picture("room");
-  await window.go("#/room/harbour/details");
-  await window.at("member-row").first().waitFor();
-  await picture("details");
-  await window.go("#/room/harbour");
-  await visitLink(window, picture);
-  await window.go("#/settings/devices");
-  await window.at("device-row").first().waitFor();
-  await picture("devices");
-  await window.go("#/settings/appearance");
-  await window.at("theme-dark").waitFor({ state: "attached" });
-  await picture("appearance");
-}
-
-async function visitEmpty(window, picture) {
-  await window.signUp(`new${Date.now() % 1e9}`);
-  await picture("first");
-}
-
+let newcomers = 0;
 mkdirSync(FOLDER, { recursive: true });
 server = await Server.start("screenshots", WITH_API);
 proxy = await Proxy.start(server.port);
 browser = await launch();
 backend = new Backend(server.url);
 try {
-  await furnish();
-  await eachLook(visitSignedOut);
-  await eachLook(visitEmpty);
-  await eachLook(visitSignedIn);
+  ids = await furnish(backend, signUp);
+  if (!isReadme) {
+    await eachLook(signedOut);
+    await eachLook(async (window, see) => firstRun(await window.signUp(`new${(newcomers += 1)}`), see));
+  }
+  await eachLook(async (window, see) => {
+    await (await window.signIn("ann")).isIn();
+    await signedIn(window, { proxy, backend, ids }, see);
+  });
 } finally {
   await browser.close();
   await proxy.close();

@@ -144,6 +144,7 @@ export function fakeClient(scene: string): Client {
       else go(stateOf(scene));
     },
     stop() {},
+    setAway() {},
     retryNow: () => go(stateOf('live')),
     on(name, listener) {
       const set = listeners.get(name) ?? new Set();
@@ -158,7 +159,11 @@ export function fakeClient(scene: string): Client {
     },
     findPeople: async (query) => people.filter((person) => person.name.toLowerCase().startsWith(query.toLowerCase())),
     lookUp: async () => {},
-    search: async () => ({ hits: [], more: false }),
+    async search(query, { room: only } = {}) {
+      const all = [...made.values()].filter((one) => !only || one.id === only);
+      const hits = all.flatMap((one) => one.getSnapshot().items.filter((item) => item.type === 'message' && item.body.toLowerCase().includes(query.trim().toLowerCase())).map((item) => ({ room: one.id, message: item as MessageItem })));
+      return { hits, more: false };
+    },
     drained: async () => {},
   };
   return client;

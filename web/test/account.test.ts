@@ -56,3 +56,25 @@ test('signing out sends JSON and takes an empty answer', async () => {
   expect(calls[0]?.[1]?.method).toBe('POST');
   expect(new Headers(calls[0]?.[1]?.headers).get('content-type')).toBe('application/json');
 });
+
+test('a new name and an invitation are asked for as the server takes them', async () => {
+  const calls: string[] = [];
+  const accounts = new Accounts(async (url, init) => {
+    calls.push(`${init?.method} ${String(url)} ${String(init?.body)}`);
+    return new Response(JSON.stringify({ user: { id: 'u', name: 'Anna' }, invite: 'x.y.z', expires: 9 }), { status: 200 });
+  });
+  expect(await accounts.rename('Anna')).toEqual({ id: 'u', name: 'Anna' });
+  expect((await accounts.invite()).invite).toBe('x.y.z');
+  await accounts.signUp('Bob', 'bob', 'secret', 'x.y.z');
+  expect(calls).toEqual([
+    'PUT /api/v1/profile {"name":"Anna"}',
+    'POST /api/v1/invites {}',
+    'POST /api/v1/signup {"name":"bob","display":"Bob","password":"secret","invite":"x.y.z"}',
+  ]);
+});
+
+test('an invitation that is over is told as such, and a closed server as closed', async () => {
+  const closed = answering(403, { error: { code: 'signup_closed', message: 'x' } });
+  expect((await refusalOf(closed.signUp('Bob', 'bob', 'secret', 'old'))).message).toMatch(/not good any more/);
+  expect((await refusalOf(closed.signUp('Bob', 'bob', 'secret'))).message).toMatch(/closed/);
+});

@@ -23,6 +23,7 @@ const pairs: [string, number, string[]][] = [
   ['on-danger', text, ['danger-fill']], ['on-tip', text, ['bg-tip']],
   ...[1, 2, 3, 4, 5, 6, 7, 8].map((n): [string, number, string[]] => [`p${n}`, text, [`p${n}-bg`]]),
   ['line-strong', part, ['bg', 'bg-side', 'bg-raised', 'bg-sunken']], ['focus', part, surfaces],
+  ...[1, 2, 3, 4].map((n): [string, number, string[]] => [`chart-${n}`, part, ['bg-raised']]),
   ['ok', part, ['bg', 'bg-side', 'bg-raised', 'bg-hover', 'bg-selected']],
   ['ink', part, ['bg', 'bg-side', 'bg-raised', 'bg-selected']], ['text-3', part, ['bg', 'bg-side', 'bg-hover', 'bg-selected']],
 ];
@@ -37,6 +38,11 @@ function ratio(a: string, b: string): number {
   const [high = 0, low = 0] = [luminance(a), luminance(b)].sort((p, q) => q - p);
   return (high + 0.05) / (low + 0.05);
 }
+
+test('all 93 pairs of the design are looked at, and every colour of a pair is a token', () => {
+  expect(pairs.reduce((sum, [, , grounds]) => sum + grounds.length, 0)).toBe(93);
+  for (const [front, , grounds] of pairs) for (const token of [front, ...grounds]) expect(tokens.has(token), token).toBe(true);
+});
 
 test.each([['light', 0], ['dark', 1]] as const)('every pair in use has its contrast in the %s theme', (_, theme) => {
   const low: string[] = [];

@@ -49,7 +49,7 @@ enum Task {
         rest: Vec<String>,
     },
     /// Take a picture of every view of the page into target/screenshots.
-    Screenshots,
+    Screenshots(prove::Screenshots),
 }
 
 fn main() -> ExitCode {
@@ -73,7 +73,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Web(args) => web::run(&repository, &args).map(|()| true),
         Task::Schema(args) => schema::run(&repository, &args).map(|()| true),
         Task::Bench { rest } => bench(&repository, &rest),
-        Task::Screenshots => prove::screenshots(&repository).map(|()| true),
+        Task::Screenshots(args) => prove::screenshots(&repository, &args).map(|()| true),
     }
 }
 

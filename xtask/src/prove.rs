@@ -50,8 +50,10 @@ enum Kind {
     Faults { program: &'static str, short: &'static [&'static str], full: &'static [&'static str] },
     /// The same with a planted fault: it must say that the contract is broken.
     Planted { program: &'static str, short: &'static [&'static str], full: &'static [&'static str] },
-    /// Files of `tests/e2e`.
+    /// Files of `tests/e2e`, one after the other, since some of them measure.
     Browser(&'static [&'static str]),
+    /// The same, two at a time: none of them measures anything.
+    BrowserPairs(&'static [&'static str]),
 }
 
 /// When a proof runs without being named.
@@ -151,6 +153,30 @@ const PROOFS: &[Proof] = &[
         when: When::Always,
     },
     Proof {
+        name: "page-frame",
+        about: "the list, the search and the settings do what they say, by keys alone and at any width",
+        kind: Kind::BrowserPairs(&[
+            "page-list",
+            "page-search",
+            "page-settings",
+            "page-look",
+            "page-keys",
+        ]),
+        when: When::Always,
+    },
+    Proof {
+        name: "page-views",
+        about: "every view of the page is filled and accessible in light, dark and forced colours, on a desk and a phone",
+        kind: Kind::BrowserPairs(&["page-views-desk", "page-views-phone", "page-views-twin"]),
+        when: When::Always,
+    },
+    Proof {
+        name: "page-load",
+        about: "the page can be used within 300 ms with 500 rooms",
+        kind: Kind::Browser(&["page-load"]),
+        when: When::Always,
+    },
+    Proof {
         name: "idle",
         about: "six idle hours behind the same proxy: no disconnect",
         kind: Kind::Browser(&["idle"]),
@@ -188,14 +214,26 @@ pub(crate) fn short_steps() -> impl Iterator<Item = Step> {
     PROOFS.iter().filter(|proof| proof.when == When::Always).map(|proof| step(proof, Form::Short))
 }
 
-/// Takes the pictures; the views are those that the proof of the page walks through.
-pub(crate) fn screenshots(repository: &Repository) -> Result<()> {
+/// Arguments of `cargo xtask screenshots`.
+#[derive(clap::Args)]
+pub(crate) struct Screenshots {
+    /// Take the three pictures of the README instead, into docs/pictures.
+    #[arg(long)]
+    readme: bool,
+}
+
+/// Takes the pictures; the views are those that the proof `page-views` walks through.
+pub(crate) fn screenshots(repository: &Repository, args: &Screenshots) -> Result<()> {
     install::everything(repository)?;
     test::build(repository)?;
-    let folder = repository.target("screenshots");
+    let folder = match args.readme {
+        true => repository.path("docs/pictures"),
+        false => repository.target("screenshots"),
+    };
     repository
         .command_in("tests/e2e", "node")
         .arg("screenshots.mjs")
+        .args(args.readme.then_some("--readme"))
         .arg(&folder)
         .env("MOORLINE_BIN", repository.server())
         .run()?;
@@ -227,15 +265,27 @@ fn prove(repository: &Repository, proof: &Proof, form: Form) -> Result<()> {
             println!("the planted fault was found, as it must be");
             Ok(())
         }
-        Kind::Browser(files) => repository
-            .command_in("tests/e2e", "node")
-            .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
-            .args(files.iter().map(|file| format!("{file}.test.mjs")))
-            .env("MOORLINE_BIN", repository.server())
-            .env("MOORLINE_PROOF", form.word())
-            .env("MOORLINE_PROOF_NAME", proof.name)
-            .run(),
+        Kind::Browser(files) => browser(repository, proof, form, files, 1),
+        Kind::BrowserPairs(files) => browser(repository, proof, form, files, 2),
     }
+}
+
+fn browser(
+    repository: &Repository,
+    proof: &Proof,
+    form: Form,
+    files: &[&str],
+    at_once: u8,
+) -> Result<()> {
+    repository
+        .command_in("tests/e2e", "node")
+        .args(["--test", "--test-reporter=spec"])
+        .arg(format!("--test-concurrency={at_once}"))
+        .args(files.iter().map(|file| format!("{file}.test.mjs")))
+        .env("MOORLINE_BIN", repository.server())
+        .env("MOORLINE_PROOF", form.word())
+        .env("MOORLINE_PROOF_NAME", proof.name)
+        .run()
 }
 
 /// The proofs with a whole server as a process; they find the layer of the power cuts by themselves.

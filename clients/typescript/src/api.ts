@@ -318,6 +318,8 @@ export interface Client extends Readable<ClientSnapshot> {
   stop(): void;
   /** Ends a wait and tries at once; while live it checks that the connection answers. */
   retryNow(): void;
+  /** Says whether nobody is at this screen. Kept over reconnects; others see a person as away once all their windows are left. */
+  setAway(on: boolean): void;
   on<K extends keyof ClientEvents>(event: K, listener: (value: ClientEvents[K]) => void): () => void;
   room(id: string): Room;
   /** Creates a room (a direct one is found again rather than made twice) and gives its id. */

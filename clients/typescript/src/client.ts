@@ -59,6 +59,7 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
   #server: ClientSnapshot["server"];
   #limits = DEFAULT_LIMITS;
   #isReady = false;
+  #isAway = false;
 
   constructor(
     readonly options: ClientOptions,
@@ -88,6 +89,15 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
 
   retryNow(): void {
     this.connection.retryNow();
+  }
+
+  setAway(on: boolean): void {
+    if (on !== this.#isAway) this.#tellAway((this.#isAway = on));
+  }
+
+  /** Without a connection nobody hears it now; the next one does. */
+  #tellAway(on: boolean): void {
+    this.connection.notify({ type: "away", on });
   }
 
   on<K extends keyof ClientEvents>(event: K, listener: (value: ClientEvents[K]) => void): () => void {
@@ -124,10 +134,10 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
 
   async lookUp(ids: readonly string[]): Promise<void> {
     const unknown = [...new Set(ids)].filter((id) => !this.people.has(id));
-    const { list } = this.#limits;
-    for (let from = 0; from < unknown.length; from += list) {
-      const part = unknown.slice(from, from + list);
-      this.people.learn((await this.calls.run({ type: "people", ids: part, limit: part.length }, "people")).people);
+    const limit = this.#limits.list;
+    while (unknown.length) {
+      const { people } = await this.calls.run({ type: "people", ids: unknown.splice(0, limit), limit }, "people");
+      this.people.learn(people);
     }
   }
 
@@ -140,7 +150,7 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
   drained(): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {
-        if (this.outbox.counts().queued > 0) return;
+        if (this.outbox.counts().queued) return;
         stop();
         resolve();
       };
@@ -174,6 +184,8 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
     this.rooms.resumeLater(this.#limits.resume_rooms);
     this.outbox.live();
     this.calls.wake();
+    // A new connection is not away until it says so.
+    if (this.#isAway) this.#tellAway(true);
     for (const handle of this.#handles.values()) handle.live();
   }
 

@@ -30,6 +30,16 @@ message?: EventId,
 at: number, };
 
 /**
+ * Whether nobody is at this connection's screen. A person is away once all their connections are left; a new
+ * connection is not.
+ */
+export type Away = { 
+/**
+ * The wanted state, never a toggle.
+ */
+on: boolean, };
+
+/**
  * Public rooms.
  */
 export type Browse = { 
@@ -60,7 +70,7 @@ export type Cid = string;
 /**
  * A parsed command.
  */
-export type Command = { "type": "hello" } & Hello | { "type": "resume" } & Resume | { "type": "rooms" } & Rooms | { "type": "send" } & Send | { "type": "edit" } & Edit | { "type": "delete" } & Delete | { "type": "create" } & Create | { "type": "join" } & Join | { "type": "leave" } & Leave | { "type": "invite" } & Invite | { "type": "remove" } & Remove | { "type": "rename" } & Rename | { "type": "members" } & Members | { "type": "people" } & People | { "type": "browse" } & Browse | { "type": "search" } & Search | { "type": "read" } & Read | { "type": "typing" } & Typing | { "type": "history" } & History | { "type": "ping" } & Ping | { "type": "pong" } & Pong;
+export type Command = { "type": "hello" } & Hello | { "type": "resume" } & Resume | { "type": "rooms" } & Rooms | { "type": "send" } & Send | { "type": "edit" } & Edit | { "type": "delete" } & Delete | { "type": "create" } & Create | { "type": "join" } & Join | { "type": "leave" } & Leave | { "type": "invite" } & Invite | { "type": "remove" } & Remove | { "type": "rename" } & Rename | { "type": "members" } & Members | { "type": "people" } & People | { "type": "browse" } & Browse | { "type": "search" } & Search | { "type": "read" } & Read | { "type": "typing" } & Typing | { "type": "away" } & Away | { "type": "history" } & History | { "type": "ping" } & Ping | { "type": "pong" } & Pong;
 
 /**
  * A new room; a direct room that exists is found again.

@@ -152,6 +152,30 @@ describe("a read marker", () => {
   });
 });
 
+describe("being away", () => {
+  it("is told once a change, and again on a new connection", async () => {
+    const client = await live();
+    client.setAway(false);
+    client.setAway(true);
+    client.setAway(true);
+    expect(world.peer.all("away")).toMatchObject([{ type: "away", on: true }]);
+    world.peer.drop();
+    await world.advance(1_000);
+    await greeted();
+    expect(world.peer.all("away")).toMatchObject([{ type: "away", on: true }]);
+    client.setAway(false);
+    expect(world.peer.all("away").at(-1)).toMatchObject({ on: false });
+  });
+
+  it("of others is shown as the server tells it, and so is another name", async () => {
+    const client = await live();
+    world.peer.say({ type: "presence", user: "bob", state: "away", at: 7 });
+    expect(client.people.getSnapshot().get("bob")).toMatchObject({ presence: "away", seen: 7 });
+    world.peer.say({ type: "people", people: [{ id: "bob", name: "Robert" }] });
+    expect(client.people.getSnapshot().get("bob")).toMatchObject({ name: "Robert", presence: "away" });
+  });
+});
+
 describe("typing", () => {
   it("of others is shown, without oneself, and expires after six seconds", async () => {
     const client = await live();

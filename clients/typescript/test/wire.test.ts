@@ -27,7 +27,7 @@ function every<T extends string>(members: Record<T, true>): T[] {
 const commands = every<Command["type"]>({
   ...{ hello: true, resume: true, rooms: true, send: true, edit: true, delete: true, create: true, join: true },
   ...{ leave: true, invite: true, remove: true, rename: true, members: true, people: true, browse: true, search: true },
-  ...{ read: true, typing: true, history: true, ping: true, pong: true },
+  ...{ read: true, typing: true, away: true, history: true, ping: true, pong: true },
 });
 const replies = every<Reply["type"]>({
   ...{ welcome: true, ack: true, error: true, page: true, rooms: true, members: true, people: true, hits: true, room: true },

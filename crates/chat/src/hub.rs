@@ -3,6 +3,8 @@
 //! One task publishes ([`Hub::publish`]); sessions come, enter rooms, leave. What other nodes commit will enter by
 //! [`Hub::advance`], which trusts nothing but the store; what this node commits will leave at the end of `publish`.
 
+mod presence;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +12,8 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use moorline_protocol::{
-    Change, CloseCode, Epoch, Event, EventKind, Frame, Goodbye, Limits, Person, Position, Presence,
-    PresenceChange, Receipt, Reply, RoomChange, RoomChangeKind, RoomId, Seq, UserId,
+    Change, CloseCode, Epoch, Event, EventKind, Frame, Goodbye, Limits, Position, Presence,
+    Receipt, Reply, RoomChange, RoomChangeKind, RoomId, Seq, UserId,
 };
 use moorline_store::{Commit, Head, Revoked, Store};
 use parking_lot::Mutex;
@@ -73,31 +75,24 @@ impl Hub {
     }
 
     /// What it showed is not good after all. Its outbox stays open, for the refusal.
-    pub fn turned_away(&self, listener: &Arc<Listener>, now: Instant) {
-        self.people.lock().went(listener, Vec::new(), now);
+    pub fn turned_away(&self, listener: &Arc<Listener>, now: Instant, at_ms: u64) {
+        let turned = self.people.lock().went(listener, Vec::new(), now);
+        let other = self.people.lock().listeners(listener.user()).first().cloned();
+        if let (Some(state), Some(other)) = (turned, other) {
+            self.tell_presence(listener.user(), &other.feeds(), state, at_ms);
+        }
     }
 
     /// A connection is over.
-    pub fn went(&self, listener: &Arc<Listener>, now: Instant) {
+    pub fn went(&self, listener: &Arc<Listener>, now: Instant, at_ms: u64) {
         let feeds = listener.take_feeds();
         for feed in &feeds {
             feed.leave(listener);
         }
-        self.people.lock().went(listener, feeds, now);
+        let turned = self.people.lock().went(listener, feeds.clone(), now);
         listener.outbox().shut();
-    }
-
-    /// Whether a person is here.
-    #[must_use]
-    pub fn presence(&self, user: &UserId) -> Presence {
-        self.people.lock().presence(user)
-    }
-
-    /// Fills in who of these is here.
-    pub fn add_presence(&self, people: &mut [Person]) {
-        let here = self.people.lock();
-        for person in people {
-            person.presence = Some(here.presence(&person.id));
+        if let Some(state) = turned {
+            self.tell_presence(listener.user(), &feeds, state, at_ms);
         }
     }
 
@@ -316,29 +311,6 @@ impl Hub {
         };
         if feed.typed(listener.user(), now) {
             self.typing.lock().push(feed);
-        }
-    }
-
-    /// Tells the people around a listener that its person is here, once for all their connections.
-    pub fn tell_coming(&self, listener: &Arc<Listener>, at_ms: u64) {
-        if self.people.lock().tell_coming(listener.user()) {
-            self.tell_presence(listener.user(), &listener.feeds(), Presence::Online, at_ms);
-        }
-    }
-
-    fn tell_presence(&self, user: &UserId, feeds: &[Arc<Feed>], state: Presence, at: u64) {
-        let small =
-            |feed: &&Arc<Feed>| feed.members() <= u64::from(Limits::DEFAULT.receipt_members);
-        let mut listeners: Vec<Arc<Listener>> =
-            feeds.iter().filter(small).flat_map(|feed| feed.listeners()).collect();
-        listeners.sort_unstable_by_key(Arc::as_ptr);
-        listeners.dedup_by_key(|listener| Arc::as_ptr(listener));
-        if listeners.is_empty() {
-            return;
-        }
-        let frame = Reply::from(PresenceChange { user: user.clone(), state, at }).frame();
-        for listener in listeners.iter().filter(|listener| listener.user() != user) {
-            listener.outbox().push_droppable(&frame);
         }
     }
 

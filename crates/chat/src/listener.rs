@@ -1,7 +1,8 @@
 //! A listener: one local connection of one person, as the hub sees it.
 
 use std::collections::HashSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
 use moorline_protocol::{RoomId, Seq, UserId};
@@ -14,7 +15,9 @@ use crate::outbox::{Notice, Outbox};
 /// One connection of a person. The hub pushes to its outbox; its session enters and leaves feeds with it.
 pub struct Listener {
     user: UserId,
-    name: OnceLock<Arc<str>>,
+    name: Mutex<Option<Arc<str>>>,
+    /// Whether nobody is at this connection's screen, as its client says.
+    away: AtomicBool,
     session: Option<SessionId>,
     outbox: Arc<Outbox>,
     place: Mutex<Place>,
@@ -32,13 +35,19 @@ impl Listener {
     /// A connection of `user`, signed in by `session` if it came with a cookie.
     #[must_use]
     pub fn new(user: UserId, session: Option<SessionId>, outbox: Arc<Outbox>) -> Arc<Self> {
-        Arc::new(Self { user, name: OnceLock::new(), session, outbox, place: Mutex::default() })
+        Arc::new(Self {
+            user,
+            name: Mutex::default(),
+            away: AtomicBool::new(false),
+            session,
+            outbox,
+            place: Mutex::default(),
+        })
     }
 
-    /// The person's name, once it has been read. The first counts.
+    /// The person's name, once it has been read. A name that was told meanwhile is newer and stays.
     pub fn introduce(&self, name: Arc<str>) {
-        // A listener is introduced once, at its sign-in.
-        let _ = self.name.set(name);
+        self.name.lock().get_or_insert(name);
     }
 
     /// Whose connection it is.
@@ -47,10 +56,22 @@ impl Listener {
         &self.user
     }
 
-    /// The person's name to show, as it was at sign-in; none until that has been read.
+    /// The person's name to show; none until it has been read.
     #[must_use]
-    pub fn name(&self) -> Option<&Arc<str>> {
-        self.name.get()
+    pub fn name(&self) -> Option<Arc<str>> {
+        self.name.lock().clone()
+    }
+
+    pub(crate) fn rename(&self, name: Arc<str>) {
+        *self.name.lock() = Some(name);
+    }
+
+    pub(crate) fn set_away(&self, on: bool) {
+        self.away.store(on, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_away(&self) -> bool {
+        self.away.load(Ordering::Relaxed)
     }
 
     /// The session that it came with.

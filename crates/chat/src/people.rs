@@ -27,6 +27,14 @@ struct Here {
     listeners: Vec<Arc<Listener>>,
     /// Whose coming was told, and where their going is to be told.
     told: Option<Vec<Arc<Feed>>>,
+    /// Whether they are away, as was told last.
+    is_away: bool,
+}
+
+impl Here {
+    fn presence(&self) -> Presence {
+        if self.is_away { Presence::Away } else { Presence::Online }
+    }
 }
 
 /// One whose going is to be told now.
@@ -45,12 +53,28 @@ impl People {
         self.here.get_mut(user).is_some_and(|here| here.told.replace(Vec::new()).is_none())
     }
 
-    /// A connection ended; `feeds` is where the person was.
-    pub(crate) fn went(&mut self, listener: &Arc<Listener>, feeds: Vec<Arc<Feed>>, now: Instant) {
-        let Some(here) = self.here.get_mut(listener.user()) else { return };
+    /// Looks whether somebody with connections is away now, that is, from all of them. Answers what is to be told.
+    pub(crate) fn turn(&mut self, user: &UserId) -> Option<Presence> {
+        let here = self.here.get_mut(user)?;
+        if here.listeners.is_empty() || here.told.is_none() {
+            return None;
+        }
+        let is_away = here.listeners.iter().all(|listener| listener.is_away());
+        let has_turned = std::mem::replace(&mut here.is_away, is_away) != is_away;
+        has_turned.then(|| here.presence())
+    }
+
+    /// A connection ended; `feeds` is where the person was. Answers what is to be told of one who has others.
+    pub(crate) fn went(
+        &mut self,
+        listener: &Arc<Listener>,
+        feeds: Vec<Arc<Feed>>,
+        now: Instant,
+    ) -> Option<Presence> {
+        let here = self.here.get_mut(listener.user())?;
         here.listeners.retain(|other| !Arc::ptr_eq(other, listener));
         if !here.listeners.is_empty() {
-            return;
+            return self.turn(listener.user());
         }
         match &mut here.told {
             Some(told) => {
@@ -61,6 +85,7 @@ impl People {
                 self.here.remove(listener.user());
             }
         }
+        None
     }
 
     /// Those whose grace is over and who did not come back.
@@ -84,7 +109,7 @@ impl People {
     }
 
     pub(crate) fn presence(&self, user: &UserId) -> Presence {
-        if self.here.contains_key(user) { Presence::Online } else { Presence::Offline }
+        self.here.get(user).map_or(Presence::Offline, Here::presence)
     }
 
     pub(crate) fn person(&self, user: &UserId) -> Option<Person> {
@@ -132,6 +157,25 @@ mod tests {
         assert_eq!(gone.iter().map(|gone| gone.user.as_str()).collect::<Vec<_>>(), ["ann"]);
         assert!(people.gone(start + 2 * GRACE).is_empty());
         assert_eq!(people.presence(ann.user()), Presence::Offline);
+    }
+
+    #[test]
+    fn one_is_away_only_when_every_window_is_left() {
+        let (mut people, start) = (People::default(), Instant::now());
+        let (first, second) = (listener("ann"), listener("ann"));
+        let user = first.user().clone();
+        people.came(&first);
+        people.came(&second);
+        people.tell_coming(&user);
+        first.set_away(true);
+        assert_eq!(people.turn(&user), None);
+        second.set_away(true);
+        assert_eq!(people.turn(&user), Some(Presence::Away));
+        assert_eq!((people.turn(&user), people.presence(&user)), (None, Presence::Away));
+        let third = listener("ann");
+        people.came(&third);
+        assert_eq!(people.turn(&user), Some(Presence::Online));
+        assert_eq!(people.went(&third, Vec::new(), start), Some(Presence::Away));
     }
 
     #[test]

@@ -83,6 +83,44 @@ async fn coming_is_told_once_and_going_after_the_grace() {
 }
 
 #[tokio::test]
+async fn one_who_leaves_the_screen_is_told_away_and_back() {
+    let chat = TestChat::with_room(&["ann", "bob"]).await;
+    let (bob, ann) = (chat.live("bob").await, chat.live("ann").await);
+    chat.chat.hub().set_members(&chat.room, 2);
+    let hub = chat.chat.hub();
+    hub.tell_coming(&ann.listener, 5);
+    bob.frames();
+    hub.set_away(&ann.listener, true, 6);
+    hub.set_away(&ann.listener, true, 7);
+    assert_eq!(
+        bob.frames(),
+        [json!({"type": "presence", "user": "ann", "state": "away", "at": 6})]
+    );
+    assert_eq!(hub.presence(&user("ann")), Presence::Away);
+    let second = chat.live("ann").await;
+    hub.tell_coming(&second.listener, 8);
+    second.close();
+    hub.set_away(&ann.listener, false, 9);
+    let states: Vec<_> = bob.frames().into_iter().map(|frame| frame["state"].clone()).collect();
+    assert_eq!(states, ["online", "away", "online"]);
+}
+
+#[tokio::test]
+async fn another_name_is_told_to_those_around_and_to_ones_own_windows() {
+    let chat = TestChat::with_room(&["ann", "bob"]).await;
+    let (bob, ann) = (chat.live("bob").await, chat.live("ann").await);
+    let eve = chat.window("eve");
+    chat.chat.hub().set_members(&chat.room, 2);
+    ann.frames();
+    bob.frames();
+    chat.chat.hub().renamed(&user("ann"), "Anna");
+    let told = [json!({"type": "people", "people": [{"id": "ann", "name": "Anna"}]})];
+    assert_eq!((bob.frames(), ann.frames()), (told.to_vec(), told.to_vec()));
+    assert!(eve.frames().is_empty());
+    assert_eq!(ann.listener.name().as_deref(), Some("Anna"));
+}
+
+#[tokio::test]
 async fn a_revoked_session_is_closed_and_told_not_to_come_back() {
     let chat = TestChat::with_room(&["ann", "bob"]).await;
     let ann = chat.live("ann").await;

@@ -99,7 +99,7 @@ async fn router(
         origins: origins(config),
         limit_loopback: config.limit_loopback,
     };
-    let sign_in = SignIn::new(chat.store().clone(), Arc::clone(auth), settings).await;
+    let sign_in = SignIn::new(Arc::clone(chat), Arc::clone(auth), settings).await;
     let sign_in = sign_in.map_err(|error| unusable("the password pool", &error))?;
     let key = config.api_key.as_ref().map(|key| key.expose());
     let api = Api::new(Arc::clone(chat), key);

@@ -294,3 +294,29 @@ async fn signing_out_closes_the_sockets_of_that_session() {
     assert_eq!(request.cookie(&cookie).send().status, 204);
     assert_eq!(socket.close_code().await, 4403);
 }
+
+#[tokio::test]
+async fn a_person_changes_the_own_name_and_open_windows_hear_of_it() {
+    let server = Running::start(&[]);
+    let cookie = server.sign_up("ann");
+    let origin = server.origin();
+    let own = [("cookie", cookie.as_str()), ("origin", origin.as_str())];
+    let mut socket = server.socket(&own).await.unwrap();
+    socket.say(json!({"type": "hello"})).await;
+    let ann = socket.next("welcome").await["user"]["id"].clone();
+    let rename = |cookie: Option<&str>, name: &str| {
+        let request = server.request("PUT", "/api/v1/profile").header("origin", &origin);
+        cookie
+            .into_iter()
+            .fold(request, |request, cookie| request.cookie(cookie))
+            .json(json!({"name": name}))
+            .send()
+    };
+    assert_eq!(rename(None, "Eve").status, 401);
+    assert_eq!(rename(Some(&cookie), " \u{202e}").code(), "invalid");
+    let renamed = rename(Some(&cookie), "Anna");
+    assert_eq!((renamed.status, &renamed.json()["user"]["name"]), (200, &json!("Anna")));
+    assert_eq!(socket.next("people").await["people"], json!([{"id": ann, "name": "Anna"}]));
+    let now = server.get("/api/v1/session").cookie(&cookie).send().json();
+    assert_eq!(now["user"]["name"], "Anna");
+}

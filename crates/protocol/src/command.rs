@@ -228,6 +228,12 @@ commands! {
         /// Where.
         room: RoomId,
     }
+    /// Whether nobody is at this connection's screen. A person is away once all their connections are left; a new
+    /// connection is not.
+    Away = "away" {
+        /// The wanted state, never a toggle.
+        on: bool,
+    }
     /// A page of a room's log: before a seq, after one, or the newest.
     History = "history" {
         /// Which.

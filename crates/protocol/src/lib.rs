@@ -18,8 +18,8 @@ mod room;
 pub use close::CloseCode;
 pub use codec::{Refused, parse};
 pub use command::{
-    Browse, Command, Create, Delete, Edit, Hello, History, Invite, Join, Leave, Members, People,
-    Ping, Pong, Read, Remove, Rename, Resume, Rooms, Search, Send, Typing,
+    Away, Browse, Command, Create, Delete, Edit, Hello, History, Invite, Join, Leave, Members,
+    People, Ping, Pong, Read, Remove, Rename, Resume, Rooms, Search, Send, Typing,
 };
 pub use error::ErrorCode;
 pub use event::{Change, Event, EventKind, Mark, MemberChange};

@@ -10,6 +10,7 @@ mod invites;
 pub mod jwt;
 pub mod names;
 pub mod passwords;
+mod profile;
 mod sign_in;
 
 pub use authenticator::{Authenticator, Identity, RESERVED, Refused, Signed};

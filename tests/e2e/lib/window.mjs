@@ -39,10 +39,12 @@ export class Window {
    *
    * @param {import("playwright-core").Browser} browser
    * @param {string} url
-   * @param {import("playwright-core").BrowserContextOptions} look
+   * @param {import("playwright-core").BrowserContextOptions & {initScript?: string}} look
+   *   `initScript`: a file that runs in each document before the page
    */
-  static async open(browser, url, look = {}) {
+  static async open(browser, url, { initScript, ...look } = {}) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...look });
+    if (initScript) await context.addInitScript({ path: initScript });
     return Window.#in(context, url);
   }
 

@@ -23,6 +23,13 @@ export interface Device {
   current: boolean;
 }
 
+/** An invitation to make an account here. */
+export interface Invitation {
+  invite: string;
+  /** When it ends, ms since 1970. */
+  expires: number;
+}
+
 /** A refusal in plain words. `field` names the input that it belongs to. */
 export class Refusal extends Error {
   constructor(readonly code: string, message: string, readonly field?: 'name' | 'password' | 'display') {
@@ -58,8 +65,25 @@ export class Accounts {
     return (await this.ask('GET', 'session')) as Door;
   }
 
-  async signUp(display: string, name: string, password: string): Promise<Person> {
-    const answer = await this.ask('POST', 'signup', { name, display, password });
+  /** Makes an account; `invite` is what an invitation's link holds. */
+  async signUp(display: string, name: string, password: string, invite?: string): Promise<Person> {
+    try {
+      const answer = await this.ask('POST', 'signup', { name, display, password, invite });
+      return (answer as { user: Person }).user;
+    } catch (error) {
+      if (!invite || !(error instanceof Refusal) || error.code !== 'signup_closed') throw error;
+      throw new Refusal(error.code, t.problem.inviteOver);
+    }
+  }
+
+  /** A link's secret that lets somebody else make an account; only where sign-up is by invitation. */
+  async invite(): Promise<Invitation> {
+    return (await this.ask('POST', 'invites', {})) as Invitation;
+  }
+
+  /** Another name for oneself; answers with the name as it is kept. */
+  async rename(name: string): Promise<Person> {
+    const answer = await this.ask('PUT', 'profile', { name });
     return (answer as { user: Person }).user;
   }
 

@@ -61,6 +61,8 @@ export class App {
   /** The address changed. */
   arrive(hash: string): void {
     this.route = parseRoute(hash);
+    // One who is in needs no door; an invitation's secret goes out of the address.
+    if (this.screen.is === 'in' && isDoor(this.route)) return this.go({ at: 'rooms' }, true);
     this.#follow();
   }
 
@@ -73,7 +75,8 @@ export class App {
   }
 
   async signUp(display: string, name: string, password: string): Promise<void> {
-    this.#enter(await this.accounts.signUp(display || name, name, password));
+    const invite = this.route.at === 'signup' ? this.route.invite : undefined;
+    this.#enter(await this.accounts.signUp(display || name, name, password, invite));
   }
 
   /** Signs out here. Without the server's word the session would go on, so a failure is told and the page stays. */
@@ -105,7 +108,7 @@ export class App {
     this.isKnownHere = true;
     remember();
     this.screen = { is: 'in', chat: new Chat(client, me) };
-    if (this.route.at === 'signup' || this.route.at === 'signin') this.go({ at: 'rooms' }, true);
+    if (isDoor(this.route)) this.go({ at: 'rooms' }, true);
     this.#follow();
   }
 
@@ -138,6 +141,8 @@ export class App {
     }
   }
 }
+
+const isDoor = (route: Route) => route.at === 'signin' || route.at === 'signup';
 
 const knownKey = 'moorline.known';
 

@@ -4,6 +4,10 @@
 export type Theme = 'system' | 'light' | 'dark';
 /** Rows with air, or more rows on a screen. */
 export type Density = 'comfortable' | 'compact';
+/** How large everything is, beside the browser's own setting. */
+export type TextSize = 'small' | 'normal' | 'large' | 'huge';
+
+const sizes: readonly string[] = ['small', 'large', 'huge'] satisfies TextSize[];
 
 const read = (key: string) => {
   try {
@@ -25,6 +29,7 @@ function write(key: string, value: string | undefined): void {
 /** The look chosen on this device. */
 export class Appearance {
   theme = $state<Theme>(themeFrom(read('theme')));
+  size = $state<TextSize>(sizeFrom(read('size')));
   density = $state<Density>(read('density') === 'compact' ? 'compact' : 'comfortable');
 
   setTheme(theme: Theme): void {
@@ -32,10 +37,19 @@ export class Appearance {
     write('theme', theme === 'system' ? undefined : theme);
   }
 
+  setSize(size: TextSize): void {
+    this.size = size;
+    write('size', size === 'normal' ? undefined : size);
+  }
+
   setDensity(density: Density): void {
     this.density = density;
     write('density', density === 'compact' ? 'compact' : undefined);
   }
+}
+
+function sizeFrom(kept: string | null): TextSize {
+  return sizes.includes(kept ?? '') ? (kept as TextSize) : 'normal';
 }
 
 function themeFrom(kept: string | null): Theme {

@@ -4,6 +4,7 @@ import { Announcer } from './announcer.svelte.ts';
 import { bannerAt, connectedMs, follow, type Banner, type LinkHistory } from './banner.ts';
 import { Clock } from './clock.svelte.ts';
 import { Drafts } from './drafts.ts';
+import { Search } from './search.svelte.ts';
 import { Talk } from './talk.svelte.ts';
 import { Watched } from './watched.svelte.ts';
 import { t } from '../text/index.ts';
@@ -13,9 +14,10 @@ const slowMs = 15_000;
 
 /** The chat of one person. */
 export class Chat {
-  readonly me: { id: string; name: string };
   readonly announcer = new Announcer();
   readonly clock = new Clock();
+  readonly search: Search;
+  readonly #began: { id: string; name: string };
   readonly #client: Client;
   readonly #link: Watched<ClientSnapshot>;
   readonly #rooms: Watched<RoomListSnapshot>;
@@ -24,6 +26,13 @@ export class Chat {
   readonly #off: (() => void)[];
   #history = $state.raw<LinkHistory>({});
   #calm: ReturnType<typeof setTimeout> | undefined;
+
+  /** Who is signed in, by the name that they have now. */
+  readonly me: { id: string; name: string } = $derived.by(() => {
+    const { id, name } = this.#began;
+    return { id, name: this.person(id)?.name ?? name };
+  });
+  #loadingRooms: Promise<boolean> | undefined;
 
   /** The conversation on screen. */
   talk = $state.raw<Talk | undefined>(undefined);
@@ -34,8 +43,9 @@ export class Chat {
   readonly banner: Banner = $derived(bannerAt(this.link.state, this.#history, this.clock.now));
 
   constructor(client: Client, me: { id: string; name: string }) {
-    this.me = me;
+    this.#began = me;
     this.#client = client;
+    this.search = new Search(client);
     this.#link = new Watched(client);
     this.#rooms = new Watched(client.rooms);
     this.#people = new Watched(client.people);
@@ -50,6 +60,11 @@ export class Chat {
     return this.#link.now;
   }
 
+  /** There was no welcome yet since the page was opened, and that has been told. */
+  get isCutOff(): boolean {
+    return !this.roomList.ready && (this.banner.is === 'reconnecting' || this.banner.is === 'offline');
+  }
+
   get roomList(): RoomListSnapshot {
     return this.#rooms.now;
   }
@@ -62,7 +77,7 @@ export class Chat {
       return rooms;
     }
     const place = new Map(this.#heldOrder.map((id, index) => [id, index]));
-    return [...rooms].sort((a, b) => (place.get(a.id) ?? -1) - (place.get(b.id) ?? -1));
+    return [...rooms].sort((a, b) => (place.get(a.id) ?? Infinity) - (place.get(b.id) ?? Infinity) || 0);
   }
 
   room(id: string): RoomInfo | undefined {
@@ -98,8 +113,20 @@ export class Chat {
     return undefined;
   }
 
-  moreRooms(): void {
-    this.#client.rooms.loadMore().catch(() => undefined);
+  /** The next page of one's rooms, one at a time. Answers whether there is yet another one to ask for. */
+  moreRooms(): Promise<boolean> {
+    const load = async () => {
+      if (!this.#client.rooms.getSnapshot().hasMore) return false;
+      await this.#client.rooms.loadMore();
+      return this.#client.rooms.getSnapshot().hasMore;
+    };
+    this.#loadingRooms ??= load().catch(() => false).finally(() => { this.#loadingRooms = undefined; });
+    return this.#loadingRooms;
+  }
+
+  /** Whether one is at this screen, for the others to see. */
+  setAway(on: boolean): void {
+    this.#client.setAway(on);
   }
 
   tryNow(): void {
@@ -127,6 +154,7 @@ export class Chat {
   /** Ends the connection; what is queued stays on the device. */
   stop(): void {
     this.open(undefined);
+    this.search.stop();
     for (const off of this.#off) off();
     clearTimeout(this.#calm);
     this.clock.tick(0);

@@ -1,17 +1,52 @@
 // Times in words, in the reader's own time zone. Pure: 'now' is an argument wherever it matters.
 import { locale, t } from '../text/index.ts';
 
-/** True where the reader's clock says a.m. and p.m. */
-export const isTwelveHours: boolean = new Intl.DateTimeFormat(locale, { hour: 'numeric' }).resolvedOptions().hour12 === true;
+interface Formats {
+  locale: string;
+  isTwelveHours: boolean;
+  clock: Intl.DateTimeFormat;
+  full: Intl.DateTimeFormat;
+  weekday: Intl.DateTimeFormat;
+  longWeekday: Intl.DateTimeFormat;
+  date: Intl.DateTimeFormat;
+  longDate: Intl.DateTimeFormat;
+  year: Intl.DateTimeFormat;
+  longYear: Intl.DateTimeFormat;
+  number: Intl.NumberFormat;
+}
 
-const clockFormat = new Intl.DateTimeFormat(locale, { hour: isTwelveHours ? 'numeric' : '2-digit', minute: '2-digit' });
-const fullFormat = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'short' });
-const weekdayFormat = new Intl.DateTimeFormat(locale, { weekday: 'short' });
-const longWeekdayFormat = new Intl.DateTimeFormat(locale, { weekday: 'long', day: 'numeric', month: 'long' });
-const dateFormat = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' });
-const longDateFormat = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'long' });
-const yearFormat = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', year: 'numeric' });
-const longYearFormat = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'long', year: 'numeric' });
+function make(locale: string): Formats {
+  const format = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(locale, options);
+  const isTwelveHours = format({ hour: 'numeric' }).resolvedOptions().hour12 === true;
+  return {
+    locale,
+    isTwelveHours,
+    clock: format({ hour: isTwelveHours ? 'numeric' : '2-digit', minute: '2-digit' }),
+    full: format({ dateStyle: 'full', timeStyle: 'short' }),
+    weekday: format({ weekday: 'short' }),
+    longWeekday: format({ weekday: 'long', day: 'numeric', month: 'long' }),
+    date: format({ day: 'numeric', month: 'short' }),
+    longDate: format({ day: 'numeric', month: 'long' }),
+    year: format({ day: 'numeric', month: 'short', year: 'numeric' }),
+    longYear: format({ day: 'numeric', month: 'long', year: 'numeric' }),
+    number: new Intl.NumberFormat(locale),
+  };
+}
+
+let made: Formats | undefined;
+
+/** The formats of the locale in use; making them is dear, so they are kept until the language changes. */
+function formats(): Formats {
+  const wanted = locale();
+  if (made?.locale !== wanted) made = make(wanted);
+  return made;
+}
+
+/** True where the reader's clock says a.m. and p.m. */
+export const isTwelveHours = (): boolean => formats().isTwelveHours;
+
+/** '1,204', as the reader writes it. */
+export const number = (n: number): string => formats().number.format(n);
 
 const dayMs = 86_400_000;
 
@@ -26,12 +61,12 @@ function daysApart(at: number, now: number): number {
 
 /** '09:58'. */
 export function clock(at: number): string {
-  return clockFormat.format(at);
+  return formats().clock.format(at);
 }
 
 /** The whole date and time, for tool tips and screen readers. */
 export function fullTime(at: number): string {
-  return fullFormat.format(at);
+  return formats().full.format(at);
 }
 
 /** True when both lie on one calendar day of the reader. */
@@ -45,7 +80,7 @@ export function dayLabel(at: number, now: number): string {
   if (days === 0) return t.today;
   if (days === 1) return t.yesterday;
   const sameYear = new Date(at).getFullYear() === new Date(now).getFullYear();
-  return (sameYear ? longWeekdayFormat : longYearFormat).format(at).replace(',', '');
+  return (sameYear ? formats().longWeekday : formats().longYear).format(at).replace(',', '');
 }
 
 /** A room row: '09:58' today, 'Yesterday', 'Mon' within a week, then '12 Nov', then with the year. */
@@ -53,9 +88,9 @@ export function shortWhen(at: number, now: number): string {
   const days = daysApart(at, now);
   if (days <= 0) return clock(at);
   if (days === 1) return t.yesterday;
-  if (days < 7) return weekdayFormat.format(at);
+  if (days < 7) return formats().weekday.format(at);
   const sameYear = new Date(at).getFullYear() === new Date(now).getFullYear();
-  return (sameYear ? dateFormat : yearFormat).format(at);
+  return (sameYear ? formats().date : formats().year).format(at);
 }
 
 /** In a sentence: '09:58' today, 'yesterday', else '2 November'. */
@@ -64,7 +99,7 @@ export function spokenWhen(at: number, now: number): string {
   if (days <= 0) return clock(at);
   if (days === 1) return t.yesterday.toLocaleLowerCase();
   const sameYear = new Date(at).getFullYear() === new Date(now).getFullYear();
-  return (sameYear ? longDateFormat : longYearFormat).format(at);
+  return (sameYear ? formats().longDate : formats().longYear).format(at);
 }
 
 /** A length of time: '12 min', '3 h 12 min'. */

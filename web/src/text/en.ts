@@ -1,7 +1,11 @@
-// Every English word of the page. A second language is a file of the same shape, listed in index.ts.
+// Every English word of the page; the other languages are files of the same shape, chosen in language.svelte.ts.
 // Words are plain: what happened, what is safe, what one can do. No exclamation, no 'oops'.
+import { enPlaces } from './en-places.ts';
 
-const plural = (n: number, one: string, many: string) => (n === 1 ? one : many);
+const rules = new Intl.PluralRules('en');
+const plural = (n: number, one: string, many: string) => (rules.select(n) === 'one' ? one : many);
+const figure = new Intl.NumberFormat('en');
+const num = (n: number) => figure.format(n);
 
 /** The English catalogue; its type is the shape of every other language. */
 export const en = {
@@ -36,6 +40,8 @@ export const en = {
     makeOne: 'Make an account',
     haveOne: 'Have one already?',
     closed: 'New accounts are closed on this server. Ask the people who run it.',
+    byInvite: 'New accounts are by invitation here. Ask somebody who is in for a link.',
+    invited: 'You were invited. Make your account to begin.',
     out: 'Sign out',
     footer: (version: string) => `Self-hosted with Moorline ${version}`,
     firstTitle: 'First time here?',
@@ -51,6 +57,7 @@ export const en = {
     credentials: 'Name or password is not right.',
     taken: 'This user name is taken. Choose another.',
     signupClosed: 'New accounts are closed on this server.',
+    inviteOver: 'This invitation is not good any more. Ask for a new link.',
     tooMany: (seconds: number) => `Too many tries. Wait ${seconds} ${plural(seconds, 'second', 'seconds')}, then try again.`,
     unreachable: 'The server cannot be reached. Check your connection, then try again.',
     origin: 'The server refuses this address. Open the page by the address that the server prints at its start.',
@@ -80,20 +87,24 @@ export const en = {
     go: 'Go to room or person',
     new: 'New room or chat',
     browse: 'Browse public rooms',
+    search: 'Search messages',
+    keys: 'Keyboard shortcuts',
+    away: 'Your rooms are listed here as soon as the connection is back. What you wrote is kept.',
+    loadingMore: 'Loading more rooms',
     settings: 'Settings',
     list: 'Rooms and people',
     none: 'No rooms yet. The ones you join or make will be listed here.',
     loading: 'Loading rooms',
     unread: 'unread: ',
     mentions: 'mentions: ',
-    notSent: (n: number) => `${n} ${plural(n, 'message', 'messages')} not sent`,
+    notSent: (n: number) => `${num(n)} ${plural(n, 'message', 'messages')} not sent`,
     public: 'public',
     draft: 'Draft: ',
     typing: 'typing…',
     youSaid: 'You: ',
     nothing: 'No messages yet',
     more: 'Show more rooms',
-    all: (unread: number) => (unread > 0 ? `All rooms, ${unread} unread` : 'All rooms'),
+    all: (unread: number) => (unread > 0 ? `All rooms, ${num(unread)} unread` : 'All rooms'),
   },
 
   link: {
@@ -102,15 +113,16 @@ export const en = {
     waiting: 'Reconnecting',
     offline: 'Offline',
     closed: 'Signed out',
-    queued: (n: number) => `${n} to send`,
+    queued: (n: number) => `${num(n)} to send`,
     reconnecting: 'Reconnecting',
     reconnectingIn: 'Reconnecting in',
     seconds: (n: number) => `${n} s`,
     kept: 'Your messages are kept and go out by themselves.',
     offlineTitle: 'You are offline',
     offlineBody: 'You can go on reading and writing.',
-    waitingHere: (n: number) => `${n} ${plural(n, 'message waits', 'messages wait')} here.`,
+    waitingHere: (n: number) => `${num(n)} ${plural(n, 'message waits', 'messages wait')} here.`,
     connected: 'Connected',
+    away: 'Not connected yet',
   },
 
   talk: {
@@ -119,7 +131,8 @@ export const en = {
     newMessage: 'New message',
     send: 'Send',
     details: 'Details',
-    members: (n: number) => `${n} ${plural(n, 'member', 'members')}`,
+    search: 'Search in this room',
+    members: (n: number) => `${num(n)} ${plural(n, 'member', 'members')}`,
     onlyYou: 'Only you so far',
     publicRoom: 'Public room',
     groupRoom: 'Group by invitation',
@@ -129,7 +142,7 @@ export const en = {
     jumpNew: ' new',
     queued: 'Queued',
     sent: 'Sent',
-    readBy: (n: number) => `Read by ${n}`,
+    readBy: (n: number) => `Read by ${num(n)}`,
     read: 'Read',
     failed: 'Not sent',
     notSent: (why: string) => `Not sent: ${why.charAt(0).toLowerCase()}${why.slice(1)}`,
@@ -180,7 +193,7 @@ export const en = {
       : names.length === 2 ? `${names[0]} and ${names[1]} are typing`
       : `${names[0]} is typing`,
     spoken: (name: string, body: string) => `${name}: ${body}`,
-    spokenMany: (n: number) => `${n} new messages`,
+    spokenMany: (n: number) => `${num(n)} new messages`,
     failedSpoken: 'A message was not sent.',
     tooLong: 'This is too long for one message. Send it in parts.',
     notMember: 'You are not in this room.',
@@ -197,7 +210,7 @@ export const en = {
     madeWith: (by: string, names: string) => `${by} made this room and added ${names}`,
     made: (by: string) => `${by} made this room`,
     you: 'you',
-    andMore: (names: string, n: number) => `${names} and ${n} more`,
+    andMore: (names: string, n: number) => `${names} and ${num(n)} more`,
   },
 
   first: {
@@ -206,124 +219,24 @@ export const en = {
     start: 'Start a chat',
     choose: 'Choose a room',
     chooseBody: 'Pick one from the list, or go to a person by name.',
-    aloneTitle: 'Nobody else here yet?',
-    alone: 'Open this address in a second window (a private one, or another browser) and make another account:',
-    aloneThen: 'Then start a chat here and type the other name.',
-    copy: 'Copy the address',
+  },
+
+  invite: {
+    title: 'Bring somebody in',
+    open: 'Send this address to a second person, or open it in a private window to try it alone. Whoever opens it makes an account:',
+    link: 'This link lets whoever has it make an account. Send it to a second person, or open it in a private window to try it alone:',
+    until: (when: string) => `It is good until ${when}.`,
+    make: 'Make an invite link',
+    makeLead: 'New accounts are by invitation here. A link is good for a week.',
+    closed: 'New accounts are closed on this server; the person who runs it can open them.',
+    then: 'Then start a chat here and type the other name.',
+    address: 'Invite link',
+    copy: 'Copy the link',
     copied: 'Copied',
+    failed: 'The link could not be made.',
   },
 
-  create: {
-    title: 'New room',
-    kind: 'Kind of room',
-    direct: 'One person',
-    directHelp: 'A chat between two',
-    group: 'Group',
-    groupHelp: 'By invitation',
-    public: 'Public',
-    publicHelp: 'Anyone here may join',
-    name: 'Name',
-    person: 'Person',
-    people: 'People',
-    peopleHelp: 'Type a name.',
-    make: 'Make room',
-    start: 'Start chat',
-    remove: (name: string) => `Remove ${name}`,
-    needName: 'Give the room a name.',
-    needPerson: 'Choose a person from the list.',
-    noOne: 'Nobody by this name.',
-    noOneHelp: 'Names count from their beginning. People must have an account here.',
-    found: (n: number) => `${n} ${plural(n, 'person', 'people')} found`,
-  },
-
-  browse: {
-    title: 'Public rooms',
-    search: 'Find a public room',
-    join: 'Join',
-    open: 'Open',
-    none: 'There are no public rooms yet. Make the first one.',
-    noneFound: 'No public room by this name.',
-    make: 'Make a public room',
-    more: 'Show more',
-    failed: 'The rooms could not be loaded.',
-    joined: 'You are in it',
-  },
-
-  go: {
-    label: 'Room or person',
-    rooms: 'Rooms and people',
-    hintChoose: 'choose',
-    hintOpen: 'open',
-    group: 'group',
-    public: 'public room',
-    notIn: 'public · you are not in it',
-    person: 'person',
-    none: 'Nothing by this name.',
-  },
-
-  panel: {
-    title: 'Details',
-    label: 'Room details',
-    region: 'Details of the room',
-    close: 'Close details',
-    about: 'About',
-    members: 'Members',
-    add: 'Add',
-    addTitle: 'Add people',
-    addDo: 'Add to the room',
-    rename: 'Rename',
-    renameTitle: 'Rename the room',
-    renameDo: 'Save name',
-    leave: 'Leave room',
-    leaveTitle: (room: string) => `Leave ${room}?`,
-    leaveGroup: 'You can come back only if somebody invites you again. What you wrote stays.',
-    leavePublic: 'You can join again at any time. What you wrote stays.',
-    remove: 'Remove',
-    removeOne: (name: string) => `Remove ${name} from the room`,
-    removeTitle: (name: string) => `Remove ${name}?`,
-    removeBody: 'No later message reaches them. What they wrote stays.',
-    message: (name: string) => `Message ${name}`,
-    owner: 'owner',
-    admin: 'admin',
-    you: 'you',
-    online: 'online',
-    away: 'away',
-    offline: 'offline',
-    seen: (when: string) => `last seen ${when}`,
-    failed: 'The members could not be loaded.',
-    more: 'Show more',
-    history: { all: 'People who come later can read from the start.', joined: 'People who come later read from the day they joined.' },
-    since: (when: string) => `Last activity ${when}`,
-  },
-
-  settings: {
-    title: 'Settings',
-    devices: 'Devices',
-    devicesLead: 'Where you are signed in. Signing a device out ends its connection within five seconds.',
-    thisDevice: 'this device',
-    since: (when: string) => `since ${when}`,
-    lastHere: (when: string) => `Last here ${when}`,
-    revoke: 'Sign out',
-    revokeOne: (device: string) => `Sign out ${device}`,
-    revokeOthers: 'Sign out everywhere else',
-    devicesFailed: 'The devices could not be loaded.',
-    connection: 'This connection',
-    carriedBy: 'Carried by',
-    held: 'Held',
-    waiting: 'Waiting to be sent',
-    server: 'Server',
-    state: 'State',
-    appearance: 'Appearance',
-    theme: 'Theme',
-    system: 'System',
-    light: 'Light',
-    dark: 'Dark',
-    density: 'Density',
-    comfortable: 'Comfortable',
-    compact: 'Compact',
-    unknownDevice: 'Unknown device',
-    signedInAs: (name: string) => `Signed in as ${name}`,
-  },
+  ...enPlaces,
 
   span: {
     minutes: (n: number) => `${n} min`,
@@ -334,8 +247,14 @@ export const en = {
   start: {
     title: 'The page could not start',
     loading: 'Loading Moorline',
+    part: 'This part could not be loaded',
   },
 };
 
+/** The same keys; every word may be another one. */
+type Spoken<T> = {
+  [K in keyof T]: T[K] extends (...values: infer V) => string ? (...values: V) => string : T[K] extends string ? string : Spoken<T[K]>;
+};
+
 /** The shape of a catalogue. */
-export type Texts = typeof en;
+export type Texts = Spoken<typeof en>;

@@ -180,6 +180,6 @@ impl Window {
     }
 
     pub fn close(&self) {
-        self.chat.hub().went(&self.listener, Instant::now());
+        self.chat.hub().went(&self.listener, Instant::now(), 0);
     }
 }

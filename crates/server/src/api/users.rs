@@ -30,7 +30,9 @@ pub(super) async fn put(
         let text = "This id is reserved: ids that begin with u_ belong to built-in accounts.";
         return Err(Failure::new(ErrorCode::Invalid, text));
     }
-    store.put_user(user.clone(), name.clone(), now_ms()).await?;
+    if store.put_user(user.clone(), name.clone(), now_ms()).await? {
+        api.chat.hub().renamed(&user, &name);
+    }
     let status = if known.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     Ok(json(status, &Person { id: user, name, presence: None }))
 }

@@ -8,10 +8,10 @@ use std::time::Instant;
 use axum::extract::{Extension, Path, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Router, http::HeaderMap};
 use http::{HeaderValue, StatusCode, header};
-use moorline_chat::now_ms;
+use moorline_chat::{Chat, now_ms};
 use moorline_protocol::api::{
     LoginBody, SessionInfo, SessionList, SessionNow, SignedIn, Signup, SignupBody,
 };
@@ -23,14 +23,15 @@ use super::attempts::Attempts;
 use super::cookie::{self, SESSION_MS, SessionToken};
 use super::invites::Invites;
 use super::passwords::{Busy, Passwords};
-use super::{Authenticator, Identity, Refused, csrf, device, names};
+use super::{Authenticator, Identity, Refused, csrf, device, names, profile};
 use crate::admission::Origins;
 use crate::api::body::JsonBody;
 use crate::api::failure::{self, Failure, empty, json};
 use crate::scope::ClientAddress;
 
-/// Sign-in and sign-up over one store.
+/// Sign-in and sign-up over one chat's store.
 pub struct SignIn {
+    pub(super) chat: Arc<Chat>,
     store: Store,
     authenticator: Arc<Authenticator>,
     passwords: Passwords,
@@ -60,14 +61,15 @@ impl SignIn {
     /// # Errors
     /// Where the hash could not be made.
     pub async fn new(
-        store: Store,
+        chat: Arc<Chat>,
         authenticator: Arc<Authenticator>,
         settings: SignInSettings,
     ) -> Result<Self, Busy> {
         let SignInSettings { signup, invites, origins, limit_loopback } = settings;
         let (passwords, attempts) = (Passwords::new().await?, Attempts::default());
         Ok(Self {
-            store,
+            store: chat.store().clone(),
+            chat,
             authenticator,
             passwords,
             attempts,
@@ -89,6 +91,7 @@ impl SignIn {
             .route("/api/v1/sessions", get(sessions))
             .route("/api/v1/sessions/{id}", delete(revoke))
             .route("/api/v1/invites", post(invite))
+            .route("/api/v1/profile", put(profile::rename))
             .method_not_allowed_fallback(failure::no_such_method)
             .route_layer(from_fn_with_state(Arc::clone(&sign_in), csrf::guard))
             .with_state(sign_in)
@@ -149,7 +152,10 @@ impl SignIn {
     }
 
     /// Who asks, by the cookie; nobody is an error.
-    async fn identity(&self, headers: &HeaderMap) -> Result<(Identity, SessionId), Failure> {
+    pub(super) async fn identity(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<(Identity, SessionId), Failure> {
         let identity = self.authenticator.by_cookie(headers).await?;
         let signed_in = identity.and_then(|found| Some((found.session.clone()?, found)));
         let (session, identity) =

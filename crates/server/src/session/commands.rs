@@ -95,6 +95,10 @@ fn begin_durable(
             chat.hub().typed(&live.listener, &typing.room, std::time::Instant::now());
             return Ok(Begun::Nothing);
         }
+        Command::Away(away) => {
+            chat.hub().set_away(&live.listener, away.on, at);
+            return Ok(Begun::Nothing);
+        }
         Command::Ping(_) => return Ok(Begun::Answered(Reply::Pong { id }.frame())),
         Command::Pong(_) => return Ok(Begun::Nothing),
         Command::Hello(_) => {
@@ -180,11 +184,11 @@ async fn members_of(chat: &Chat, user: &UserId, id: Option<u64>, wanted: Members
     let limit = bounded(wanted.limit, MOST, MOST);
     let page = chat.store().members(user, &wanted.room, wanted.after.as_ref(), limit).await?;
     let moorline_store::Members { mut members, more, total } = page;
+    // Of a large room neither is told as it changes, so neither is told once.
+    let is_small = total <= u64::from(Limits::DEFAULT.receipt_members);
     for member in &mut members {
-        member.presence = Some(chat.hub().presence(&member.id));
-        if total > u64::from(Limits::DEFAULT.receipt_members) {
-            member.read = None;
-        }
+        member.presence = is_small.then(|| chat.hub().presence(&member.id));
+        member.read = member.read.filter(|_| is_small);
     }
     Ok((Some(MembersPage { id, room: wanted.room, members, more, total }.into()), Vec::new()))
 }

@@ -90,7 +90,7 @@ pub(crate) async fn greet(
     let Found { identity, rooms, missed } = match find(&settings, shown, hello.resume).await {
         Ok(found) => found,
         Err(refused) => {
-            settings.chat.hub().turned_away(&listener, std::time::Instant::now());
+            settings.chat.hub().turned_away(&listener, std::time::Instant::now(), now_ms());
             return Err(refuse(&refused, id, &connection));
         }
     };

@@ -277,7 +277,7 @@ impl Consumer for ChatConsumer {
 
     async fn disconnect(&mut self, _closed: &Closed) {
         if let Phase::Live(live) = &self.phase {
-            self.settings.chat.hub().went(&live.listener, std::time::Instant::now());
+            self.settings.chat.hub().went(&live.listener, std::time::Instant::now(), now_ms());
             self.settings.chat.store().seen(live.listener.user(), now_ms());
         }
     }

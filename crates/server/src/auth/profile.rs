@@ -1,0 +1,31 @@
+//! What a person may change of themselves: the name that others read. Mounted by the sign-in; knows no password.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use moorline_chat::now_ms;
+use moorline_protocol::api::{PutUser, SignedIn};
+use moorline_protocol::{ErrorCode, Person};
+
+use super::names;
+use super::sign_in::SignIn;
+use crate::api::body::JsonBody;
+use crate::api::failure::{Failure, json};
+
+/// `PUT /api/v1/profile`: another name for whoever asks; open windows hear of it.
+pub(super) async fn rename(
+    State(sign_in): State<Arc<SignIn>>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<PutUser>,
+) -> Result<Response, Failure> {
+    let (identity, _) = sign_in.identity(&headers).await?;
+    let name = names::display(&body.name)
+        .map_err(|error| Failure::new(ErrorCode::Invalid, error.to_string()))?;
+    let (chat, user) = (&sign_in.chat, identity.user);
+    if chat.store().put_user(user.clone(), name.clone(), now_ms()).await? {
+        chat.hub().renamed(&user, &name);
+    }
+    Ok(json(StatusCode::OK, &SignedIn { user: Person { id: user, name, presence: None } }))
+}
