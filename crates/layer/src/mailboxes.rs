@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::gaps::Reporter;
 use crate::value::Message;
 
-/// Deliveries between two looks for mailboxes that nobody empties, so that the names of closed sockets do not pile up.
+/// New mailboxes between two looks for those that nobody needs, so that the names of closed sockets do not pile up.
 const SWEEP_EVERY: usize = 1024;
 
 /// The mailboxes of one layer object.
@@ -36,7 +36,7 @@ struct State {
     waiting_on_specific: usize,
     /// Normal channels on which something was received here, ever.
     read: HashSet<String>,
-    delivered: usize,
+    made: usize,
     is_closed: bool,
 }
 
@@ -47,10 +47,10 @@ struct Mailbox {
     arrived: Arc<Notify>,
 }
 
-/// A message and when it came; one message to many channels is shared until somebody takes it.
+/// A message and when it came.
 #[derive(Debug)]
 struct Unread {
-    message: Arc<Message>,
+    message: Message,
     since: Instant,
     origin: Option<Origin>,
 }
@@ -90,7 +90,7 @@ impl Mailboxes {
             let arrived = waiting.arrived.notified();
             if let Some(message) = self.take(channel)? {
                 self.reporter.tally().received();
-                return Ok(Arc::unwrap_or_clone(message));
+                return Ok(message);
             }
             arrived.await;
         }
@@ -105,7 +105,7 @@ impl Mailboxes {
             state.waiting_on_specific += usize::from(channel.contains('!'));
             // No copy of the name unless the mailbox is new.
             if !state.boxes.contains_key(channel) {
-                state.boxes.insert(channel.to_owned(), Mailbox::default());
+                self.make_box(&mut state, channel);
                 if !channel.contains('!') {
                     state.read.insert(channel.to_owned());
                 }
@@ -118,7 +118,7 @@ impl Mailboxes {
         Ok(Waiting { mailboxes: self, channel, arrived })
     }
 
-    fn take(&self, channel: &str) -> Result<Option<Arc<Message>>, Error> {
+    fn take(&self, channel: &str) -> Result<Option<Message>, Error> {
         let mut state = self.state.lock();
         if state.is_closed {
             return Err(Error::Closed);
@@ -134,21 +134,18 @@ impl Mailboxes {
     }
 
     /// Puts a message into a channel's mailbox; a full one loses its oldest.
-    pub(crate) fn deliver(&self, channel: &str, message: Arc<Message>, origin: Option<Origin>) {
+    pub(crate) fn deliver(&self, channel: &str, message: Message, origin: Option<Origin>) {
         let unread = Unread { message, since: Instant::now(), origin };
         let (arrived, is_over) = {
             let mut state = self.state.lock();
             if state.is_closed {
                 return;
             }
-            state.delivered += 1;
-            if state.delivered.is_multiple_of(SWEEP_EVERY) {
-                self.sweep(&mut state);
-            }
             if !state.boxes.contains_key(channel) {
-                state.boxes.insert(channel.to_owned(), Mailbox::default());
+                self.make_box(&mut state, channel);
             }
             let Some(mailbox) = state.boxes.get_mut(channel) else { return };
+            self.reporter.tally().expired(mailbox.expire(unread.since, self.expiry));
             mailbox.unread.push_back(unread);
             let is_over = mailbox.unread.len() > self.capacity;
             if is_over {
@@ -217,6 +214,14 @@ impl Mailboxes {
     pub(crate) fn give_back(&self, channel: &str, host: usize) -> Vec<Origin> {
         let mut state = self.state.lock();
         state.boxes.get_mut(channel).map_or_else(Vec::new, |mailbox| mailbox.give_back(host))
+    }
+
+    fn make_box(&self, state: &mut State, channel: &str) {
+        state.made += 1;
+        if state.made.is_multiple_of(SWEEP_EVERY) {
+            self.sweep(state);
+        }
+        state.boxes.insert(channel.to_owned(), Mailbox::default());
     }
 
     /// Forgets what expired, and mailboxes that hold nothing and that nobody waits on.
@@ -289,10 +294,8 @@ impl Drop for Waiting<'_> {
             let mut state = self.mailboxes.state.lock();
             state.waiting_on_specific -= usize::from(self.channel.contains('!'));
             if let Some(mailbox) = state.boxes.get_mut(self.channel) {
+                // An empty mailbox stays for the next receive; the sweep takes those for which none comes.
                 mailbox.waiting -= 1;
-                if mailbox.waiting == 0 && mailbox.unread.is_empty() {
-                    state.boxes.remove(self.channel);
-                }
             }
         }
         self.mailboxes.changed.notify_waiters();

@@ -2,6 +2,8 @@
 //!
 //! Used by the codecs and by every caller of the layer. Nothing here knows a wire format.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
 /// A message of the channel layer: a map, in Django a `dict`, whose `type` names the handler.
@@ -57,8 +59,10 @@ pub enum Key {
 }
 
 /// A map that keeps the order of its entries. Equality does not look at the order, as in Python.
+///
+/// Clones share the entries until one of them is changed: a message to a thousand channels is there once.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Map(IndexMap<Key, Value>);
+pub struct Map(Arc<IndexMap<Key, Value>>);
 
 impl Map {
     /// An empty map.
@@ -82,12 +86,12 @@ impl Map {
 
     /// Sets an entry. A key that is there keeps its place; the value before is returned.
     pub fn insert(&mut self, key: impl Into<Key>, value: impl Into<Value>) -> Option<Value> {
-        self.0.insert(key.into(), value.into())
+        Arc::make_mut(&mut self.0).insert(key.into(), value.into())
     }
 
     /// Takes an entry out; the others keep their order.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
-        self.0.shift_remove(key)
+        Arc::make_mut(&mut self.0).shift_remove(key)
     }
 
     /// The value under a text key.
@@ -272,7 +276,7 @@ value_from! {
 
 impl FromIterator<(Key, Value)> for Map {
     fn from_iter<I: IntoIterator<Item = (Key, Value)>>(entries: I) -> Self {
-        Self(entries.into_iter().collect())
+        Self(Arc::new(entries.into_iter().collect()))
     }
 }
 
@@ -281,7 +285,7 @@ impl IntoIterator for Map {
     type IntoIter = indexmap::map::IntoIter<Key, Value>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        Arc::unwrap_or_clone(self.0).into_iter()
     }
 }
 
@@ -308,6 +312,16 @@ mod tests {
         let message = Message::of_type("a").with("x", 1).with("type", "b");
         let keys: Vec<_> = message.iter().filter_map(|(key, _)| key.as_text()).collect();
         assert_eq!((keys, message.kind()), (vec!["type", "x"], Some("b")));
+    }
+
+    #[test]
+    fn changing_a_clone_leaves_the_other_as_it_was() {
+        let message = Message::of_type("a").with("x", 1);
+        let mut other = message.clone();
+        other.insert("x", 2);
+        assert_eq!(other.remove("type"), Some(Value::from("a")));
+        assert_eq!(message, Message::of_type("a").with("x", 1));
+        assert_eq!(other, Message::new().with("x", 2));
     }
 
     #[test]

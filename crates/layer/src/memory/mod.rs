@@ -54,7 +54,7 @@ struct State {
 #[derive(Debug, Clone)]
 struct Queued {
     names: Vec<String>,
-    message: Arc<Message>,
+    message: Message,
     since: Instant,
 }
 
@@ -80,7 +80,7 @@ impl Memory {
         check_channel(channel)?;
         refuse_address(message)?;
         let capacity = self.inner.options.capacity_of(channel);
-        let queued = Queued::new(vec![channel.to_owned()], Arc::new(message.clone()));
+        let queued = Queued::new(vec![channel.to_owned()], message.clone());
         if self.put(non_local(channel), queued, capacity) {
             return Ok(());
         }
@@ -120,11 +120,10 @@ impl Memory {
         check_group(group)?;
         let mut message = message.clone();
         message.remove(ADDRESS);
-        let message = Arc::new(message);
         let mut full = 0;
         for (key, names) in self.members_by_key(group) {
             let capacity = names.first().map_or(0, |name| self.inner.options.capacity_of(name));
-            let queued = Queued::new(names, Arc::clone(&message));
+            let queued = Queued::new(names, message.clone());
             full += u64::from(!self.put(&key, queued, capacity));
         }
         if full > 0 {
@@ -215,7 +214,7 @@ impl Memory {
             };
             let Some(next) = wanted.then(|| self.next(key)).flatten() else { return };
             for name in &next.names {
-                mailboxes.deliver(name, Arc::clone(&next.message), None);
+                mailboxes.deliver(name, next.message.clone(), None);
             }
         }
     }
@@ -254,7 +253,7 @@ impl Memory {
 }
 
 impl Queued {
-    fn new(names: Vec<String>, message: Arc<Message>) -> Self {
+    fn new(names: Vec<String>, message: Message) -> Self {
         Self { names, message, since: Instant::now() }
     }
 }

@@ -239,7 +239,7 @@ impl Reader {
             };
         let address = message.remove(crate::codec::ADDRESS);
         if self.kind == Kind::Normal {
-            return mailboxes.deliver(&self.name, Arc::new(message), Some(taken));
+            return mailboxes.deliver(&self.name, message, Some(taken));
         }
         match address {
             Some(crate::Value::Text(name)) => {
@@ -252,10 +252,9 @@ impl Reader {
 
     /// A copy for each name that is on this queue. Names of other clients are nobody's here.
     fn deliver_own(&self, names: &[crate::Value], message: Message) {
-        let message = Arc::new(message);
         for name in names.iter().map(crate::Value::as_text) {
             match name.filter(|name| crate::names::non_local(name) == self.name) {
-                Some(name) => self.shared.mailboxes.deliver(name, Arc::clone(&message), None),
+                Some(name) => self.shared.mailboxes.deliver(name, message.clone(), None),
                 None => self.shared.reporter.undecodable(&self.queue, None),
             }
         }

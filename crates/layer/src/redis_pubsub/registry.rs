@@ -83,13 +83,13 @@ impl Registry {
         state.channels.keys().chain(state.groups.keys()).cloned().collect()
     }
 
-    /// The channels that a message on this name is for.
-    pub(super) fn receivers(&self, name: &str) -> Vec<String> {
+    /// Calls this for each channel that a message on this name is for. It must not come back here.
+    pub(super) fn for_each_receiver(&self, name: &str, mut deliver: impl FnMut(&str)) {
         let state = self.state.lock();
         if state.channels.contains_key(name) {
-            return vec![name.to_owned()];
+            return deliver(name);
         }
-        state.groups.get(name).map_or_else(Vec::new, |members| members.iter().cloned().collect())
+        state.groups.get(name).into_iter().flatten().for_each(|channel| deliver(channel));
     }
 
     /// Forgets everything; returns all names that were subscribed.
@@ -121,7 +121,9 @@ mod tests {
         assert!(!registry.join(&group, "a"), "not of this process");
         assert!(registry.add_channel("a") && registry.add_channel("b"));
         assert!(registry.join(&group, "a") && registry.join(&group, "b"));
-        assert_eq!(registry.receivers(&group), ["a", "b"]);
+        let mut receivers = Vec::new();
+        registry.for_each_receiver(&group, |channel| receivers.push(channel.to_owned()));
+        assert_eq!(receivers, ["a", "b"]);
         registry.leave(&group, "a");
         assert!(registry.is_wanted(&group));
         let mut gone = registry.remove_channel("b");

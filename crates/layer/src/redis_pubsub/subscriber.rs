@@ -147,12 +147,12 @@ impl Subscriber {
 
     fn deliver(&self, name: &str, payload: &[u8]) {
         let message = match self.shared.wire.open(payload, crate::redis::unix_now() as u64) {
-            Ok(message) => Arc::new(message),
+            Ok(message) => message,
             Err(why) => return self.shared.reporter.undecodable(name, Some(why)),
         };
-        for channel in self.shared.registry.receivers(name) {
-            self.shared.mailboxes.deliver(&channel, Arc::clone(&message), None);
-        }
+        self.shared.registry.for_each_receiver(name, |channel| {
+            self.shared.mailboxes.deliver(channel, message.clone(), None);
+        });
     }
 }
 
