@@ -37,13 +37,15 @@ async fn read(answers: mpsc::Sender<Vec<u8>>) -> std::io::Result<()> {
     let mut layer: Option<ChannelLayer> = None;
     let mut line = Vec::new();
     while input.read_until(b'\n', &mut line).await? > 0 {
-        let request = Serializer::Json.decode(&line);
-        line.clear();
-        let Ok(Value::Map(request)) = request else {
-            let failure = Failure::other("a request is a JSON object on one line");
-            send(&answers, answer(&Map::new(), Err(failure))).await;
-            continue;
+        let request = match request::parse(&line) {
+            Ok(request) => request,
+            Err((id, failure)) => {
+                send(&answers, answer(&Map::new().with("id", id), Err(failure))).await;
+                line.clear();
+                continue;
+            }
         };
+        line.clear();
         match request.text("op") {
             Some("open") => {
                 if let Some(before) = layer.take() {

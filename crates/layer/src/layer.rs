@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::gaps::{Gaps, Reporter};
 use crate::memory::{Faults, Memory};
 use crate::options::Options;
+use crate::redis::Redis;
 use crate::value::Message;
 
 /// What a new channel's name starts with unless the caller says otherwise, as in Django.
@@ -21,6 +22,8 @@ const SPECIFIC: &str = "specific";
 pub enum ChannelLayer {
     /// Within this process only.
     Memory(Memory),
+    /// Over Redis, as `channels_redis.core`: messages wait in Redis for their reader.
+    Redis(Redis),
 }
 
 impl ChannelLayer {
@@ -43,6 +46,16 @@ impl ChannelLayer {
         Ok(Self::Memory(Memory::new(options, Some(faults))))
     }
 
+    /// A layer over Redis that speaks with `channels_redis.core.RedisChannelLayer`. It returns at once and connects in
+    /// the background, for ever; commands wait for that up to [`Options::patience`]. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOptions`].
+    pub fn redis(options: Options) -> Result<Self, Error> {
+        options.check()?;
+        Ok(Self::Redis(Redis::new(options)?))
+    }
+
     /// Makes a channel that only this layer object receives on: give its name to others, or put it into groups.
     ///
     /// # Errors
@@ -58,6 +71,7 @@ impl ChannelLayer {
     pub async fn new_channel_with_prefix(&self, prefix: &str) -> Result<String, Error> {
         match self {
             Self::Memory(layer) => layer.new_channel(prefix),
+            Self::Redis(layer) => layer.new_channel(prefix),
         }
     }
 
@@ -69,6 +83,7 @@ impl ChannelLayer {
     pub async fn send(&self, channel: &str, message: &Message) -> Result<(), Error> {
         match self {
             Self::Memory(layer) => layer.send(channel, message),
+            Self::Redis(layer) => layer.send(channel, message).await,
         }
     }
 
@@ -82,6 +97,7 @@ impl ChannelLayer {
     pub async fn receive(&self, channel: &str) -> Result<Message, Error> {
         match self {
             Self::Memory(layer) => layer.receive(channel).await,
+            Self::Redis(layer) => layer.receive(channel).await,
         }
     }
 
@@ -104,6 +120,7 @@ impl ChannelLayer {
     pub async fn group_add(&self, group: &str, channel: &str) -> Result<(), Error> {
         match self {
             Self::Memory(layer) => layer.group_add(group, channel),
+            Self::Redis(layer) => layer.group_add(group, channel).await,
         }
     }
 
@@ -114,6 +131,7 @@ impl ChannelLayer {
     pub async fn group_discard(&self, group: &str, channel: &str) -> Result<(), Error> {
         match self {
             Self::Memory(layer) => layer.group_discard(group, channel),
+            Self::Redis(layer) => layer.group_discard(group, channel).await,
         }
     }
 
@@ -125,6 +143,7 @@ impl ChannelLayer {
     pub async fn group_send(&self, group: &str, message: &Message) -> Result<(), Error> {
         match self {
             Self::Memory(layer) => layer.group_send(group, message),
+            Self::Redis(layer) => layer.group_send(group, message).await,
         }
     }
 
@@ -137,6 +156,7 @@ impl ChannelLayer {
     pub async fn close_channel(&self, channel: &str) -> Result<(), Error> {
         match self {
             Self::Memory(layer) => layer.close_channel(channel),
+            Self::Redis(layer) => layer.close_channel(channel).await?,
         }
         Ok(())
     }
@@ -149,6 +169,7 @@ impl ChannelLayer {
     pub async fn flush(&self) -> Result<(), Error> {
         match self {
             Self::Memory(layer) => layer.flush(),
+            Self::Redis(layer) => layer.flush().await?,
         }
         Ok(())
     }
@@ -157,6 +178,7 @@ impl ChannelLayer {
     pub async fn close(&self) {
         match self {
             Self::Memory(layer) => layer.close(),
+            Self::Redis(layer) => layer.close().await,
         }
     }
 
@@ -175,6 +197,7 @@ impl ChannelLayer {
     fn reporter(&self) -> &Reporter {
         match self {
             Self::Memory(layer) => layer.reporter(),
+            Self::Redis(layer) => layer.reporter(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod mailboxes;
 mod memory;
 mod names;
 mod options;
+mod redis;
 mod value;
 
 pub use codec::{Fernet, Serializer};
@@ -22,4 +23,5 @@ pub use host::Host;
 pub use layer::ChannelLayer;
 pub use memory::{Faults, Memory};
 pub use options::Options;
+pub use redis::Redis;
 pub use value::{Integer, Key, Map, Message, Value};

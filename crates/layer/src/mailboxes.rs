@@ -3,7 +3,7 @@
 //! All back ends deliver into it and all receives read from it. It is bounded: a full mailbox drops its oldest message
 //! and says so. Nothing here knows where messages come from, and no lock is held across an await.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ struct State {
     boxes: HashMap<String, Mailbox>,
     /// Receives that wait on specific channels, which share one queue in Redis.
     waiting_on_specific: usize,
+    /// Normal channels on which something was received here, ever.
+    read: HashSet<String>,
     delivered: usize,
     is_closed: bool,
 }
@@ -58,7 +60,8 @@ struct Unread {
 pub(crate) struct Origin {
     pub(crate) host: usize,
     pub(crate) member: Vec<u8>,
-    pub(crate) score: f64,
+    /// As Redis wrote it, so that the order stays exactly as it was.
+    pub(crate) score: Vec<u8>,
 }
 
 /// A receive in progress. Dropping it, at any point, loses nothing.
@@ -103,6 +106,9 @@ impl Mailboxes {
             // No copy of the name unless the mailbox is new.
             if !state.boxes.contains_key(channel) {
                 state.boxes.insert(channel.to_owned(), Mailbox::default());
+                if !channel.contains('!') {
+                    state.read.insert(channel.to_owned());
+                }
             }
             let Some(mailbox) = state.boxes.get_mut(channel) else { return Err(Error::Closed) };
             mailbox.waiting += 1;
@@ -154,6 +160,11 @@ impl Mailboxes {
         if is_over {
             self.reporter.overflowed(channel);
         }
+    }
+
+    /// Whether this normal channel was ever received on here.
+    pub(crate) fn is_read(&self, channel: &str) -> bool {
+        self.state.lock().read.contains(channel)
     }
 
     /// Returns once a receive waits on some specific channel.
@@ -220,6 +231,7 @@ impl Mailboxes {
     /// Drops a channel's mailbox with what is unread in it.
     pub(crate) fn remove(&self, channel: &str) {
         let mut state = self.state.lock();
+        state.read.remove(channel);
         if let Some(mailbox) = state.boxes.get_mut(channel) {
             mailbox.unread.clear();
             if mailbox.waiting == 0 {

@@ -78,7 +78,7 @@ async fn what_nobody_read_expires_and_leaves_nothing_behind() {
 #[tokio::test]
 async fn what_nobody_waits_for_any_more_is_given_back_to_its_host() {
     let (mailboxes, _) = mailboxes(10);
-    let origin = |host| Some(Origin { host, member: vec![host as u8], score: 1.5 });
+    let origin = |host| Some(Origin { host, member: vec![host as u8], score: b"1.5".to_vec() });
     mailboxes.deliver("worker", message(1), origin(0));
     mailboxes.deliver("worker", message(2), origin(1));
     let left = mailboxes.demand_on("worker", 1).await;

@@ -37,6 +37,23 @@ impl From<Error> for Failure {
     }
 }
 
+/// A line as a request, or the id of what is none and why.
+pub(crate) fn parse(line: &[u8]) -> Result<Map, (Value, Failure)> {
+    let why = match Serializer::Json.decode(line) {
+        Ok(Value::Map(request)) => return Ok(request),
+        Ok(_) => "a request is a JSON object on one line".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    // Numbers that no message can hold are JSON all the same.
+    let loose = serde_json::from_slice::<serde_json::Value>(line).unwrap_or_default();
+    let id = loose["id"].as_i64().map_or(Value::Nil, Value::from);
+    let failure = match loose["op"].as_str() {
+        Some("send" | "group_send") => Error::InvalidMessage(why).into(),
+        _ => Failure::other(&why),
+    };
+    Err((id, failure))
+}
+
 /// The text under a key that a request must have.
 pub(crate) fn text<'a>(request: &'a Map, key: &str) -> Result<&'a str, Failure> {
     request.text(key).ok_or_else(|| Failure::other(&format!("the request has no text {key:?}")))
@@ -55,6 +72,7 @@ pub(crate) fn open(request: &Map) -> Result<ChannelLayer, Failure> {
     let options = options(request)?;
     Ok(match text(request, "layer")? {
         "memory" => ChannelLayer::memory(options)?,
+        "core" => ChannelLayer::redis(options)?,
         other => return Err(Failure::other(&format!("there is no layer {other:?}"))),
     })
 }
@@ -97,16 +115,49 @@ fn size(request: &Map, key: &str, default: usize) -> Result<usize, Failure> {
     number.ok_or_else(|| Failure::other(&format!("{key} is no number of things")))
 }
 
-/// A URL, or a pair of host and port.
+/// A host as Django's settings have it: a URL, a pair of host and port, or a map of these and of a Sentinel's names.
 fn host(value: &Value) -> Result<Host, Failure> {
-    match (value, value.as_array()) {
-        (Value::Text(url), _) => Ok(Host::parse(url)?),
-        (_, Some([Value::Text(host), port])) => {
-            let port = port.as_i64().and_then(|port| u16::try_from(port).ok());
-            port.map(|port| Host::pair(host, port)).ok_or_else(|| Failure::other("a host's port"))
-        }
-        _ => Err(Failure::other("a host is a URL or a pair of host and port")),
+    match value {
+        Value::Text(url) => Ok(Host::parse(url)?),
+        Value::Array(_) => pair(value).map(|(host, port)| Host::pair(host, port)),
+        Value::Map(map) => host_of_map(map),
+        _ => Err(Failure::other("a host is a URL, a pair of host and port, or a map")),
     }
+}
+
+fn pair(value: &Value) -> Result<(&str, u16), Failure> {
+    if let Some([Value::Text(host), port]) = value.as_array()
+        && let Some(port) = port.as_i64().and_then(|port| u16::try_from(port).ok())
+    {
+        return Ok((host, port));
+    }
+    Err(Failure::other("a host and a port are a text and a number up to 65535"))
+}
+
+fn host_of_map(map: &Map) -> Result<Host, Failure> {
+    let mut host = if let Some(url) = map.text("address") {
+        Host::parse(url)?
+    } else if let Some(master) = map.text("master_name") {
+        let sentinels = map.get("sentinels").and_then(Value::as_array).unwrap_or_default();
+        let sentinels: Vec<_> = sentinels.iter().map(pair).collect::<Result<_, _>>()?;
+        let host = Host::sentinel(&sentinels, master);
+        let own = map.get("sentinel_kwargs").and_then(Value::as_map);
+        match own.and_then(|own| Some((own.text("username"), own.text("password")?))) {
+            Some((user, password)) => host.with_sentinel_login(user, password),
+            None => host,
+        }
+    } else {
+        let port = map.get("port").and_then(Value::as_i64).unwrap_or(6379);
+        let port = u16::try_from(port).map_err(|_| Failure::other("a port is too large"))?;
+        Host::pair(map.text("host").unwrap_or("localhost"), port)
+    };
+    if let Some(password) = map.text("password") {
+        host = host.with_login(map.text("username"), password);
+    }
+    if let Some(database) = map.get("db").and_then(Value::as_i64) {
+        host = host.with_database(u32::try_from(database).unwrap_or_default());
+    }
+    Ok(host)
 }
 
 fn capacity(value: &Value) -> Result<(Glob, usize), Failure> {

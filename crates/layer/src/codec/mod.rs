@@ -9,7 +9,7 @@ mod msgpack;
 mod wire;
 
 pub use fernet::Fernet;
-pub(crate) use wire::{ADDRESS, Outgoing, Wire};
+pub(crate) use wire::{ADDRESS, Wire};
 
 use crate::error::{DecodeError, Error};
 use crate::value::{Key, Map, Value};
@@ -31,7 +31,7 @@ pub enum Serializer {
 }
 
 /// The entries of a message as bytes, to which an address is appended once for each destination.
-struct Entries {
+pub(crate) struct Entries {
     bytes: Vec<u8>,
     count: usize,
 }
