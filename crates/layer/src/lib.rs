@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+
+mod codec;
+mod counters;
+mod error;
+mod gaps;
+mod glob;
+mod host;
+mod layer;
+mod mailboxes;
+mod memory;
+mod names;
+mod options;
+mod redis;
+mod value;
+
+pub use codec::{Fernet, Serializer};
+pub use counters::Counters;
+pub use error::{DecodeError, Error};
+pub use gaps::{Gap, Gaps};
+pub use glob::Glob;
+pub use host::Host;
+pub use layer::ChannelLayer;
+pub use memory::{Faults, Memory};
+pub use options::Options;
+pub use redis::Redis;
+pub use value::{Integer, Key, Map, Message, Value};

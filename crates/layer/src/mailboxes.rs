@@ -1,0 +1,304 @@
+//! The messages that have reached this process and wait for a `receive`, one mailbox a channel.
+//!
+//! All back ends deliver into it and all receives read from it. It is bounded: a full mailbox drops its oldest message
+//! and says so. Nothing here knows where messages come from, and no lock is held across an await.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::gaps::Reporter;
+use crate::value::Message;
+
+/// Deliveries between two looks for mailboxes that nobody empties, so that the names of closed sockets do not pile up.
+const SWEEP_EVERY: usize = 1024;
+
+/// The mailboxes of one layer object.
+#[derive(Debug)]
+pub(crate) struct Mailboxes {
+    state: Mutex<State>,
+    /// Told whenever somebody begins or ends to wait, or takes a message.
+    changed: Notify,
+    capacity: usize,
+    expiry: Option<Duration>,
+    reporter: Reporter,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    boxes: HashMap<String, Mailbox>,
+    /// Receives that wait on specific channels, which share one queue in Redis.
+    waiting_on_specific: usize,
+    /// Normal channels on which something was received here, ever.
+    read: HashSet<String>,
+    delivered: usize,
+    is_closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Mailbox {
+    unread: VecDeque<Unread>,
+    waiting: usize,
+    arrived: Arc<Notify>,
+}
+
+/// A message and when it came; one message to many channels is shared until somebody takes it.
+#[derive(Debug)]
+struct Unread {
+    message: Arc<Message>,
+    since: Instant,
+    origin: Option<Origin>,
+}
+
+/// Where a message of a normal channel came from, so that it can go back if nobody takes it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Origin {
+    pub(crate) host: usize,
+    pub(crate) member: Vec<u8>,
+    /// As Redis wrote it, so that the order stays exactly as it was.
+    pub(crate) score: Vec<u8>,
+}
+
+/// A receive in progress. Dropping it, at any point, loses nothing.
+struct Waiting<'a> {
+    mailboxes: &'a Mailboxes,
+    channel: &'a str,
+    arrived: Arc<Notify>,
+}
+
+impl Mailboxes {
+    /// Mailboxes that hold `capacity` messages each, for `expiry` at most.
+    pub(crate) fn new(capacity: usize, expiry: Option<Duration>, reporter: Reporter) -> Self {
+        let (state, changed) = (Mutex::default(), Notify::new());
+        Self { state, changed, capacity: capacity.max(1), expiry, reporter }
+    }
+
+    /// Waits for the next message of a channel. `when_waiting` is called once this receive counts as waiting.
+    pub(crate) async fn receive(
+        &self,
+        channel: &str,
+        when_waiting: impl FnOnce(),
+    ) -> Result<Message, Error> {
+        let waiting = self.wait_on(channel)?;
+        when_waiting();
+        loop {
+            let arrived = waiting.arrived.notified();
+            if let Some(message) = self.take(channel)? {
+                self.reporter.tally().received();
+                return Ok(Arc::unwrap_or_clone(message));
+            }
+            arrived.await;
+        }
+    }
+
+    fn wait_on<'a>(&'a self, channel: &'a str) -> Result<Waiting<'a>, Error> {
+        let arrived = {
+            let mut state = self.state.lock();
+            if state.is_closed {
+                return Err(Error::Closed);
+            }
+            state.waiting_on_specific += usize::from(channel.contains('!'));
+            // No copy of the name unless the mailbox is new.
+            if !state.boxes.contains_key(channel) {
+                state.boxes.insert(channel.to_owned(), Mailbox::default());
+                if !channel.contains('!') {
+                    state.read.insert(channel.to_owned());
+                }
+            }
+            let Some(mailbox) = state.boxes.get_mut(channel) else { return Err(Error::Closed) };
+            mailbox.waiting += 1;
+            Arc::clone(&mailbox.arrived)
+        };
+        self.changed.notify_waiters();
+        Ok(Waiting { mailboxes: self, channel, arrived })
+    }
+
+    fn take(&self, channel: &str) -> Result<Option<Arc<Message>>, Error> {
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return Err(Error::Closed);
+        }
+        let Some(mailbox) = state.boxes.get_mut(channel) else { return Ok(None) };
+        self.reporter.tally().expired(mailbox.expire(Instant::now(), self.expiry));
+        let taken = mailbox.unread.pop_front();
+        if !mailbox.unread.is_empty() {
+            // Two arrivals may have left one wake-up only; the next in line gets its own here.
+            mailbox.arrived.notify_one();
+        }
+        Ok(taken.map(|unread| unread.message))
+    }
+
+    /// Puts a message into a channel's mailbox; a full one loses its oldest.
+    pub(crate) fn deliver(&self, channel: &str, message: Arc<Message>, origin: Option<Origin>) {
+        let unread = Unread { message, since: Instant::now(), origin };
+        let (arrived, is_over) = {
+            let mut state = self.state.lock();
+            if state.is_closed {
+                return;
+            }
+            state.delivered += 1;
+            if state.delivered.is_multiple_of(SWEEP_EVERY) {
+                self.sweep(&mut state);
+            }
+            if !state.boxes.contains_key(channel) {
+                state.boxes.insert(channel.to_owned(), Mailbox::default());
+            }
+            let Some(mailbox) = state.boxes.get_mut(channel) else { return };
+            mailbox.unread.push_back(unread);
+            let is_over = mailbox.unread.len() > self.capacity;
+            if is_over {
+                mailbox.unread.pop_front();
+            }
+            (Arc::clone(&mailbox.arrived), is_over)
+        };
+        arrived.notify_one();
+        if is_over {
+            self.reporter.overflowed(channel);
+        }
+    }
+
+    /// Whether this normal channel was ever received on here.
+    pub(crate) fn is_read(&self, channel: &str) -> bool {
+        self.state.lock().read.contains(channel)
+    }
+
+    /// Returns once a receive waits on some specific channel.
+    pub(crate) async fn demand_on_specific(&self) {
+        self.until(|state| (state.waiting_on_specific > 0).then_some(())).await;
+    }
+
+    /// Returns once a receive waits on this channel and nothing is there for it: how many wait; or, if messages are
+    /// left that nobody waits for, those.
+    pub(crate) async fn demand_on(&self, channel: &str, host: usize) -> Demand {
+        self.until(|state| {
+            let mailbox = state.boxes.get_mut(channel)?;
+            if mailbox.waiting > mailbox.unread.len() {
+                return Some(Demand::Wanted(mailbox.waiting - mailbox.unread.len()));
+            }
+            if mailbox.waiting > 0 || mailbox.unread.is_empty() {
+                return None;
+            }
+            let left = mailbox.give_back(host);
+            (!left.is_empty()).then_some(Demand::Left(left))
+        })
+        .await
+    }
+
+    /// Whether somebody waits on any specific channel right now.
+    pub(crate) fn is_specific_wanted(&self) -> bool {
+        self.state.lock().waiting_on_specific > 0
+    }
+
+    /// Whether somebody waits on this channel right now.
+    pub(crate) fn is_wanted(&self, channel: &str) -> bool {
+        let state = self.state.lock();
+        state.boxes.get(channel).is_some_and(|mailbox| mailbox.waiting > mailbox.unread.len())
+    }
+
+    async fn until<T>(&self, mut answer: impl FnMut(&mut State) -> Option<T>) -> T {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Registered before the state is read, so that no change between the two is missed.
+            changed.as_mut().enable();
+            if let Some(answer) = answer(&mut self.state.lock()) {
+                return answer;
+            }
+            changed.await;
+        }
+    }
+
+    /// Takes out everything that came from normal channels at this host, so that it can go back.
+    pub(crate) fn give_back(&self, channel: &str, host: usize) -> Vec<Origin> {
+        let mut state = self.state.lock();
+        state.boxes.get_mut(channel).map_or_else(Vec::new, |mailbox| mailbox.give_back(host))
+    }
+
+    /// Forgets what expired, and mailboxes that hold nothing and that nobody waits on.
+    fn sweep(&self, state: &mut State) {
+        let now = Instant::now();
+        state.boxes.retain(|_, mailbox| {
+            self.reporter.tally().expired(mailbox.expire(now, self.expiry));
+            mailbox.waiting > 0 || !mailbox.unread.is_empty()
+        });
+    }
+
+    /// Drops a channel's mailbox with what is unread in it.
+    pub(crate) fn remove(&self, channel: &str) {
+        let mut state = self.state.lock();
+        state.read.remove(channel);
+        if let Some(mailbox) = state.boxes.get_mut(channel) {
+            mailbox.unread.clear();
+            if mailbox.waiting == 0 {
+                state.boxes.remove(channel);
+            }
+        }
+    }
+
+    /// Drops everything unread but keeps those who wait.
+    pub(crate) fn clear(&self) {
+        self.state.lock().boxes.values_mut().for_each(|mailbox| mailbox.unread.clear());
+    }
+
+    /// Ends every receive, now and later, with [`Error::Closed`].
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock();
+        state.is_closed = true;
+        state.boxes.values().for_each(|mailbox| mailbox.arrived.notify_waiters());
+    }
+}
+
+/// What a normal channel's reader should do.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Demand {
+    /// Fetch up to so many.
+    Wanted(usize),
+    /// Put these back.
+    Left(Vec<Origin>),
+}
+
+impl Mailbox {
+    /// Drops what came longer ago than the expiry; returns how many.
+    fn expire(&mut self, now: Instant, expiry: Option<Duration>) -> u64 {
+        let Some(expiry) = expiry else { return 0 };
+        let is_old = |unread: &&Unread| now.duration_since(unread.since) > expiry;
+        let old = self.unread.iter().take_while(is_old).count();
+        self.unread.drain(..old);
+        old as u64
+    }
+
+    fn give_back(&mut self, host: usize) -> Vec<Origin> {
+        let mut left = Vec::new();
+        self.unread.retain_mut(|unread| {
+            let is_ours = unread.origin.as_ref().is_some_and(|origin| origin.host == host);
+            left.extend(unread.origin.take_if(|_| is_ours));
+            !is_ours
+        });
+        left
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        {
+            let mut state = self.mailboxes.state.lock();
+            state.waiting_on_specific -= usize::from(self.channel.contains('!'));
+            if let Some(mailbox) = state.boxes.get_mut(self.channel) {
+                mailbox.waiting -= 1;
+                if mailbox.waiting == 0 && mailbox.unread.is_empty() {
+                    state.boxes.remove(self.channel);
+                }
+            }
+        }
+        self.mailboxes.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+#[path = "mailboxes_tests.rs"]
+mod tests;

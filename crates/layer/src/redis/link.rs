@@ -1,0 +1,343 @@
+//! The connection to one host for commands, which many tasks share: kept open, and opened again without end.
+//!
+//! Both Redis layers send their commands through it; blocking reads and subscriptions have connections of their own. It is
+//! the place where a change of state is logged, in one line, and where a lost connection is told from a refused login.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisError, Value};
+use tokio::sync::{Notify, watch};
+
+use crate::error::Error;
+use crate::gaps::Reporter;
+use crate::host::Host;
+use crate::redis::connect::{BoxedStream, Failure, connect};
+
+/// A command that takes longer means a connection that is dead without having said so.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The shared connection to one host.
+#[derive(Debug)]
+pub(crate) struct Link {
+    host: Host,
+    name: String,
+    state: watch::Sender<State>,
+    /// Told when a reply shows that this connection is of no use any more.
+    broken: Notify,
+    patience: Duration,
+    reporter: Reporter,
+}
+
+#[derive(Clone)]
+enum State {
+    Connecting,
+    Down(Failure),
+    Up { connection: MultiplexedConnection, epoch: u64 },
+    Closed,
+}
+
+impl Link {
+    pub(crate) fn new(host: Host, patience: Duration, reporter: Reporter) -> Self {
+        let (name, state) = (host.to_string(), watch::Sender::new(State::Connecting));
+        Self { host, name, state, broken: Notify::new(), patience, reporter }
+    }
+
+    /// The URL, its password masked.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sends one command. It is sent once more if the connection turns out to be lost: what it does twice is the same as
+    /// once, except that a message that was read in between may come again.
+    pub(crate) async fn command(&self, command: &Cmd) -> Result<Value, Error> {
+        let mut connection = self.connection().await?;
+        match self.judge(connection.send_packed_command(command).await) {
+            Err(Verdict::Again) => {
+                let mut connection = self.connection().await?;
+                let second = connection.send_packed_command(command).await;
+                self.judge(second).map_err(|verdict| self.unavailable(verdict))
+            }
+            first => first.map_err(|verdict| self.unavailable(verdict)),
+        }
+    }
+
+    /// Sends several commands at once and returns their replies; the first that is an error is the answer.
+    pub(crate) async fn commands(&self, pipeline: &Pipeline) -> Result<Vec<Value>, Error> {
+        let mut connection = self.connection().await?;
+        let count = pipeline.len();
+        match self.judge(connection.send_packed_commands(pipeline, 0, count).await) {
+            Err(Verdict::Again) => {
+                let mut connection = self.connection().await?;
+                let second = connection.send_packed_commands(pipeline, 0, count).await;
+                self.judge(second).map_err(|verdict| self.unavailable(verdict))
+            }
+            first => first.map_err(|verdict| self.unavailable(verdict)),
+        }
+    }
+
+    /// The connection, as soon as there is one. A refused login is answered at once, a lost connection after the
+    /// layer's patience.
+    async fn connection(&self) -> Result<MultiplexedConnection, Error> {
+        let mut state = self.state.subscribe();
+        let ready = state.wait_for(|state| match state {
+            State::Connecting => false,
+            State::Down(failure) => failure.is_refusal,
+            State::Up { .. } | State::Closed => true,
+        });
+        if let Ok(Ok(state)) = tokio::time::timeout(self.patience, ready).await {
+            return match &*state {
+                State::Up { connection, .. } => Ok(connection.clone()),
+                State::Down(failure) => Err(self.down(&failure.why)),
+                State::Connecting | State::Closed => Err(Error::Closed),
+            };
+        }
+        match &*self.state.borrow() {
+            State::Up { connection, .. } => Ok(connection.clone()),
+            State::Down(failure) => Err(self.down(&failure.why)),
+            State::Connecting => Err(self.down("it does not answer yet")),
+            State::Closed => Err(Error::Closed),
+        }
+    }
+
+    fn down(&self, why: &str) -> Error {
+        Error::Unavailable { host: self.name.clone(), why: why.to_owned() }
+    }
+
+    fn unavailable(&self, verdict: Verdict) -> Error {
+        match verdict {
+            Verdict::Again => self.down("the connection was lost while it worked on the command"),
+            Verdict::Refused(why) => self.down(&why),
+        }
+    }
+
+    /// A command within a reply may be refused as well, so the replies are looked at.
+    fn judge<T: FirstError>(&self, result: Result<T, RedisError>) -> Result<T, Verdict> {
+        let error = match result {
+            Ok(replies) => match replies.first_error() {
+                None => return Ok(replies),
+                Some(error) => error,
+            },
+            Err(error) => error,
+        };
+        let is_lost = error.is_connection_dropped() || error.is_io_error();
+        // A master that was made a replica, or a user whose login was withdrawn: another connection may do.
+        if is_lost || matches!(error.code(), Some("READONLY" | "NOAUTH")) {
+            if error.is_timeout() || !is_lost {
+                self.broken.notify_one();
+                self.state.send_if_modified(|state| {
+                    let was_up = matches!(state, State::Up { .. });
+                    if was_up {
+                        *state = State::Connecting;
+                    }
+                    was_up
+                });
+            }
+            if !error.is_timeout() {
+                return Err(Verdict::Again);
+            }
+        }
+        Err(Verdict::Refused(explain(&error)))
+    }
+
+    /// Returns once the link is up, with the number of its connection: 1 is the first, more are reconnections.
+    pub(crate) async fn up(&self, after: u64) -> u64 {
+        let mut state = self.state.subscribe();
+        let up = state.wait_for(|state| matches!(state, State::Up { epoch, .. } if *epoch > after));
+        if let Ok(state) = up.await
+            && let State::Up { epoch, .. } = &*state
+        {
+            return *epoch;
+        }
+        std::future::pending().await
+    }
+
+    /// A connection of its own, for reads that block. Nothing is logged here, since the shared one goes the same way.
+    pub(crate) async fn open_own(&self) -> Result<OwnConnection, Failure> {
+        OwnConnection::new(connect(&self.host).await?).await
+    }
+
+    /// A stream of its own, for subscriptions.
+    pub(crate) async fn open_stream(&self) -> Result<BoxedStream, Failure> {
+        connect(&self.host).await
+    }
+
+    /// Keeps the connection open until the task is aborted.
+    pub(crate) async fn keep(self: Arc<Self>) {
+        let (mut attempt, mut epoch) = (0, 0);
+        let mut told: Option<String> = None;
+        loop {
+            match self.open().await {
+                Ok((connection, driver)) => {
+                    (attempt, told) = (0, None);
+                    epoch += 1;
+                    tracing::info!(host = self.name, "connected to Redis");
+                    if epoch > 1 {
+                        self.reporter.tally().reconnected();
+                    }
+                    self.enter(State::Up { connection, epoch });
+                    tokio::select! {
+                        () = driver => {}
+                        () = self.broken.notified() => {}
+                    }
+                    tracing::warn!(host = self.name, "lost Redis, connecting again");
+                    self.enter(State::Connecting);
+                }
+                Err(failure) => {
+                    if told.as_ref() != Some(&failure.why) {
+                        tracing::warn!(
+                            host = self.name,
+                            reason = failure.why,
+                            "cannot connect to Redis, trying on"
+                        );
+                        told = Some(failure.why.clone());
+                    }
+                    self.enter(State::Down(failure));
+                    tokio::time::sleep(backoff(attempt, rand::random())).await;
+                    attempt += 1;
+                }
+            }
+        }
+    }
+
+    async fn open(
+        &self,
+    ) -> Result<(MultiplexedConnection, impl Future<Output = ()> + use<>), Failure> {
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(RESPONSE_TIMEOUT));
+        open_with(connect(&self.host).await?, config).await
+    }
+
+    fn enter(&self, next: State) {
+        self.state.send_modify(|state| {
+            if !matches!(state, State::Closed) {
+                *state = next;
+            }
+        });
+    }
+
+    /// Every command, now and later, is answered with [`Error::Closed`].
+    pub(crate) fn close(&self) {
+        self.state.send_replace(State::Closed);
+    }
+}
+
+/// What the end of a command means.
+enum Verdict {
+    /// The connection is lost or of no use; on another one it may succeed.
+    Again,
+    Refused(String),
+}
+
+/// Where replies hold errors of single commands.
+trait FirstError {
+    fn first_error(&self) -> Option<RedisError>;
+}
+
+impl FirstError for Value {
+    fn first_error(&self) -> Option<RedisError> {
+        if let Self::ServerError(error) = self { Some(error.clone().into()) } else { None }
+    }
+}
+
+impl FirstError for Vec<Value> {
+    fn first_error(&self) -> Option<RedisError> {
+        self.iter().find_map(FirstError::first_error)
+    }
+}
+
+/// What Redis says, with what to do where that is not plain.
+fn explain(error: &RedisError) -> String {
+    let why = match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        _ => error.to_string(),
+    };
+    match error.code() {
+        Some("OOM") => format!("{why} (raise its `maxmemory`, or find out who fills it)"),
+        Some("NOPERM") => format!("{why} (give the user these commands and keys in the ACL)"),
+        Some("WRONGTYPE") => format!("{why} (another program uses the same prefix)"),
+        _ => why,
+    }
+}
+
+/// A connection of one task. No response timeout, since its commands block; it ends when dropped.
+pub(crate) struct OwnConnection {
+    connection: MultiplexedConnection,
+    driver: tokio::task::AbortHandle,
+}
+
+impl OwnConnection {
+    async fn new(stream: BoxedStream) -> Result<Self, Failure> {
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let (connection, driver) = open_with(stream, config).await?;
+        Ok(Self { connection, driver: tokio::spawn(driver).abort_handle() })
+    }
+
+    /// The reply, if it comes within this time; a connection that stays silent longer is dead.
+    pub(crate) async fn command(
+        &mut self,
+        command: &Cmd,
+        within: Duration,
+    ) -> Result<Value, Failure> {
+        let reply = tokio::time::timeout(within, self.connection.send_packed_command(command));
+        let reply = reply.await.map_err(|_| Failure::network("it stays silent"))?;
+        let reply = reply.map_err(|error| Failure::network(explain(&error)))?;
+        match reply.first_error() {
+            Some(error) => Err(Failure::network(explain(&error))),
+            None => Ok(reply),
+        }
+    }
+}
+
+impl Drop for OwnConnection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// The login is done already; RESP2 is understood by every version.
+pub(crate) static LOGGED_IN: LazyLock<RedisConnectionInfo> =
+    LazyLock::new(|| RedisConnectionInfo::default().set_skip_set_lib_name());
+
+async fn open_with(
+    stream: BoxedStream,
+    config: AsyncConnectionConfig,
+) -> Result<(MultiplexedConnection, impl Future<Output = ()> + use<>), Failure> {
+    MultiplexedConnection::new_with_config(&LOGGED_IN, stream, config)
+        .await
+        .map_err(Failure::network)
+}
+
+/// The pause before the next attempt: anything up to a bound that doubles, so that many clients do not come back at once.
+pub(crate) fn backoff(attempt: u32, random: f64) -> Duration {
+    let bound =
+        FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(attempt.min(16))).min(LONGEST_PAUSE);
+    bound.mul_f64(random.clamp(0.0, 1.0))
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Connecting => f.write_str("Connecting"),
+            Self::Down(failure) => write!(f, "Down({})", failure.why),
+            Self::Up { epoch, .. } => write!(f, "Up({epoch})"),
+            Self::Closed => f.write_str("Closed"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_two_seconds_and_are_random_below_that() {
+        let bounds: Vec<u128> = (0..8).map(|attempt| backoff(attempt, 1.0).as_millis()).collect();
+        assert_eq!(bounds, [50, 100, 200, 400, 800, 1600, 2000, 2000]);
+        assert_eq!(backoff(u32::MAX, 0.5), Duration::from_secs(1));
+        assert_eq!(backoff(3, 0.0), Duration::ZERO);
+    }
+}
