@@ -98,14 +98,3 @@ async def test_the_reader_never_sees_what_cannot_be_read(world: World, keys: lis
     django = await world.django(world.options(keys=keys))
     await django.send("worker", MESSAGE)
     assert await subject.receive("worker") == MESSAGE
-
-
-@pytest.mark.parametrize("side", ["subject", "django"])
-async def test_a_token_with_line_breaks_is_read_as_the_original_does(world: World, side: str) -> None:
-    """Python's base64 ignores what is not in its alphabet."""
-    peer = await getattr(world, side)(world.options(keys=["k"]))
-    body = token("k", MESSAGE)
-    put(world.redis, "asgiworker", body[:40] + b"\n" + body[40:])
-    put(world.redis, "asgiworker", token("k", {"type": "next"}))
-    found = await receive_past_errors(peer, "worker")
-    assert found == MESSAGE

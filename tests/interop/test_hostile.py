@@ -79,13 +79,9 @@ async def test_a_member_shorter_than_its_prefix_is_passed_over(world: World, len
 async def test_pubsub_passes_over_it_too(world: World, name: str) -> None:
     subject = await world.subject(world.options(layer="pubsub"))
     channel = await subject.new_channel()
-    readable = name in ("no map", "a list")
     world.redis.publish(channel, BODIES[name])
     world.redis.publish(channel, msgpack.packb({"type": "good"}))
-    if not readable:
-        assert await subject.receive(channel) == {"type": "good"}
-    else:
-        assert await subject.receive(channel) == msgpack.unpackb(BODIES[name])
+    assert await subject.receive(channel) == {"type": "good"}
 
 
 @pytest.mark.parametrize(
@@ -134,7 +130,7 @@ async def test_ten_thousand_bad_messages_do_not_fill_the_log(world: World) -> No
     world.redis.zadd("asgiworker", {PREFIX + msgpack.packb({"type": "good"}): time.time() + 60})
     assert await subject.receive("worker", 40) == {"type": "good"}
     assert len(subject.log().splitlines()) < 50
-    assert "decod" in subject.log().lower()
+    assert "not valid msgpack" in subject.log()
 
 
 @pytest.mark.parametrize("key", ["asgi:group:g", "own", "inflight"])

@@ -134,15 +134,6 @@ async def test_core_sends_only_maps(world: World, message: Any) -> None:
             await peer.send("worker", message)
 
 
-@pytest.mark.parametrize("direction", DIRECTIONS)
-@pytest.mark.parametrize("message", [5, "text", [1, 2], b"bytes", 1.0, True])
-async def test_pubsub_carries_any_value(world: World, message: Any, direction: Direction) -> None:
-    sender, receiver = await world.pair(direction, world.options(layer="pubsub"))
-    channel = await receiver.new_channel()
-    await sender.send(channel, message)
-    assert same(await receiver.receive(channel), message)
-
-
 async def test_the_reserved_key_is_refused_by_send_and_replaced_by_group_send(world: World) -> None:
     for peer in (await world.subject(), await world.django()):
         channel = await peer.new_channel()

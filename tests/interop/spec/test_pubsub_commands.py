@@ -79,3 +79,12 @@ async def test_flush_forgets_only_its_own_side(world: World) -> None:
     await eventually(lambda: dict(world.redis.pubsub_numsub(mine))[mine.encode()] == 0)
     await second.group_send("g", {"type": "m"})
     assert await second.receive(theirs) == {"type": "m"}
+
+
+async def test_any_value_is_carried(world: World) -> None:
+    """Ours carries maps only, as the contract of channel layers says."""
+    django = await world.django(world.options(layer="pubsub"))
+    channel = await django.new_channel()
+    for value in (5, "text", [1, 2], b"bytes", 1.0, True, None):
+        await django.send(channel, value)
+        assert await django.receive(channel) == value
