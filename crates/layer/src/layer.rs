@@ -10,6 +10,7 @@ use crate::gaps::{Gaps, Reporter};
 use crate::memory::{Faults, Memory};
 use crate::options::Options;
 use crate::redis::Redis;
+use crate::redis_pubsub::RedisPubSub;
 use crate::value::Message;
 
 /// What a new channel's name starts with unless the caller says otherwise, as in Django.
@@ -24,6 +25,8 @@ pub enum ChannelLayer {
     Memory(Memory),
     /// Over Redis, as `channels_redis.core`: messages wait in Redis for their reader.
     Redis(Redis),
+    /// Over Redis Pub/Sub, as `channels_redis.pubsub`: nothing is stored.
+    RedisPubSub(RedisPubSub),
 }
 
 impl ChannelLayer {
@@ -56,12 +59,24 @@ impl ChannelLayer {
         Ok(Self::Redis(Redis::new(options)?))
     }
 
+    /// A layer over Redis that speaks with `channels_redis.pubsub.RedisPubSubChannelLayer`. Connects as
+    /// [`redis`](Self::redis) does. It has no expiry and no capacity but that of the readers' buffers.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOptions`].
+    pub fn redis_pubsub(options: Options) -> Result<Self, Error> {
+        options.check()?;
+        Ok(Self::RedisPubSub(RedisPubSub::new(options)?))
+    }
+
     /// Makes a channel that only this layer object receives on: give its name to others, or put it into groups.
     ///
     /// # Errors
     /// [`Error::Unavailable`] over Redis Pub/Sub, where the name is subscribed at once.
     pub async fn new_channel(&self) -> Result<String, Error> {
-        self.new_channel_with_prefix(SPECIFIC).await
+        // The dot is the core layer's own, but part of the default here, as in Django.
+        let prefix = if matches!(self, Self::RedisPubSub(_)) { "specific." } else { SPECIFIC };
+        self.new_channel_with_prefix(prefix).await
     }
 
     /// Makes a channel whose name starts with this instead of `specific`.
@@ -72,6 +87,7 @@ impl ChannelLayer {
         match self {
             Self::Memory(layer) => layer.new_channel(prefix),
             Self::Redis(layer) => layer.new_channel(prefix),
+            Self::RedisPubSub(layer) => layer.new_channel(prefix).await,
         }
     }
 
@@ -84,6 +100,7 @@ impl ChannelLayer {
         match self {
             Self::Memory(layer) => layer.send(channel, message),
             Self::Redis(layer) => layer.send(channel, message).await,
+            Self::RedisPubSub(layer) => layer.send(channel, message).await,
         }
     }
 
@@ -98,6 +115,7 @@ impl ChannelLayer {
         match self {
             Self::Memory(layer) => layer.receive(channel).await,
             Self::Redis(layer) => layer.receive(channel).await,
+            Self::RedisPubSub(layer) => layer.receive(channel).await,
         }
     }
 
@@ -121,6 +139,7 @@ impl ChannelLayer {
         match self {
             Self::Memory(layer) => layer.group_add(group, channel),
             Self::Redis(layer) => layer.group_add(group, channel).await,
+            Self::RedisPubSub(layer) => layer.group_add(group, channel).await,
         }
     }
 
@@ -132,6 +151,7 @@ impl ChannelLayer {
         match self {
             Self::Memory(layer) => layer.group_discard(group, channel),
             Self::Redis(layer) => layer.group_discard(group, channel).await,
+            Self::RedisPubSub(layer) => layer.group_discard(group, channel).await,
         }
     }
 
@@ -144,6 +164,7 @@ impl ChannelLayer {
         match self {
             Self::Memory(layer) => layer.group_send(group, message),
             Self::Redis(layer) => layer.group_send(group, message).await,
+            Self::RedisPubSub(layer) => layer.group_send(group, message).await,
         }
     }
 
@@ -157,6 +178,7 @@ impl ChannelLayer {
         match self {
             Self::Memory(layer) => layer.close_channel(channel),
             Self::Redis(layer) => layer.close_channel(channel).await?,
+            Self::RedisPubSub(layer) => layer.close_channel(channel).await?,
         }
         Ok(())
     }
@@ -170,6 +192,7 @@ impl ChannelLayer {
         match self {
             Self::Memory(layer) => layer.flush(),
             Self::Redis(layer) => layer.flush().await?,
+            Self::RedisPubSub(layer) => layer.flush().await?,
         }
         Ok(())
     }
@@ -179,6 +202,7 @@ impl ChannelLayer {
         match self {
             Self::Memory(layer) => layer.close(),
             Self::Redis(layer) => layer.close().await,
+            Self::RedisPubSub(layer) => layer.close(),
         }
     }
 
@@ -198,6 +222,7 @@ impl ChannelLayer {
         match self {
             Self::Memory(layer) => layer.reporter(),
             Self::Redis(layer) => layer.reporter(),
+            Self::RedisPubSub(layer) => layer.reporter(),
         }
     }
 }

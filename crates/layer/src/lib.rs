@@ -12,6 +12,7 @@ mod memory;
 mod names;
 mod options;
 mod redis;
+mod redis_pubsub;
 mod value;
 
 pub use codec::{Fernet, Serializer};
@@ -24,4 +25,5 @@ pub use layer::ChannelLayer;
 pub use memory::{Faults, Memory};
 pub use options::Options;
 pub use redis::Redis;
+pub use redis_pubsub::RedisPubSub;
 pub use value::{Integer, Key, Map, Message, Value};

@@ -73,6 +73,7 @@ pub(crate) fn open(request: &Map) -> Result<ChannelLayer, Failure> {
     Ok(match text(request, "layer")? {
         "memory" => ChannelLayer::memory(options)?,
         "core" => ChannelLayer::redis(options)?,
+        "pubsub" => ChannelLayer::redis_pubsub(options)?,
         other => return Err(Failure::other(&format!("there is no layer {other:?}"))),
     })
 }

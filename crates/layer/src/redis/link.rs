@@ -80,6 +80,11 @@ impl Link {
         }
     }
 
+    /// Returns once commands can be sent, under the same conditions as [`command`](Self::command).
+    pub(crate) async fn ready(&self) -> Result<(), Error> {
+        self.connection().await.map(|_| ())
+    }
+
     /// The connection, as soon as there is one. A refused login is answered at once, a lost connection after the
     /// layer's patience.
     async fn connection(&self) -> Result<MultiplexedConnection, Error> {

@@ -364,6 +364,6 @@ impl Shared {
 }
 
 /// The wall clock in Unix seconds, which all peers must share to within the expiry.
-fn unix_now() -> f64 {
+pub(crate) fn unix_now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
