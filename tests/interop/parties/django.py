@@ -66,7 +66,7 @@ class DjangoPeer:
     async def new_channel(self, prefix: str | None = None) -> str:
         words = [] if prefix is None else [prefix]
         name: str = await _named(self.layer.new_channel(*words))
-        await self._confirmed(name)
+        await _named(self._confirmed(name))
         return name
 
     async def send(self, channel: str, message: Message) -> None:
@@ -85,7 +85,7 @@ class DjangoPeer:
     async def group_add(self, group: str, channel: str) -> None:
         await _named(self.layer.group_add(group, channel))
         if self.options.layer == "pubsub":
-            await self._confirmed(self.layer._get_group_channel_name(group))
+            await _named(self._confirmed(self.layer._get_group_channel_name(group)))
 
     async def group_discard(self, group: str, channel: str) -> None:
         await _named(self.layer.group_discard(group, channel))
