@@ -17,7 +17,7 @@ mod driver {
 use std::time::Duration;
 
 use driver::request::{self, Failure};
-use moorline_layer::{ChannelLayer, Map, Serializer, Value};
+use moorline_layer::{ChannelLayer, Map, Value};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
 
@@ -140,15 +140,7 @@ fn answer(request: &Map, result: Result<Value, Failure>) -> Vec<u8> {
             .with("error", failure.code)
             .with("detail", failure.detail.as_str()),
     };
-    let mut line = Serializer::Json.encode(&answer).unwrap_or_else(|error| {
-        // Only a number that JSON has no word for, such as NaN, can be the cause.
-        let id = request.get("id").and_then(Value::as_i64).unwrap_or_default();
-        format!(
-            r#"{{"id": {id}, "ok": false, "error": "Other", "detail": {:?}}}"#,
-            error.to_string()
-        )
-        .into_bytes()
-    });
+    let mut line = request::encode(answer);
     line.push(b'\n');
     line
 }

@@ -211,3 +211,39 @@ pub(crate) fn counters(counters: Counters) -> Value {
         .with("reconnects", counters.reconnects)
         .into()
 }
+
+/// What stands for a float that JSON has no word for until the line is made; no message holds this text.
+const NOT_FINITE: &str = "not finite 6f1a2c7e95b04d3e: ";
+
+/// An answer as a line, with the words that Python has for floats that are not finite.
+pub(crate) fn encode(answer: Map) -> Vec<u8> {
+    let marked = mark(answer.into());
+    let Some(Ok(line)) = marked.as_map().map(|answer| Serializer::Json.encode(answer)) else {
+        return br#"{"id": null, "ok": false, "error": "Other", "detail": "no JSON"}"#.to_vec();
+    };
+    let mut line = String::from_utf8_lossy(&line).into_owned();
+    for (word, _) in WORDS {
+        line = line.replace(&format!("\"{NOT_FINITE}{word}\""), word);
+    }
+    line.into_bytes()
+}
+
+const WORDS: [(&str, fn(f64) -> bool); 3] = [
+    ("NaN", f64::is_nan),
+    ("Infinity", |number| number == f64::INFINITY),
+    ("-Infinity", |number| number == f64::NEG_INFINITY),
+];
+
+fn mark(value: Value) -> Value {
+    match value {
+        Value::Float(number) => match WORDS.iter().find(|(_, is_it)| is_it(number)) {
+            Some((word, _)) => format!("{NOT_FINITE}{word}").into(),
+            None => number.into(),
+        },
+        Value::Map(map) => {
+            map.into_iter().map(|(key, value)| (key, mark(value))).collect::<Map>().into()
+        }
+        Value::Array(values) => Value::Array(values.into_iter().map(mark).collect()),
+        other => other,
+    }
+}

@@ -81,7 +81,7 @@ impl Fernet {
     /// # Errors
     /// [`DecodeError::InvalidToken`] or [`DecodeError::TokenExpired`].
     pub fn open(&self, token: &[u8], now: u64, ttl: Option<u64>) -> Result<Vec<u8>, DecodeError> {
-        let raw = URL_SAFE.decode(token).map_err(|_| DecodeError::InvalidToken)?;
+        let raw = decode(token).ok_or(DecodeError::InvalidToken)?;
         if raw.len() < HEAD_BYTES + MAC_BYTES || raw.first() != Some(&VERSION) {
             return Err(DecodeError::InvalidToken);
         }
@@ -93,6 +93,15 @@ impl Fernet {
         let (iv, cipher) = rest.split_at(IV_BYTES);
         key.decrypt(iv, cipher).map_err(|_| DecodeError::InvalidToken)
     }
+}
+
+/// Python passes over every character that is not of the alphabet, such as a line break.
+fn decode(token: &[u8]) -> Option<Vec<u8>> {
+    if let Ok(raw) = URL_SAFE.decode(token) {
+        return Some(raw);
+    }
+    let is_known = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'=');
+    URL_SAFE.decode(token.iter().copied().filter(is_known).collect::<Vec<u8>>()).ok()
 }
 
 fn check_age(time: &[u8], now: u64, ttl: Option<u64>) -> Result<(), DecodeError> {

@@ -78,6 +78,15 @@ fn a_token_changed_anywhere_is_refused() {
 }
 
 #[test]
+fn characters_outside_the_alphabet_are_passed_over_as_in_python() {
+    let token = format!("{}\r\n {}", &TOKEN[..50], &TOKEN[50..]);
+    assert_eq!(
+        fernet(&["s3cret-key"]).open(token.as_bytes(), MADE, None).map(hex::encode),
+        Ok(PLAIN.to_owned())
+    );
+}
+
+#[test]
 fn no_key_is_no_encryption_and_keys_are_not_printed() {
     assert!(Fernet::new::<&str>(&[]).is_err());
     assert_eq!(format!("{:?}", fernet(&["hunter2"])), "Fernet(1 keys)");

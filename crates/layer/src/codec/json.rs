@@ -4,6 +4,7 @@
 //! bits, and the bytes written are compared. Reading takes hostile input: nesting is bounded. `NaN` and the
 //! infinities are read, as Python writes them, and never written, as they are not JSON.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::codec::Budget;
@@ -114,11 +115,41 @@ fn cannot(why: &str) -> Error {
 
 /// Reads exactly one value out of all the bytes.
 pub(super) fn read(bytes: &[u8]) -> Result<Value, DecodeError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| malformed("it is not UTF-8"))?;
-    let mut reader = Reader { text, at: 0, budget: Budget::default() };
+    let text = decode_text(bytes)?;
+    let mut reader = Reader { text: &text, at: 0, budget: Budget::default() };
     let value = reader.value(0)?;
     reader.skip_space();
     if reader.at == text.len() { Ok(value) } else { Err(DecodeError::TrailingBytes) }
+}
+
+/// UTF-8, 16 or 32, told apart by the byte order mark or by where the zeros of the first characters are, as in Python.
+fn decode_text(bytes: &[u8]) -> Result<Cow<'_, str>, DecodeError> {
+    let utf8 = |bytes| std::str::from_utf8(bytes).map(Cow::Borrowed).ok();
+    let text = match bytes {
+        [0, 0, 0xfe, 0xff, rest @ ..] => utf32(rest, u32::from_be_bytes),
+        [0xff, 0xfe, 0, 0, rest @ ..] => utf32(rest, u32::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest),
+        [0, 0, _, _, ..] => utf32(bytes, u32::from_be_bytes),
+        [_, 0, 0, 0, ..] => utf32(bytes, u32::from_le_bytes),
+        [0, _, ..] => utf16(bytes, u16::from_be_bytes),
+        [_, 0, ..] => utf16(bytes, u16::from_le_bytes),
+        _ => utf8(bytes),
+    };
+    text.ok_or(malformed("it is neither UTF-8 nor UTF-16 nor UTF-32"))
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<Cow<'static, str>> {
+    let (units, rest) = bytes.as_chunks();
+    let text: Result<String, _> = char::decode_utf16(units.iter().copied().map(unit)).collect();
+    text.ok().filter(|_| rest.is_empty()).map(Cow::Owned)
+}
+
+fn utf32(bytes: &[u8], unit: fn([u8; 4]) -> u32) -> Option<Cow<'static, str>> {
+    let (units, rest) = bytes.as_chunks();
+    let text: Option<String> = units.iter().map(|bytes| char::from_u32(unit(*bytes))).collect();
+    text.filter(|_| rest.is_empty()).map(Cow::Owned)
 }
 
 fn malformed(why: &'static str) -> DecodeError {

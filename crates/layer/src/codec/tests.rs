@@ -205,7 +205,6 @@ fn json_that_is_none_is_an_error() {
         "1 1",
         "99999999999999999999999",
         "[1 2]",
-        "\u{feff}{}",
     ];
     for text in texts {
         assert!(Serializer::Json.decode(text.as_bytes()).is_err(), "{text}");
@@ -227,6 +226,23 @@ fn json_of_any_standard_form_is_read() {
         )
         .with("n", Value::Nil);
     assert_eq!(Serializer::Json.decode(text.as_bytes()), Ok(wanted.into()));
+}
+
+#[test]
+fn json_is_read_in_every_encoding_that_python_knows() {
+    let (text, wanted) = ("{\"a\": \"é😀\"}", Map::new().with("a", "é😀"));
+    let mut forms = vec![text.as_bytes().to_vec(), [&[0xef, 0xbb, 0xbf], text.as_bytes()].concat()];
+    for mark in ["", "\u{feff}"] {
+        let marked = format!("{mark}{text}");
+        forms.push(marked.encode_utf16().flat_map(u16::to_be_bytes).collect());
+        forms.push(marked.encode_utf16().flat_map(u16::to_le_bytes).collect());
+        forms.push(marked.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect());
+        forms.push(marked.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect());
+    }
+    for form in forms {
+        assert_eq!(Serializer::Json.decode(&form), Ok(wanted.clone().into()), "{form:?}");
+        assert!(Serializer::Json.decode(&form[..form.len() - 1]).is_err());
+    }
 }
 
 #[test]

@@ -54,15 +54,7 @@ struct Inner {
     shared: Arc<Shared>,
     tasks: Mutex<Vec<AbortHandle>>,
     /// The queues that have readers, by the part of their channels' names that is not local.
-    reading: Mutex<HashMap<String, Vec<Reading>>>,
-}
-
-/// One queue being read on one host.
-#[derive(Debug)]
-struct Reading {
-    task: AbortHandle,
-    /// Handed on, but still in the in-flight copy.
-    done: Arc<Mutex<Vec<Vec<u8>>>>,
+    reading: Mutex<HashMap<String, Vec<AbortHandle>>>,
 }
 
 /// What the tasks use as well.
@@ -165,9 +157,8 @@ impl Redis {
         }
         let kind = if name.ends_with('!') { Kind::Own } else { Kind::Normal };
         let start = |host| {
-            let done = Arc::default();
-            let reader = Reader::new(Arc::clone(self.shared()), kind, name, host, &done);
-            Reading { task: tokio::spawn(reader.run()).abort_handle(), done }
+            let reader = Reader::new(Arc::clone(self.shared()), kind, name, host);
+            tokio::spawn(reader.run()).abort_handle()
         };
         reading.insert(name.to_owned(), (0..self.shared().hosts.count()).map(start).collect());
     }
@@ -247,9 +238,8 @@ impl Redis {
     pub(crate) async fn close(&self) {
         let shared = self.shared();
         shared.mailboxes.close();
-        let reading: Vec<(String, Vec<Reading>)> = self.inner.reading.lock().drain().collect();
-        reading.iter().flat_map(|(_, hosts)| hosts).for_each(|reading| reading.task.abort());
-        upkeep::withdraw(shared, &reading).await;
+        let names = self.inner.stop_reading();
+        upkeep::withdraw(shared, &names).await;
         shared.hosts.iter().for_each(|link| link.close());
         self.inner.tasks.lock().drain(..).for_each(|task| task.abort());
         shared.reporter.close();
@@ -260,8 +250,18 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.shared.hosts.iter().for_each(|link| link.close());
         self.tasks.lock().drain(..).for_each(|task| task.abort());
-        let mut reading = self.reading.lock();
-        reading.drain().flat_map(|(_, hosts)| hosts).for_each(|reading| reading.task.abort());
+        self.stop_reading();
+    }
+}
+
+impl Inner {
+    /// Stops all readers; returns the names of their queues.
+    fn stop_reading(&self) -> Vec<String> {
+        let stop = |(name, tasks): (String, Vec<AbortHandle>)| {
+            tasks.iter().for_each(AbortHandle::abort);
+            name
+        };
+        self.reading.lock().drain().map(stop).collect()
     }
 }
 

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use parking_lot::Mutex;
 use redis::Value;
+use tokio::time::Instant;
 
 use crate::gaps::Gap;
 use crate::mailboxes::{Demand, Origin};
 use crate::redis::Shared;
 use crate::redis::connect::Failure;
 use crate::redis::link::{OwnConnection, backoff};
-use crate::redis::scripts::{self, Done};
+use crate::redis::scripts::{self, Take};
 use crate::value::Message;
 
 /// How long Redis holds a blocking read, in seconds, as `channels_redis` does.
@@ -27,6 +27,13 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 /// Messages taken from a client's own queue at once.
 const BATCH: usize = 128;
+
+/// A blocking read that is answered sooner found something waiting.
+const AT_ONCE: Duration = Duration::from_millis(1);
+
+/// How often a shared queue is looked through for what dead readers left in flight. The original does it before every
+/// read, and so often takes what a live reader is just handling.
+const RECOVER_EVERY: Duration = Duration::from_secs(5);
 
 /// A connection that nobody needed for so long is closed.
 const IDLE: Duration = Duration::from_secs(60);
@@ -49,25 +56,33 @@ pub(super) struct Reader {
     host: usize,
     queue: String,
     in_flight: String,
-    /// Messages of a normal channel that were handed on and are still in the in-flight copy.
-    done: Arc<Mutex<Vec<Vec<u8>>>>,
     /// Whether everything in flight on the own queue is known to have arrived.
-    is_all_done: bool,
+    has_arrived: bool,
+    /// Whether there is something in flight of which Redis does not know yet that it arrived.
+    is_holding: bool,
+    /// Whether the last blocking read had to wait, so that the queue is likely to be empty now.
+    has_waited: bool,
+    /// When a shared queue was last looked through for what dead readers left behind.
+    recovered: Option<Instant>,
 }
 
 type Taken = Vec<Origin>;
 
 impl Reader {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        kind: Kind,
-        name: &str,
-        host: usize,
-        done: &Arc<Mutex<Vec<Vec<u8>>>>,
-    ) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, kind: Kind, name: &str, host: usize) -> Self {
         let (queue, in_flight) = (shared.keys.queue(name), shared.keys.in_flight(name));
-        let (name, done) = (name.to_owned(), Arc::clone(done));
-        Self { shared, kind, name, host, queue, in_flight, done, is_all_done: false }
+        Self {
+            shared,
+            kind,
+            name: name.to_owned(),
+            host,
+            queue,
+            in_flight,
+            has_arrived: false,
+            is_holding: false,
+            has_waited: false,
+            recovered: None,
+        }
     }
 
     /// Reads until the task is aborted.
@@ -121,16 +136,24 @@ impl Reader {
             };
             match wanted {
                 Demand::Left(origins) => self.put_back(connection, origins).await?,
+                Demand::Wanted(_) if self.is_likely_empty() => self.block(connection).await?,
                 Demand::Wanted(limit) => {
                     let taken = self.take(connection, limit).await?;
-                    if taken.is_empty() {
-                        self.block(connection).await?;
-                    } else {
-                        taken.into_iter().for_each(|message| self.deliver(message));
-                    }
+                    // Where there was nothing the next read waits.
+                    self.has_waited = taken.is_empty();
+                    taken.into_iter().for_each(|message| self.deliver(message));
                 }
             }
         }
+    }
+
+    /// Whether to wait for a message rather than to look for one. What may be left in flight is looked for first.
+    fn is_likely_empty(&self) -> bool {
+        let is_looked_through = match self.kind {
+            Kind::Own => self.has_arrived,
+            Kind::Normal => self.recovered.is_some_and(|at| at.elapsed() < RECOVER_EVERY),
+        };
+        self.has_waited && is_looked_through
     }
 
     async fn demand(&self) -> Demand {
@@ -149,21 +172,22 @@ impl Reader {
         connection: &mut OwnConnection,
         limit: usize,
     ) -> Result<Taken, Failure> {
-        let (limit, expiry, listed) =
-            (limit.min(BATCH), self.shared.expiry, self.done.lock().clone());
-        let done = match self.kind {
-            Kind::Own if self.is_all_done => Done::All,
-            Kind::Own => Done::Unknown,
-            Kind::Normal => Done::Listed(&listed),
+        let (limit, expiry) = (limit.min(BATCH), self.shared.expiry);
+        let take = Take { queue: &self.queue, in_flight: &self.in_flight, limit, expiry };
+        let now = Instant::now();
+        let recovers = self.recovered.is_none_or(|at| now.duration_since(at) >= RECOVER_EVERY);
+        let command = match self.kind {
+            Kind::Own => scripts::take_own(&take, self.has_arrived),
+            Kind::Normal => scripts::take_shared(&take, recovers),
         };
-        let command = scripts::take(&self.queue, &self.in_flight, limit, expiry, &done);
-        // Should this reply be lost, what it took must be recovered.
-        self.is_all_done = false;
+        // Should this reply be lost, what it took must be taken again.
+        self.has_arrived = false;
         let reply = connection.command(&command, SILENCE).await?;
         let taken = self.read_taken(reply)?;
-        self.is_all_done = true;
-        if self.kind == Kind::Normal {
-            *self.done.lock() = taken.iter().map(|message| message.member.clone()).collect();
+        self.has_arrived = true;
+        self.is_holding = self.kind == Kind::Own && !taken.is_empty();
+        if recovers {
+            self.recovered = Some(now);
         }
         Ok(taken)
     }
@@ -172,9 +196,10 @@ impl Reader {
     async fn block(&mut self, connection: &mut OwnConnection) -> Result<(), Failure> {
         let mut command = redis::cmd("BZPOPMIN");
         command.arg(&self.queue).arg(BLOCK_SECONDS);
-        let Value::Array(parts) = connection.command(&command, SILENCE).await? else {
-            return Ok(());
-        };
+        let asked = Instant::now();
+        let reply = connection.command(&command, SILENCE).await?;
+        self.has_waited = asked.elapsed() > AT_ONCE;
+        let Value::Array(parts) = reply else { return Ok(()) };
         let mut parts = parts.into_iter().skip(1);
         let (Some(Value::BulkString(member)), Some(Value::BulkString(score))) =
             (parts.next(), parts.next())
@@ -238,29 +263,21 @@ impl Reader {
 
     /// Tells Redis that what was taken has arrived, when nothing more is taken for now.
     async fn settle(&mut self, connection: &mut OwnConnection) -> Result<(), Failure> {
-        let command = match self.kind {
-            Kind::Own if self.is_all_done => {
-                let mut command = redis::cmd("DEL");
-                command.arg(&self.in_flight);
-                Some(command)
-            }
-            Kind::Own => None,
-            Kind::Normal => forget(&self.in_flight, &self.done.lock()),
-        };
-        if let Some(command) = command {
+        if self.is_holding {
+            let mut command = redis::cmd("DEL");
+            command.arg(&self.in_flight);
             connection.command(&command, SILENCE).await?;
-            self.done.lock().clear();
+            self.is_holding = false;
         }
         Ok(())
     }
 
     /// Puts messages back where they were, for other readers: whoever waited here does not any more.
     async fn put_back(
-        &mut self,
+        &self,
         connection: &mut OwnConnection,
         messages: Vec<Origin>,
     ) -> Result<(), Failure> {
-        self.settle(connection).await?;
         let command = put_back(&self.queue, &messages);
         connection.command(&command, SILENCE).await?;
         let mut expire = redis::cmd("EXPIRE");
@@ -277,14 +294,4 @@ pub(super) fn put_back(queue: &str, messages: &[Origin]) -> redis::Cmd {
         command.arg(&message.score[..]).arg(&message.member[..]);
     });
     command
-}
-
-/// The command that takes messages out of an in-flight copy, if there are any.
-pub(super) fn forget(in_flight: &str, done: &[Vec<u8>]) -> Option<redis::Cmd> {
-    let mut command = redis::cmd("ZREM");
-    command.arg(in_flight);
-    done.iter().for_each(|member| {
-        command.arg(&member[..]);
-    });
-    (!done.is_empty()).then_some(command)
 }

@@ -1,38 +1,52 @@
-//! The two Lua scripts that the core layer runs in Redis, and the commands around them.
+//! The Lua scripts that the core layer runs in Redis, and the commands around them.
 //!
 //! A peer cannot tell their effects from those of `channels_redis`. They are sent as text with EVAL and name all
 //! their keys, so that a user of Redis whose ACL suits Django suits this layer.
 
 use redis::Cmd;
 
-/// Sends messages to channels: prunes what expired, and adds one message to each key that has room.
+/// Sends messages to channels: adds one to each key that has room, not counting what expired, and then drops that.
 ///
-/// KEYS: queues. ARGV: score, expiry, oldest score that is dropped, then the messages, then the capacities.
-/// Returns how many queues were full and how many messages had expired.
+/// KEYS: queues. ARGV: score, expiry, oldest score that is dropped, then the messages, then the capacities. Returns how
+/// many queues were full and how many messages had expired. Adding comes first, since Redis refuses for want of memory
+/// only a script whose first write needs some.
 const SEND: &str = "local n, full, expired = #KEYS, 0, 0
 for i = 1, n do
-  expired = expired + redis.call('ZREMRANGEBYSCORE', KEYS[i], 0, ARGV[3])
-  if redis.call('ZCOUNT', KEYS[i], '-inf', '+inf') < tonumber(ARGV[3 + n + i]) then
+  if redis.call('ZCOUNT', KEYS[i], '(' .. ARGV[3], '+inf') < tonumber(ARGV[3 + n + i]) then
     redis.call('ZADD', KEYS[i], ARGV[1], ARGV[3 + i])
     redis.call('EXPIRE', KEYS[i], ARGV[2])
   else
     full = full + 1
   end
 end
+for i = 1, n do
+  expired = expired + redis.call('ZREMRANGEBYSCORE', KEYS[i], 0, ARGV[3])
+end
 return {full, expired}";
 
-/// Takes messages out of one queue: forgets those whose reader is done, recovers those whose reader died, and moves up to
-/// a limit from the queue to the in-flight copy.
+/// Takes up to a limit of messages out of a client's own queue, and keeps a copy of them in flight until the next call
+/// says that they arrived. If that is not known, they are taken again.
 ///
-/// KEYS: queue, in-flight copy. ARGV: limit, expiry, 'all' or 'listed', then the messages that are done if they are
-/// listed. Returns messages and scores in turn. The copy of a client's own queue ('all') expires, since nobody else
-/// would ever recover it; that of a shared channel does not, as with `channels_redis`.
-const TAKE: &str = "if ARGV[3] == 'all' then
-  redis.call('DEL', KEYS[2])
-elseif #ARGV > 3 then
-  redis.call('ZREM', KEYS[2], unpack(ARGV, 4))
-end
+/// KEYS: queue, in-flight copy. ARGV: limit, expiry, 'arrived' or 'unknown'. Returns messages and scores in turn. The copy
+/// expires, since nobody else would ever recover it.
+const TAKE_OWN: &str = "if ARGV[3] == 'arrived' then redis.call('DEL', KEYS[2]) end
 local left = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
+for i = 1, #left, 2 do
+  redis.call('ZADD', KEYS[1], left[i + 1], left[i])
+end
+redis.call('DEL', KEYS[2])
+local taken = redis.call('ZPOPMIN', KEYS[1], ARGV[1])
+for i = 1, #taken, 2 do
+  redis.call('ZADD', KEYS[2], taken[i + 1], taken[i])
+end
+if #taken > 0 then redis.call('EXPIRE', KEYS[2], ARGV[2]) end
+return taken";
+
+/// Puts back what readers of a shared queue left in flight when they died, and takes up to a limit of messages.
+///
+/// KEYS: queue, in-flight copy. ARGV: limit, expiry. Returns messages and scores in turn. It keeps no copy of its own:
+/// other readers would take it for that of a dead one, as the original does, and read everything twice.
+const RECOVER_AND_TAKE: &str = "local left = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
 for i = 1, #left, 2 do
   redis.call('ZADD', KEYS[1], left[i + 1], left[i])
 end
@@ -40,14 +54,7 @@ if #left > 0 then
   redis.call('DEL', KEYS[2])
   redis.call('EXPIRE', KEYS[1], ARGV[2])
 end
-local taken = redis.call('ZPOPMIN', KEYS[1], ARGV[1])
-for i = 1, #taken, 2 do
-  redis.call('ZADD', KEYS[2], taken[i + 1], taken[i])
-end
-if #taken > 0 and ARGV[3] ~= 'listed' then
-  redis.call('EXPIRE', KEYS[2], ARGV[2])
-end
-return taken";
+return redis.call('ZPOPMIN', KEYS[1], ARGV[1])";
 
 /// One message for one channel key.
 pub(super) struct Parcel {
@@ -73,40 +80,32 @@ pub(super) fn send(parcels: &[Parcel], now: f64, expiry: u64) -> Cmd {
     command
 }
 
-/// What is done with before more is taken.
-pub(super) enum Done<'a> {
-    /// Everything in flight: the last reply arrived, and nobody else reads this queue.
-    All,
-    /// Nothing is known: the last reply may have been lost.
-    Unknown,
-    /// These, of a queue that others read too.
-    Listed(&'a [Vec<u8>]),
+/// A queue with its in-flight copy, and what is taken from it.
+pub(super) struct Take<'a> {
+    pub(super) queue: &'a str,
+    pub(super) in_flight: &'a str,
+    pub(super) limit: usize,
+    pub(super) expiry: u64,
 }
 
-/// The command that takes up to `limit` messages.
-pub(super) fn take(
-    queue: &str,
-    in_flight: &str,
-    limit: usize,
-    expiry: u64,
-    done: &Done<'_>,
-) -> Cmd {
+/// The command that takes from this client's own queue.
+pub(super) fn take_own(take: &Take<'_>, has_arrived: bool) -> Cmd {
     let mut command = redis::cmd("EVAL");
-    command.arg(TAKE).arg(2).arg(queue).arg(in_flight).arg(limit).arg(expiry);
-    match done {
-        Done::All => {
-            command.arg("all");
-        }
-        Done::Unknown => {
-            command.arg("unknown");
-        }
-        Done::Listed(members) => {
-            command.arg("listed");
-            members.iter().for_each(|member| {
-                command.arg(&member[..]);
-            });
-        }
+    command.arg(TAKE_OWN).arg(2).arg(take.queue).arg(take.in_flight).arg(take.limit);
+    command.arg(take.expiry).arg(if has_arrived { "arrived" } else { "unknown" });
+    command
+}
+
+/// The command that takes from a queue that others read too.
+pub(super) fn take_shared(take: &Take<'_>, recovers: bool) -> Cmd {
+    if !recovers {
+        let mut command = redis::cmd("ZPOPMIN");
+        command.arg(take.queue).arg(take.limit);
+        return command;
     }
+    let mut command = redis::cmd("EVAL");
+    command.arg(RECOVER_AND_TAKE).arg(2).arg(take.queue).arg(take.in_flight);
+    command.arg(take.limit).arg(take.expiry);
     command
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::gaps::Gap;
 use crate::redis::link::backoff;
 use crate::redis::memberships::Membership;
-use crate::redis::{Reading, Shared, reader};
+use crate::redis::{Shared, reader};
 
 /// Memberships added again in one go; those who join or leave a group wait for that long.
 const CHUNK: usize = 500;
@@ -65,13 +65,13 @@ async fn restore(shared: &Shared, host: usize) -> Result<(), crate::Error> {
 }
 
 /// The end of a layer: its own queues and memberships go, what it holds of shared queues goes back.
-pub(super) async fn withdraw(shared: &Shared, reading: &[(String, Vec<Reading>)]) {
+pub(super) async fn withdraw(shared: &Shared, names: &[String]) {
     let is_own = |channel: &str| shared.client.owns(channel);
     let ours = shared.memberships.list(|_| true, is_own);
     let left = shared.leave(ours).await;
     for (host, link) in shared.hosts.iter().enumerate() {
         let mut pipeline = redis::pipe();
-        for (name, hosts) in reading {
+        for name in names {
             let (queue, in_flight) = (shared.keys.queue(name), shared.keys.in_flight(name));
             if name.ends_with('!') {
                 pipeline.cmd("DEL").arg(queue).arg(in_flight);
@@ -81,10 +81,6 @@ pub(super) async fn withdraw(shared: &Shared, reading: &[(String, Vec<Reading>)]
             if !held.is_empty() {
                 pipeline.add_command(reader::put_back(&queue, &held));
                 pipeline.cmd("EXPIRE").arg(&queue).arg(shared.expiry);
-            }
-            let done = hosts.get(host).map(|reading| reading.done.lock().clone());
-            if let Some(forget) = reader::forget(&in_flight, &done.unwrap_or_default()) {
-                pipeline.add_command(forget);
             }
         }
         if pipeline.is_empty() {

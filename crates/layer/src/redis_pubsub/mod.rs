@@ -119,11 +119,7 @@ impl RedisPubSub {
     /// A name that is not known yet is subscribed; that it is, nobody can see before the first message.
     pub(crate) async fn receive(&self, channel: &str) -> Result<Message, Error> {
         if self.shared().registry.add_channel(channel) {
-            match self.follow(&[channel.to_owned()]).await {
-                // The subscriber does it as soon as Redis is back.
-                Ok(()) | Err(Error::Unavailable { .. }) => {}
-                Err(error) => return Err(error),
-            }
+            later_will_do(self.follow(&[channel.to_owned()]).await)?;
         }
         self.shared().mailboxes.receive(channel, || ()).await
     }
@@ -145,7 +141,7 @@ impl RedisPubSub {
         let registry = &self.shared().registry;
         let name = registry.wire_name(group);
         registry.leave(&name, channel);
-        self.follow(&[name]).await
+        later_will_do(self.follow(&[name]).await)
     }
 
     pub(crate) async fn group_send(&self, group: &str, message: &Message) -> Result<(), Error> {
@@ -155,14 +151,14 @@ impl RedisPubSub {
     pub(crate) async fn close_channel(&self, channel: &str) -> Result<(), Error> {
         let names = self.shared().registry.remove_channel(channel);
         self.shared().mailboxes.remove(channel);
-        self.follow(&names).await
+        later_will_do(self.follow(&names).await)
     }
 
     /// Forgets the channels and groups of this process. Redis has nothing to delete.
     pub(crate) async fn flush(&self) -> Result<(), Error> {
         let names = self.shared().registry.clear();
         self.shared().mailboxes.clear();
-        self.follow(&names).await
+        later_will_do(self.follow(&names).await)
     }
 
     pub(crate) fn close(&self) {
@@ -201,6 +197,11 @@ impl RedisPubSub {
             }),
         }
     }
+}
+
+/// What the registry says holds here at once; the subscriptions follow as soon as Redis is back.
+fn later_will_do(followed: Result<(), Error>) -> Result<(), Error> {
+    if matches!(followed, Err(Error::Unavailable { .. })) { Ok(()) } else { followed }
 }
 
 impl Drop for Inner {

@@ -10,29 +10,29 @@ use moorline_layer::{Host, Message, Options};
 use tempfile::TempDir;
 
 /// However slow the machine is, nothing that a test waits for takes longer.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The password is awkward on purpose.
-pub const PASSWORD: &str = "p@ss:w/rd#1";
+pub(crate) const PASSWORD: &str = "p@ss:w/rd#1";
 
-pub struct TestRedis {
+pub(crate) struct TestRedis {
     server: Child,
     folder: TempDir,
-    pub port: u16,
+    pub(crate) port: u16,
     arguments: Vec<String>,
 }
 
 impl TestRedis {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
     /// With more arguments for `redis-server`; `FOLDER` in them is the test's own folder.
-    pub fn start_with(arguments: &[&str]) -> Self {
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), arguments)
     }
 
-    pub fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
+    pub(crate) fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
         let place = folder.path().to_str().unwrap();
         let arguments: Vec<String> =
             arguments.iter().map(|argument| argument.replace("FOLDER", place)).collect();
@@ -47,26 +47,26 @@ impl TestRedis {
         panic!("redis-server does not start; is it installed?");
     }
 
-    pub fn host(&self) -> Host {
+    pub(crate) fn host(&self) -> Host {
         Host::pair("127.0.0.1", self.port).with_login(None, PASSWORD)
     }
 
-    pub fn options(&self) -> Options {
+    pub(crate) fn options(&self) -> Options {
         Options { hosts: vec![self.host()], ..Options::default() }
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// As kill -9: nothing is saved.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.server.kill().unwrap();
         self.server.wait().unwrap();
     }
 
     /// On the same port, empty.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         let started = Instant::now();
         while started.elapsed() < DEADLINE {
             self.server = launch(self.folder.path(), self.port, &self.arguments);
@@ -78,7 +78,7 @@ impl TestRedis {
     }
 
     /// A connection besides the layer's, to look and to meddle.
-    pub async fn peer(&self) -> redis::aio::MultiplexedConnection {
+    pub(crate) async fn peer(&self) -> redis::aio::MultiplexedConnection {
         let info = redis::RedisConnectionInfo::default().set_password(PASSWORD);
         let address = redis::ConnectionAddr::Tcp("127.0.0.1".to_owned(), self.port);
         let info = redis::IntoConnectionInfo::into_connection_info(address)
@@ -88,7 +88,7 @@ impl TestRedis {
         client.get_multiplexed_async_connection().await.unwrap()
     }
 
-    pub async fn query<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+    pub(crate) async fn query<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
         let mut command = redis::cmd(words[0]);
         words[1..].iter().for_each(|word| {
             command.arg(*word);
@@ -136,17 +136,17 @@ fn is_ready(server: &mut Child, port: u16) -> bool {
 }
 
 /// A message with a number.
-pub fn numbered(number: i64) -> Message {
+pub(crate) fn numbered(number: i64) -> Message {
     Message::of_type("test.message").with("n", number)
 }
 
 /// The number in a message.
-pub fn number(message: &Message) -> i64 {
+pub(crate) fn number(message: &Message) -> i64 {
     message.get("n").and_then(moorline_layer::Value::as_i64).unwrap()
 }
 
 /// Waits until this says something.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(mut look: impl FnMut() -> F) -> T {
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(mut look: impl FnMut() -> F) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = look().await {
