@@ -22,7 +22,8 @@ struct Plan {
     pace: Duration,
 }
 
-#[tokio::main]
+// One thread, as a Python process has: what is compared is the work, not the number of cores.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failed> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [role, kind, url, group, channels, messages, pace] = words.as_slice() else {
@@ -96,29 +97,52 @@ async fn sender(plan: &Plan) -> Result<Vec<f64>, Failed> {
     Ok(seen)
 }
 
-/// Answers each message to the channel that it names.
+/// Answers each message to the channel that it names; one channel a conversation.
 async fn echo(plan: &Plan) -> Result<Vec<f64>, Failed> {
-    let channel = plan.layer.new_channel().await?;
-    say(&channel)?;
-    for _ in 0..plan.messages {
-        let asked = plan.layer.receive(&channel).await?;
-        let reply = asked.text("reply").ok_or("a message without a reply channel")?.to_owned();
-        plan.layer.send(&reply, &asked).await?;
+    let mut names = Vec::new();
+    let mut talks = JoinSet::new();
+    for _ in 0..plan.channels {
+        let channel = plan.layer.new_channel().await?;
+        names.push(channel.clone());
+        let (layer, messages) = (plan.layer.clone(), plan.messages);
+        talks.spawn(async move {
+            for _ in 0..messages {
+                let asked = layer.receive(&channel).await?;
+                let reply = asked.text("reply").ok_or("a message without a reply channel")?;
+                layer.send(reply, &asked).await?;
+            }
+            Ok::<_, Failed>(())
+        });
+    }
+    say(&names.join(" "))?;
+    while let Some(talk) = talks.join_next().await {
+        talk??;
     }
     Ok(Vec::new())
 }
 
-/// Round trips with the echo whose channel comes on stdin; how long each took.
+/// Round trips with the echoes whose channels come on stdin, all at once; how long each took.
 async fn ping(plan: &Plan) -> Result<Vec<f64>, Failed> {
-    let own = plan.layer.new_channel().await?;
     say("ready")?;
-    let other = go().await?;
+    let others = go().await?;
+    let mut talks = JoinSet::new();
+    for other in others.split(' ').map(str::to_owned) {
+        let own = plan.layer.new_channel().await?;
+        let (layer, messages) = (plan.layer.clone(), plan.messages);
+        talks.spawn(async move {
+            let mut seen = Vec::with_capacity(messages);
+            for _ in 0..messages {
+                let began = now();
+                layer.send(&other, &message(began).with("reply", own.as_str())).await?;
+                layer.receive(&own).await?;
+                seen.push(now() - began);
+            }
+            Ok::<_, Failed>(seen)
+        });
+    }
     let mut seen = Vec::new();
-    for _ in 0..plan.messages {
-        let began = now();
-        plan.layer.send(&other, &message(began).with("reply", own.as_str())).await?;
-        plan.layer.receive(&own).await?;
-        seen.push(now() - began);
+    while let Some(talk) = talks.join_next().await {
+        seen.extend(talk??);
     }
     Ok(seen)
 }

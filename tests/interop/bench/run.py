@@ -22,7 +22,7 @@ MOST_LATENCY_RATIO = 1.0
 
 PROCESSES, CHANNELS = 10, 100
 GROUP_SENDS, PACE_MS = 20, 150
-ROUND_TRIPS = 1500
+ROUND_TRIPS = 2000
 
 
 @dataclass(frozen=True)
@@ -51,27 +51,34 @@ def group_send(command: list[str], layer: str, url: str) -> Figures:
     return Figures(len(latencies) / used, statistics.median(latencies))
 
 
-def round_trips(command: list[str], layer: str, url: str) -> Figures:
-    """Two processes send one message to and fro."""
-    with Crew(command) as crew:
-        echo = crew.start("echo", layer, url, "g", 0, ROUND_TRIPS, 0)
-        ping = crew.start("ping", layer, url, "g", 0, ROUND_TRIPS, 0)
-        channel = echo.hear()
-        assert ping.hear() == "ready"
-        before = crew.seconds()
-        ping.tell(channel)
-        latencies = seen(ping)
-        used = crew.seconds() - before
-    assert len(latencies) == ROUND_TRIPS, "messages are missing"
-    return Figures(2 * len(latencies) / used, statistics.median(latencies))
+def round_trips(conversations: int) -> "Measure":
+    """Two processes send messages to and fro, so many conversations at once."""
+
+    def measure(command: list[str], layer: str, url: str) -> Figures:
+        each = ROUND_TRIPS // conversations
+        with Crew(command) as crew:
+            echo = crew.start("echo", layer, url, "g", conversations, each, 0)
+            ping = crew.start("ping", layer, url, "g", conversations, each, 0)
+            channels = echo.hear()
+            assert ping.hear() == "ready"
+            before = crew.seconds()
+            ping.tell(channels)
+            latencies = seen(ping)
+            used = crew.seconds() - before
+        assert len(latencies) == each * conversations, "messages are missing"
+        return Figures(2 * len(latencies) / used, statistics.median(latencies))
+
+    return measure
 
 
 Measure = Callable[[list[str], str, str], Figures]
 ROWS: list[tuple[str, Measure, str]] = [
     ("group_send to 1,000 channels, core", group_send, "core"),
     ("group_send to 1,000 channels, pubsub", group_send, "pubsub"),
-    ("send and receive, to and fro, core", round_trips, "core"),
-    ("send and receive, to and fro, pubsub", round_trips, "pubsub"),
+    ("round trips, one at a time, core", round_trips(1), "core"),
+    ("round trips, 50 at a time, core", round_trips(50), "core"),
+    ("round trips, one at a time, pubsub", round_trips(1), "pubsub"),
+    ("round trips, 50 at a time, pubsub", round_trips(50), "pubsub"),
 ]
 
 

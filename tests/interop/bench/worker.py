@@ -65,27 +65,37 @@ async def sender(layer: Any, group: str, channels: int, messages: int, pace: flo
 
 
 async def echo(layer: Any, group: str, channels: int, messages: int, pace: float) -> list[float]:
-    """Answers each message to the channel that it names."""
-    channel = await layer.new_channel()
-    say(channel)
-    for _ in range(messages):
-        asked = await layer.receive(channel)
-        await layer.send(asked["reply"], asked)
+    """Answers each message to the channel that it names; one channel a conversation."""
+
+    async def talk(channel: str) -> None:
+        for _ in range(messages):
+            asked = await layer.receive(channel)
+            await layer.send(asked["reply"], asked)
+
+    names = [await layer.new_channel() for _ in range(channels)]
+    talks = [asyncio.ensure_future(talk(name)) for name in names]
+    say(" ".join(names))
+    await asyncio.gather(*talks)
     return []
 
 
 async def ping(layer: Any, group: str, channels: int, messages: int, pace: float) -> list[float]:
-    """Round trips with the echo whose channel comes on stdin; how long each took."""
-    own = await layer.new_channel()
+    """Round trips with the echoes whose channels come on stdin, all at once; how long each took."""
+
+    async def talk(own: str, other: str) -> list[float]:
+        seen = []
+        for _ in range(messages):
+            began = time.time()
+            await layer.send(other, message(began) | {"reply": own})
+            await layer.receive(own)
+            seen.append(time.time() - began)
+        return seen
+
     say("ready")
-    other = await go()
-    seen = []
-    for _ in range(messages):
-        began = time.time()
-        await layer.send(other, message(began) | {"reply": own})
-        await layer.receive(own)
-        seen.append(time.time() - began)
-    return seen
+    others = (await go()).split(" ")
+    names = [await layer.new_channel() for _ in others]
+    talks = await asyncio.gather(*[talk(own, other) for own, other in zip(names, others, strict=True)])
+    return [one for seen in talks for one in seen]
 
 
 ROLES = {"members": members, "sender": sender, "echo": echo, "ping": ping}
