@@ -5,12 +5,13 @@ Old scores are put into Redis by the test, so that nothing has to wait for them.
 
 import asyncio
 import time
+from typing import Any
 
 import msgpack
 import pytest
 
 from parties.deadline import eventually
-from parties.peer import drain
+from parties.peer import Peer, drain
 from parties.world import World
 
 
@@ -21,9 +22,10 @@ def side(request: pytest.FixtureRequest) -> str:
     return chosen
 
 
-async def opened(world: World, side: str, **options: object):  # type: ignore[no-untyped-def]
+async def opened(world: World, side: str, **options: Any) -> Peer:
     """The chosen side."""
-    return await getattr(world, side)(world.options(**options))
+    peer: Peer = await getattr(world, side)(world.options(**options))
+    return peer
 
 
 async def test_a_queue_lives_as_long_as_expiry_after_its_last_message(world: World, side: str) -> None:

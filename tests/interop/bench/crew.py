@@ -26,7 +26,7 @@ class Worker:
         """Its next line."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line, f"{self.process.args} ended"
+        assert line, f"{self.process.args!r} ended"
         return line.strip()
 
     def tell(self, line: str) -> None:

@@ -27,7 +27,8 @@ def say(line: str) -> None:
 
 async def go() -> str:
     """The next line of stdin."""
-    return (await asyncio.to_thread(sys.stdin.readline)).strip()
+    line: str = await asyncio.to_thread(sys.stdin.readline)
+    return line.strip()
 
 
 async def members(layer: Any, group: str, channels: int, messages: int, pace: float) -> list[float]:

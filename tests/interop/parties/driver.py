@@ -53,7 +53,7 @@ class DriverPeer:
         return cls(process, log)
 
     async def new_channel(self, prefix: str | None = None) -> str:
-        chosen = {} if prefix is None else {"prefix": prefix}
+        chosen: dict[str, Any] = {} if prefix is None else {"prefix": prefix}
         name: str = await self.ask("new_channel", **chosen)
         return name
 

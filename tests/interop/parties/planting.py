@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 import msgpack
-import redis
 from cryptography.fernet import Fernet
 
 from .messages import Message
@@ -28,7 +27,7 @@ def token(key: str, message: Message, age: float = 0) -> bytes:
     return fernet(key).encrypt_at_time(msgpack.packb(message), int(time.time() - age))
 
 
-def put(server: redis.Redis, channel_key: str, body: bytes, prefix: bytes = PREFIX) -> None:
+def put(server: Any, channel_key: str, body: bytes, prefix: bytes = PREFIX) -> None:
     """One member of a channel's sorted set, behind all that is there."""
     server.zadd(channel_key, {prefix + body: time.time()})
 

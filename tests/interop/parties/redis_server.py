@@ -94,8 +94,8 @@ class RedisServer:
             self._process = None
 
     @property
-    def client(self) -> redis.Redis:
-        """A connection for the test itself, blocking, bytes in and out."""
+    def client(self) -> Any:
+        """A connection for the test itself, blocking, bytes in and out; redis-py's own hints are too wide to use."""
         if self._client is None:
             self._client = redis.Redis(
                 host="127.0.0.1", port=self.port, password=self.password, socket_timeout=10

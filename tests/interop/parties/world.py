@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import redis
-
 from .django import DjangoPeer
 from .driver import DriverPeer
 from .options import Options
@@ -42,7 +40,7 @@ class World:
         self._django: list[DjangoPeer] = []
 
     @property
-    def redis(self) -> redis.Redis:
+    def redis(self) -> Any:
         """The first server, for looking into it."""
         return self.servers[0].client
 
