@@ -1,4 +1,4 @@
-//! What the tests need from outside: Debian's Chromium, the npm packages, a few from PyPI.
+//! What the tests need from outside: Debian's Chromium and Redis, the npm packages, a few from PyPI.
 //!
 //! Everything comes through the ordinary package managers at the versions that the lock files name,
 //! and what is there already is left alone. Nothing is installed outside Debian's packages,

@@ -1,5 +1,12 @@
 //! What the Redis back ends promise beyond the contract: keys as Django makes them, recovery, and never being deaf.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says so by failing"
+)]
+
 mod support;
 
 use std::time::Duration;

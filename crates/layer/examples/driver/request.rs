@@ -222,26 +222,20 @@ pub(crate) fn encode(answer: Map) -> Vec<u8> {
         return br#"{"id": null, "ok": false, "error": "Other", "detail": "no JSON"}"#.to_vec();
     };
     let mut line = String::from_utf8_lossy(&line).into_owned();
-    for (word, _) in WORDS {
+    for word in ["NaN", "Infinity", "-Infinity"] {
         line = line.replace(&format!("\"{NOT_FINITE}{word}\""), word);
     }
     line.into_bytes()
 }
 
-const WORDS: [(&str, fn(f64) -> bool); 3] = [
-    ("NaN", f64::is_nan),
-    ("Infinity", |number| number == f64::INFINITY),
-    ("-Infinity", |number| number == f64::NEG_INFINITY),
-];
-
 fn mark(value: Value) -> Value {
+    let word = |word| Value::from(format!("{NOT_FINITE}{word}"));
     match value {
-        Value::Float(number) => match WORDS.iter().find(|(_, is_it)| is_it(number)) {
-            Some((word, _)) => format!("{NOT_FINITE}{word}").into(),
-            None => number.into(),
-        },
+        Value::Float(number) if number.is_nan() => word("NaN"),
+        Value::Float(f64::INFINITY) => word("Infinity"),
+        Value::Float(f64::NEG_INFINITY) => word("-Infinity"),
         Value::Map(map) => {
-            map.into_iter().map(|(key, value)| (key, mark(value))).collect::<Map>().into()
+            Value::Map(map.into_iter().map(|(key, value)| (key, mark(value))).collect())
         }
         Value::Array(values) => Value::Array(values.into_iter().map(mark).collect()),
         other => other,

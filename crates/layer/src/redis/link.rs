@@ -6,6 +6,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisError, Value};
 use tokio::sync::{Notify, watch};
@@ -17,6 +18,9 @@ use crate::redis::connect::{BoxedStream, Failure, connect};
 
 /// A command that takes longer means a connection that is dead without having said so.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a command is sent if its connection is lost.
+const ATTEMPTS: usize = 2;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -55,29 +59,30 @@ impl Link {
     /// Sends one command. It is sent once more if the connection turns out to be lost: what it does twice is the same as
     /// once, except that a message that was read in between may come again.
     pub(crate) async fn command(&self, command: &Cmd) -> Result<Value, Error> {
-        let mut connection = self.connection().await?;
-        match self.judge(connection.send_packed_command(command).await) {
-            Err(Verdict::Again) => {
-                let mut connection = self.connection().await?;
-                let second = connection.send_packed_command(command).await;
-                self.judge(second).map_err(|verdict| self.unavailable(verdict))
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            let (mut connection, epoch) = self.connection().await?;
+            match self.judge(connection.send_packed_command(command).await, epoch) {
+                Ok(reply) => return Ok(reply),
+                Err(Verdict::Refused(why)) => return Err(self.down(&why)),
+                Err(Verdict::Lost(why)) => last = Some(why),
             }
-            first => first.map_err(|verdict| self.unavailable(verdict)),
         }
+        Err(self.down(&last.unwrap_or_default()))
     }
 
     /// Sends several commands at once and returns their replies; the first that is an error is the answer.
     pub(crate) async fn commands(&self, pipeline: &Pipeline) -> Result<Vec<Value>, Error> {
-        let mut connection = self.connection().await?;
-        let count = pipeline.len();
-        match self.judge(connection.send_packed_commands(pipeline, 0, count).await) {
-            Err(Verdict::Again) => {
-                let mut connection = self.connection().await?;
-                let second = connection.send_packed_commands(pipeline, 0, count).await;
-                self.judge(second).map_err(|verdict| self.unavailable(verdict))
+        let (mut last, count) = (None, pipeline.len());
+        for _ in 0..ATTEMPTS {
+            let (mut connection, epoch) = self.connection().await?;
+            match self.judge(connection.send_packed_commands(pipeline, 0, count).await, epoch) {
+                Ok(replies) => return Ok(replies),
+                Err(Verdict::Refused(why)) => return Err(self.down(&why)),
+                Err(Verdict::Lost(why)) => last = Some(why),
             }
-            first => first.map_err(|verdict| self.unavailable(verdict)),
         }
+        Err(self.down(&last.unwrap_or_default()))
     }
 
     /// Returns once commands can be sent, under the same conditions as [`command`](Self::command).
@@ -85,24 +90,21 @@ impl Link {
         self.connection().await.map(|_| ())
     }
 
-    /// The connection, as soon as there is one. A refused login is answered at once, a lost connection after the
-    /// layer's patience.
-    async fn connection(&self) -> Result<MultiplexedConnection, Error> {
+    /// The connection, as soon as there is one, and its number. A refused login is answered at once, a lost connection
+    /// after the layer's patience.
+    async fn connection(&self) -> Result<(MultiplexedConnection, u64), Error> {
         let mut state = self.state.subscribe();
         let ready = state.wait_for(|state| match state {
             State::Connecting => false,
             State::Down(failure) => failure.is_refusal,
             State::Up { .. } | State::Closed => true,
         });
-        if let Ok(Ok(state)) = tokio::time::timeout(self.patience, ready).await {
-            return match &*state {
-                State::Up { connection, .. } => Ok(connection.clone()),
-                State::Down(failure) => Err(self.down(&failure.why)),
-                State::Connecting | State::Closed => Err(Error::Closed),
-            };
-        }
-        match &*self.state.borrow() {
-            State::Up { connection, .. } => Ok(connection.clone()),
+        let state = match tokio::time::timeout(self.patience, ready).await {
+            Ok(Ok(state)) => state.clone(),
+            _ => self.state.borrow().clone(),
+        };
+        match state {
+            State::Up { connection, epoch } => Ok((connection, epoch)),
             State::Down(failure) => Err(self.down(&failure.why)),
             State::Connecting => Err(self.down("it does not answer yet")),
             State::Closed => Err(Error::Closed),
@@ -113,15 +115,12 @@ impl Link {
         Error::Unavailable { host: self.name.clone(), why: why.to_owned() }
     }
 
-    fn unavailable(&self, verdict: Verdict) -> Error {
-        match verdict {
-            Verdict::Again => self.down("the connection was lost while it worked on the command"),
-            Verdict::Refused(why) => self.down(&why),
-        }
-    }
-
     /// A command within a reply may be refused as well, so the replies are looked at.
-    fn judge<T: FirstError>(&self, result: Result<T, RedisError>) -> Result<T, Verdict> {
+    fn judge<T: FirstError>(
+        &self,
+        result: Result<T, RedisError>,
+        epoch: u64,
+    ) -> Result<T, Verdict> {
         let error = match result {
             Ok(replies) => match replies.first_error() {
                 None => return Ok(replies),
@@ -131,22 +130,29 @@ impl Link {
         };
         let is_lost = error.is_connection_dropped() || error.is_io_error();
         // A master that was made a replica, or a user whose login was withdrawn: another connection may do.
-        if is_lost || matches!(error.code(), Some("READONLY" | "NOAUTH")) {
-            if error.is_timeout() || !is_lost {
-                self.broken.notify_one();
-                self.state.send_if_modified(|state| {
-                    let was_up = matches!(state, State::Up { .. });
-                    if was_up {
-                        *state = State::Connecting;
-                    }
-                    was_up
-                });
-            }
-            if !error.is_timeout() {
-                return Err(Verdict::Again);
-            }
+        if !is_lost && !matches!(error.code(), Some("READONLY" | "NOAUTH")) {
+            return Err(Verdict::Refused(explain(&error)));
         }
-        Err(Verdict::Refused(explain(&error)))
+        self.give_up(epoch);
+        if error.is_timeout() {
+            let seconds = RESPONSE_TIMEOUT.as_secs();
+            return Err(Verdict::Refused(format!("it did not answer within {seconds} s")));
+        }
+        Err(Verdict::Lost(explain(&error)))
+    }
+
+    /// Nobody gets this connection any more; the next one is opened at once.
+    fn give_up(&self, of: u64) {
+        let is_current = self.state.send_if_modified(|state| {
+            let is_current = matches!(state, State::Up { epoch, .. } if *epoch == of);
+            if is_current {
+                *state = State::Connecting;
+            }
+            is_current
+        });
+        if is_current {
+            self.broken.notify_one();
+        }
     }
 
     /// Returns once the link is up, with the number of its connection: 1 is the first, more are reconnections.
@@ -184,6 +190,8 @@ impl Link {
                     if epoch > 1 {
                         self.reporter.tally().reconnected();
                     }
+                    // What was said of the connection before this one.
+                    let _ = self.broken.notified().now_or_never();
                     self.enter(State::Up { connection, epoch });
                     tokio::select! {
                         () = driver => {}
@@ -233,7 +241,7 @@ impl Link {
 /// What the end of a command means.
 enum Verdict {
     /// The connection is lost or of no use; on another one it may succeed.
-    Again,
+    Lost(String),
     Refused(String),
 }
 

@@ -1,5 +1,12 @@
 //! What every back end promises, run over all of them: memory, Redis, Redis with three hosts, Redis Pub/Sub.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says so by failing"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 

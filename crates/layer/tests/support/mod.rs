@@ -1,6 +1,12 @@
 //! A real Redis for a test: on a free port, with a password, gone with the test.
 
 #![allow(dead_code, reason = "each test program uses its part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says so by failing"
+)]
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
