@@ -8,6 +8,7 @@ mod autobahn;
 mod command;
 mod files;
 mod install;
+mod interop;
 mod prove;
 mod repository;
 #[cfg(test)]
@@ -48,6 +49,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Compare the channel layer with Python's channels_redis on the same Redis: `cargo xtask bench-layer -- --help`.
+    BenchLayer {
+        /// Passed on to the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// Take a picture of every view of the page into target/screenshots.
     Screenshots(prove::Screenshots),
 }
@@ -73,6 +80,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Web(args) => web::run(&repository, &args).map(|()| true),
         Task::Schema(args) => schema::run(&repository, &args).map(|()| true),
         Task::Bench { rest } => bench(&repository, &rest),
+        Task::BenchLayer { rest } => interop::bench(&repository, &rest),
         Task::Screenshots(args) => prove::screenshots(&repository, &args).map(|()| true),
     }
 }

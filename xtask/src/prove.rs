@@ -6,6 +6,7 @@
 use anyhow::{Result, bail};
 
 use crate::command::Command;
+use crate::interop::{self, Subject};
 use crate::repository::Repository;
 use crate::steps::{self, Step};
 use crate::{install, test};
@@ -50,6 +51,8 @@ enum Kind {
     Faults { program: &'static str, short: &'static [&'static str], full: &'static [&'static str] },
     /// The same with a planted fault: it must say that the contract is broken.
     Planted { program: &'static str, short: &'static [&'static str], full: &'static [&'static str] },
+    /// The tests of `tests/interop` on one of the two subjects.
+    Interop(Subject),
     /// Files of `tests/e2e`, one after the other, since some of them measure.
     Browser(&'static [&'static str]),
     /// The same, two at a time: none of them measures anything.
@@ -113,6 +116,18 @@ const PROOFS: &[Proof] = &[
             short: &["--kills", "20"],
             full: &["--kills", "200"],
         },
+        when: When::Prove,
+    },
+    Proof {
+        name: "interop",
+        about: "ten rounds in a row, a Django process cannot tell the Rust channel layer from another Django process",
+        kind: Kind::Interop(Subject::Rust),
+        when: When::Prove,
+    },
+    Proof {
+        name: "interop-twin",
+        about: "the interop tests hold for channels_redis itself, and each planted fault turns them red",
+        kind: Kind::Interop(Subject::Python),
         when: When::Prove,
     },
     Proof {
@@ -265,6 +280,7 @@ fn prove(repository: &Repository, proof: &Proof, form: Form) -> Result<()> {
             println!("the planted fault was found, as it must be");
             Ok(())
         }
+        Kind::Interop(subject) => interop::prove(repository, subject, form.choose(1, 10)),
         Kind::Browser(files) => browser(repository, proof, form, files, 1),
         Kind::BrowserPairs(files) => browser(repository, proof, form, files, 2),
     }
