@@ -1,4 +1,4 @@
-//! What the tests need from outside: Debian's Chromium and Redis, the npm packages, a few from PyPI.
+//! What the tests need from outside: Debian's Chromium, Redis and PostgreSQL, the npm packages, a few from PyPI.
 //!
 //! Everything comes through the ordinary package managers at the versions that the lock files name,
 //! and what is there already is left alone. Nothing is installed outside Debian's packages,
@@ -15,12 +15,13 @@ use crate::repository::Repository;
 const NODE_FOLDERS: [&str; 3] = ["clients/typescript", "web", "tests/e2e"];
 
 /// Debian packages: the program or file that shows that one is there, and its name.
-const DEBIAN: [(&str, &str); 5] = [
+const DEBIAN: [(&str, &str); 6] = [
     ("/usr/bin/chromium", "chromium"),
     ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core"),
     ("/usr/bin/python3", "python3-venv"),
     ("/usr/bin/gcc", "gcc"),
     ("/usr/bin/redis-server", "redis-server"),
+    ("/usr/bin/pg_ctlcluster", "postgresql"),
 ];
 
 /// Installs everything; what is there already costs nothing.

@@ -74,11 +74,17 @@ pub struct Reply<T> {
 enum State {
     Refused(Option<Error>),
     Waiting(oneshot::Receiver<Outcome>),
+    /// Several parts of the store must answer; the first failure is the answer.
+    All(Vec<oneshot::Receiver<Outcome>>),
 }
 
 impl<T> Reply<T> {
     pub(crate) fn refused(error: Error) -> Self {
         Self { state: State::Refused(Some(error)), kind: PhantomData }
+    }
+
+    pub(crate) fn all(receivers: Vec<oneshot::Receiver<Outcome>>) -> Self {
+        Self { state: State::All(receivers), kind: PhantomData }
     }
 
     pub(crate) fn waiting(receiver: oneshot::Receiver<Outcome>) -> Self {
@@ -102,9 +108,28 @@ impl<T: Answer> Future for Reply<T> {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(outcome) => outcome.unwrap_or_else(|_| Err(lost())),
             },
+            State::All(receivers) => match poll_all(receivers, cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(outcome) => outcome,
+            },
         };
         Poll::Ready(outcome.and_then(|value| T::take(Opaque(value)).ok_or_else(lost)))
     }
+}
+
+/// Takes out those that have answered.
+fn poll_all(
+    receivers: &mut Vec<oneshot::Receiver<Outcome>>,
+    cx: &mut Context<'_>,
+) -> Poll<Outcome> {
+    while let Some(last) = receivers.last_mut() {
+        match Pin::new(last).poll(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(Ok(_))) => drop(receivers.pop()),
+            Poll::Ready(outcome) => return Poll::Ready(outcome.unwrap_or_else(|_| Err(lost()))),
+        }
+    }
+    Poll::Ready(Ok(Value::Done))
 }
 
 /// The answer where the writer ended before it gave one: whether the command was stored is unknown.

@@ -75,6 +75,14 @@ pub enum Error {
         /// The newest schema that this program knows.
         known: i64,
     },
+    /// The database could not be opened.
+    #[error("cannot use {place}: {reason}")]
+    Database {
+        /// Its URL without the password.
+        place: String,
+        /// What failed.
+        reason: String,
+    },
     /// The store could not be opened.
     #[error("cannot open {path}: {reason}")]
     Open {

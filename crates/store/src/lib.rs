@@ -7,8 +7,13 @@ mod answer;
 mod command;
 mod commit;
 mod error;
+mod fingerprint;
+mod fresh;
+mod postgres;
+mod queue;
 mod sqlite;
 mod store;
+mod words;
 
 pub use answer::{
     Account, Created, ForWelcome, Head, Health, Hits, Members, Page, Range, Resumed, ResumedRoom,
@@ -19,4 +24,5 @@ pub use command::{
 };
 pub use commit::{Answer, Commit, Commits, Receipt, Reply, Revoked, TouchedRoom};
 pub use error::Error;
+pub use postgres::{DatabaseUrl, InvalidUrl, Migration};
 pub use store::{MAX_MEMBERS, MAX_ROOMS, SYSTEM_USER, Store, StoreConfig};

@@ -6,11 +6,13 @@ use moorline_protocol::{Person, Position, RoomId, RoomInfo, Seq, UserId};
 use uuid::Uuid;
 
 use crate::command::Command;
+use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
 use crate::{
-    Account, Answer, Commits, Create, Created, Delete, Edit, Error, ForWelcome, Head, Health, Hits,
-    Invite, Join, Leave, Members, NewAccount, NewSession, Page, Range, Read, Remove, Rename, Reply,
-    Resumed, RoomCursor, Rooms, Send, SessionId, SessionRow, Stored, User,
+    Account, Answer, Commits, Create, Created, DatabaseUrl, Delete, Edit, Error, ForWelcome, Head,
+    Health, Hits, Invite, Join, Leave, Members, Migration, NewAccount, NewSession, Page, Range,
+    Read, Remove, Rename, Reply, Resumed, RoomCursor, Rooms, Send, SessionId, SessionRow, Stored,
+    User,
 };
 
 /// Rooms that a person can be in: what a room list and its sums can read within a few milliseconds.
@@ -25,8 +27,10 @@ pub const SYSTEM_USER: &str = "moorline";
 /// Where the store is and how much may wait for it.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
-    /// The data folder; the database is `moorline.db` in it.
+    /// The data folder; the database is `moorline.db` in it, unless there is another.
     pub folder: PathBuf,
+    /// The PostgreSQL database; absent: SQLite in the folder.
+    pub database: Option<DatabaseUrl>,
     /// Commands that may wait for the writer; more are refused as overloaded. 10,000 is ten full batches.
     pub queue: usize,
 }
@@ -35,7 +39,13 @@ impl StoreConfig {
     /// The store in this folder, with the default limits.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), queue: 10_000 }
+        Self { folder: folder.into(), database: None, queue: 10_000 }
+    }
+
+    /// The store in this PostgreSQL database; the folder keeps a small note of how new it was.
+    #[must_use]
+    pub fn in_database(self, url: DatabaseUrl) -> Self {
+        Self { database: Some(url), ..self }
     }
 }
 
@@ -46,6 +56,17 @@ pub struct Store(Backend);
 #[derive(Debug, Clone)]
 enum Backend {
     Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+/// The same call to whichever back end it is.
+macro_rules! to_backend {
+    ($store:expr, $backend:ident => $call:expr) => {
+        match $store {
+            Backend::Sqlite($backend) => $call,
+            Backend::Postgres($backend) => $call,
+        }
+    };
 }
 
 macro_rules! commands {
@@ -63,7 +84,7 @@ macro_rules! reads {
         /// # Errors
         /// Where the store cannot be read now, or where this is not the person's to see.
         pub async fn $name(&self, $($arg: $kind),*) -> Result<$answer, Error> {
-            match &self.0 { Backend::Sqlite(sqlite) => sqlite.$name($($arg),*).await }
+            to_backend!(&self.0, backend => backend.$name($($arg),*).await)
         })+
     };
 }
@@ -74,29 +95,36 @@ impl Store {
     /// # Errors
     /// Where the folder cannot be used, or where a newer Moorline wrote the data.
     pub fn open(config: StoreConfig) -> Result<(Self, Commits), Error> {
+        if let Some(url) = &config.database {
+            let (postgres, commits) = Postgres::open(url, &config)?;
+            return Ok((Self(Backend::Postgres(postgres)), commits));
+        }
         let (sqlite, commits) = Sqlite::open(&config)?;
         Ok((Self(Backend::Sqlite(sqlite)), commits))
+    }
+
+    /// The steps of a PostgreSQL database's schema, and which of them it has; with `is_wanted`, those that it lacks are
+    /// made first. Blocks.
+    ///
+    /// # Errors
+    /// Where the database cannot be used, or where a newer Moorline wrote it.
+    pub fn migrations(url: &DatabaseUrl, is_wanted: bool) -> Result<Vec<Migration>, Error> {
+        Postgres::migrations(url, is_wanted)
     }
 
     /// How the store is, without asking the disk.
     #[must_use]
     pub fn health(&self) -> Health {
-        match &self.0 {
-            Backend::Sqlite(sqlite) => sqlite.health(),
-        }
+        to_backend!(&self.0, backend => backend.health())
     }
 
     /// Commits what is queued, ends the threads and closes the file. Somebody must still be reading [`Commits`].
     pub async fn close(self) {
-        match self.0 {
-            Backend::Sqlite(sqlite) => sqlite.close().await,
-        }
+        to_backend!(self.0, backend => backend.close().await)
     }
 
     fn submit<T: Answer>(&self, command: Command) -> Reply<T> {
-        match &self.0 {
-            Backend::Sqlite(sqlite) => sqlite.submit(command),
-        }
+        to_backend!(&self.0, backend => backend.submit(command))
     }
 
     commands! {
@@ -122,16 +150,12 @@ impl Store {
 
     /// Moves a read marker; it only grows, and it shows as a receipt in a later [`crate::Commit`].
     pub fn read(&self, read: Read) {
-        match &self.0 {
-            Backend::Sqlite(sqlite) => sqlite.read_marker(read),
-        }
+        to_backend!(&self.0, backend => backend.read_marker(read))
     }
 
     /// Notes that a person is here.
     pub fn seen(&self, user: &UserId, at_ms: u64) {
-        match &self.0 {
-            Backend::Sqlite(sqlite) => sqlite.seen(user, at_ms),
-        }
+        to_backend!(&self.0, backend => backend.seen(user, at_ms))
     }
 
     /// Makes a person, or gives the one with this id another name. Answers whether anything changed.

@@ -10,10 +10,11 @@ use moorline_protocol::{Cid, Event, EventId, EventKind, MemberChange, RoomId, Se
 use rusqlite::{CachedStatement, Connection, params};
 
 use super::cache::{Cache, Membership, Room, put};
-use super::cids::Hasher;
 use super::schema::{CidKey, Sql, kind};
 use crate::command::Command;
 use crate::commit::{Commit, TouchedRoom, Value};
+use crate::fingerprint::Hasher;
+use crate::fresh::new_id;
 use crate::store::SYSTEM_USER;
 use crate::{Error, Head, Stored};
 
@@ -386,10 +387,4 @@ impl<'a> Batch<'a> {
             |id| Ok(id.clone()),
         )
     }
-}
-
-/// A UUIDv7 whose end is random: order in a log is its seq's business, so nothing here counts.
-pub(super) fn new_id(at_ms: u64) -> EventId {
-    let random: [u8; 10] = rand::random();
-    EventId(uuid::Builder::from_unix_timestamp_millis(at_ms & ((1 << 48) - 1), &random).into_uuid())
 }

@@ -1,45 +1,15 @@
 //! Exactly once: each cid's first answer is kept for ever beside a keyed hash of the whole command, and is given again
 //! before anything else is decided.
 
-use hmac::{Hmac, KeyInit, Mac};
 use moorline_protocol::{Cid, RoomId, Seq};
 use rusqlite::{OptionalExtension, params};
-use sha2::Sha256;
 
 use super::batch::{Batch, Stop, held};
 use super::cache::{get, put};
 use super::schema::{CidKey, Sql};
 use crate::commit::Value;
+use crate::fingerprint::Fingerprint;
 use crate::{Error, Stored};
-
-/// The hash of a whole command, keyed so that it tells nothing of the text to one who reads the file without the key.
-pub(super) type Fingerprint = [u8; 16];
-
-/// Makes fingerprints.
-#[derive(Clone)]
-pub(super) struct Hasher(Hmac<Sha256>);
-
-impl Hasher {
-    pub(super) fn new(key: &[u8; 32]) -> Self {
-        // A key of the length of a block is used as it is; the rest of a shorter one is zeros (RFC 2104).
-        let mut block = [0; 64];
-        block[..32].copy_from_slice(key);
-        Self(Hmac::new(&block.into()))
-    }
-
-    /// Each part goes in with its length, so that no two lists of parts look alike.
-    pub(super) fn fingerprint(&self, word: &str, parts: &[&[u8]]) -> Fingerprint {
-        let mut mac = self.0.clone();
-        for part in std::iter::once(&word.as_bytes()).chain(parts) {
-            mac.update(&(part.len() as u64).to_le_bytes());
-            mac.update(part);
-        }
-        let whole = mac.finalize().into_bytes();
-        let mut short = [0; 16];
-        short.copy_from_slice(&whole[..16]);
-        short
-    }
-}
 
 /// Who does what under which cid, and what exactly.
 #[derive(Clone, Copy)]

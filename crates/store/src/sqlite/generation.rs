@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
 
+use crate::fresh::new_epoch;
+
 /// What the opening found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
@@ -70,11 +72,6 @@ fn new_epochs(db: &Connection) -> rusqlite::Result<()> {
         update.execute(params![new_epoch().cast_signed(), room])?;
     }
     Ok(())
-}
-
-/// A random epoch that no other log has.
-pub(super) fn new_epoch() -> u64 {
-    rand::random::<u64>().max(1)
 }
 
 fn path(folder: &Path) -> PathBuf {

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, params};
 
-use super::queue::BATCH_ROWS;
 use super::shared::Shared;
+use crate::queue::BATCH_ROWS;
 
 /// Rows of one step at most: 1 to 2 ms, which is what a send may have to wait longer because of search. Half as many
 /// cost a tenth more a row.

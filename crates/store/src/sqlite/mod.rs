@@ -18,7 +18,6 @@ mod index;
 mod membership;
 mod messages;
 mod pool;
-mod queue;
 mod reads;
 mod rooms;
 mod schema;
@@ -35,13 +34,13 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{mpsc, oneshot};
 
-use self::cids::Hasher;
 use self::pool::Pool;
-use self::queue::{Full, Job};
 use self::schema::Purpose;
 use self::shared::Shared;
 use self::writer::Writer;
 use crate::command::Command;
+use crate::fingerprint::Hasher;
+use crate::queue::{Full, Job};
 use crate::{
     Account, Answer, Commits, Error, ForWelcome, Head, Health, Hits, Members, Page, Range, Read,
     Reply, Resumed, RoomCursor, Rooms, SessionRow, StoreConfig, User,

@@ -5,12 +5,13 @@ use moorline_protocol::{
 };
 use rusqlite::{OptionalExtension, params};
 
-use super::batch::{Batch, NewEvent, Stop, new_id};
+use super::batch::{Batch, NewEvent, Stop};
 use super::cache::{Membership, Room, get, put};
-use super::cids::{Claim, Fingerprint};
-use super::generation::new_epoch;
+use super::cids::Claim;
 use super::schema::{CidKey, Sql, kind};
 use crate::commit::Value;
+use crate::fingerprint::Fingerprint;
+use crate::fresh::{new_epoch, new_id};
 use crate::{Create, Created, Error, Rename, Stored};
 
 /// Who will be in a new room, and which pair it is for.

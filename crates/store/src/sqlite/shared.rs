@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::queue::Queue;
 use crate::Health;
+use crate::queue::Queue;
 
 /// Bytes of a page: SQLite's default, and the frame of its log without the header.
 pub(super) const PAGE_BYTES: u64 = 4_096 + 24;

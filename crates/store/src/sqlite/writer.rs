@@ -18,14 +18,14 @@ use tokio::sync::mpsc;
 
 use super::batch::{Batch, Stop};
 use super::cache::Cache;
-use super::cids::Hasher;
 use super::generation;
 use super::index::Index;
-use super::queue::{Job, Taken, Work};
 use super::schema::{Purpose, connect};
 use super::shared::{CHECKPOINT_PAGES, Shared};
 use crate::Error;
 use crate::commit::{Commit, Outcome};
+use crate::fingerprint::Hasher;
+use crate::queue::{Job, Taken, Work};
 
 /// How often a store that cannot write tries whether it can.
 const PROBE_EVERY: Duration = Duration::from_secs(1);

@@ -1,18 +1,13 @@
-//! The contract of the store, a file a subject, written against `Store` alone: every back end runs all of it.
-//!
-//! `stage.rs` opens the store and speaks for people; the rest are sentences.
+//! The contract of the store on SQLite: the suite, and what is SQLite's alone.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod accounts;
-mod changes;
+#[path = "sqlite/backend.rs"]
+mod backend;
+#[path = "sqlite/durability.rs"]
 mod durability;
+#[path = "sqlite/generation.rs"]
 mod generation;
-mod members;
-mod model;
-mod resume;
-mod rooms;
-mod search;
-mod sends;
-mod stage;
-mod unread;
+mod suite;
+
+use suite::stage;

@@ -2,7 +2,7 @@
 
 use moorline_store::Store;
 
-use crate::stage::{Stage, eventually, line, room, user};
+use super::stage::{Stage, eventually, line, room, user};
 
 #[tokio::test]
 async fn all_words_must_occur_and_the_last_may_be_unfinished() {

@@ -2,7 +2,7 @@
 
 use moorline_protocol::Seq;
 
-use crate::stage::{Stage, eventually, room, user};
+use super::stage::{Stage, eventually, room, user};
 
 impl Stage {
     async fn unread(&self, who: &str) -> (u64, u64) {

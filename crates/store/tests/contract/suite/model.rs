@@ -7,7 +7,7 @@ use moorline_protocol::{EventId, Position, ResetReason, RoomKind, Seq};
 use moorline_store::{Error, Reply, Resumed, Stored};
 use proptest::prelude::*;
 
-use crate::stage::{Stage, line};
+use super::stage::{Stage, line};
 
 const PEOPLE: [&str; 4] = ["ann", "bob", "cid", "dee"];
 
@@ -313,7 +313,7 @@ impl Run {
         let once: Vec<(u64, EventId)> = (1..).zip(self.ids.iter().copied()).collect();
         assert_eq!(self.told, once, "each event is told once, in order");
         let stage = self.stage();
-        let epoch = stage.store.head(&crate::stage::room("r")).await.unwrap().epoch;
+        let epoch = stage.store.head(&super::stage::room("r")).await.unwrap().epoch;
         for (who, name) in PEOPLE.iter().enumerate() {
             let Some(from) = self.model.sees_from(who) else {
                 assert_eq!(stage.history(name, "r").await, Err(Error::NotFound));

@@ -1,6 +1,5 @@
 //! A store for one test, people who act in it, and what its commits told.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,10 +9,11 @@ use moorline_protocol::{
 };
 use moorline_store::{
     Commits, Create, Created, Delete, Edit, Error, Invite, Join, Leave, Page, Range, Read, Receipt,
-    Remove, Rename, Reply, Resumed, Revoked, Send, Store, StoreConfig, Stored, TouchedRoom,
+    Remove, Rename, Reply, Resumed, Revoked, Send, Store, Stored, TouchedRoom,
 };
 use parking_lot::Mutex;
-use tempfile::TempDir;
+
+use crate::backend::Place;
 
 /// How long a test waits for what must come.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -31,7 +31,7 @@ pub(crate) struct Told {
 pub(crate) struct Stage {
     pub(crate) store: Store,
     pub(crate) told: Arc<Mutex<Told>>,
-    folder: Arc<TempDir>,
+    place: Arc<Place>,
     clock: AtomicU64,
 }
 
@@ -45,11 +45,6 @@ pub(crate) fn room(id: &str) -> RoomId {
 
 pub(crate) fn cid(id: &str) -> Cid {
     Cid::new(id).unwrap()
-}
-
-/// The one place that says which back end the suite runs on.
-pub(crate) fn open(folder: &Path) -> Result<(Store, Commits), Error> {
-    Store::open(StoreConfig::new(folder))
 }
 
 /// Reads commits as a hub does: what they tell first, the answers after it.
@@ -72,13 +67,13 @@ pub(crate) fn follow(mut commits: Commits) -> Arc<Mutex<Told>> {
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        Self::in_folder(Arc::new(TempDir::new().unwrap()))
+        Self::at(Arc::new(Place::new()))
     }
 
-    fn in_folder(folder: Arc<TempDir>) -> Self {
-        let (store, commits) = open(folder.path()).unwrap();
+    pub(crate) fn at(place: Arc<Place>) -> Self {
+        let (store, commits) = Store::open(place.config()).unwrap();
         let clock = AtomicU64::new(1_795_000_000_000);
-        Self { store, told: follow(commits), folder, clock }
+        Self { store, told: follow(commits), place, clock }
     }
 
     /// People by these ids, each named after the id.
@@ -106,13 +101,14 @@ impl Stage {
 
     /// The same data in a new process's place.
     pub(crate) async fn reopen(self) -> Self {
-        let folder = Arc::clone(&self.folder);
+        let place = Arc::clone(&self.place);
         self.store.close().await;
-        Self::in_folder(folder)
+        Self::at(place)
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+    /// Where the store is.
+    pub(crate) fn place(&self) -> &Arc<Place> {
+        &self.place
     }
 
     /// A clock that never stands still.

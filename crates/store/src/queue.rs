@@ -12,7 +12,7 @@ use crate::command::Command;
 use crate::commit::Outcome;
 
 /// Rows of one transaction: what is queued, at most so many.
-pub(super) const BATCH_ROWS: usize = 1_000;
+pub(crate) const BATCH_ROWS: usize = 1_000;
 /// Bytes of one transaction; one command may be longer and is then alone.
 const BATCH_BYTES: usize = 1 << 20;
 /// Markers gather so long: nobody is acknowledged for them, and of those of one person and room only the last counts.
@@ -22,29 +22,29 @@ const MARKERS_WAIT: Duration = Duration::from_millis(100);
 const SEEN_WAIT: Duration = Duration::from_secs(5);
 
 /// A command and who waits for its answer.
-pub(super) struct Job {
-    pub(super) command: Command,
-    pub(super) reply: oneshot::Sender<Outcome>,
+pub(crate) struct Job {
+    pub(crate) command: Command,
+    pub(crate) reply: oneshot::Sender<Outcome>,
 }
 
 /// One transaction's work.
 #[derive(Default)]
-pub(super) struct Work {
-    pub(super) jobs: Vec<Job>,
-    pub(super) reads: HashMap<(UserId, RoomId), Seq>,
-    pub(super) seen: HashMap<UserId, u64>,
+pub(crate) struct Work {
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) reads: HashMap<(UserId, RoomId), Seq>,
+    pub(crate) seen: HashMap<UserId, u64>,
     /// Writes only to see whether writing works.
-    pub(super) is_probe: bool,
+    pub(crate) is_probe: bool,
 }
 
 impl Work {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.jobs.is_empty() && self.reads.is_empty() && self.seen.is_empty()
     }
 }
 
 /// What the writer finds.
-pub(super) enum Taken {
+pub(crate) enum Taken {
     Work(Work),
     /// Nothing until the deadline.
     Idle,
@@ -53,7 +53,7 @@ pub(super) enum Taken {
 }
 
 /// Why a job was not taken.
-pub(super) enum Full {
+pub(crate) enum Full {
     TooMany,
     Closed,
 }
@@ -71,18 +71,18 @@ struct Waiting {
 }
 
 /// The queue.
-pub(super) struct Queue {
+pub(crate) struct Queue {
     limit: usize,
     waiting: Mutex<Waiting>,
     wake: Condvar,
 }
 
 impl Queue {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { limit: limit.max(1), waiting: Mutex::default(), wake: Condvar::new() }
     }
 
-    pub(super) fn push(&self, job: Job) -> Result<(), Full> {
+    pub(crate) fn push(&self, job: Job) -> Result<(), Full> {
         let mut waiting = self.waiting.lock();
         if waiting.is_closed {
             return Err(Full::Closed);
@@ -100,7 +100,7 @@ impl Queue {
     }
 
     /// Keeps the furthest marker; one too many is dropped, as the reader will move on and say so again.
-    pub(super) fn push_read(&self, user: UserId, room: RoomId, seq: Seq) {
+    pub(crate) fn push_read(&self, user: UserId, room: RoomId, seq: Seq) {
         let mut waiting = self.waiting.lock();
         if waiting.reads.len() >= self.limit
             && !waiting.reads.contains_key(&(user.clone(), room.clone()))
@@ -115,7 +115,7 @@ impl Queue {
         }
     }
 
-    pub(super) fn push_seen(&self, user: UserId, at_ms: u64) {
+    pub(crate) fn push_seen(&self, user: UserId, at_ms: u64) {
         let mut waiting = self.waiting.lock();
         if waiting.seen.len() >= self.limit && !waiting.seen.contains_key(&user) {
             return;
@@ -136,24 +136,24 @@ impl Queue {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.waiting.lock().jobs.len()
     }
 
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.waiting.lock().is_closed = true;
         self.wake.notify_all();
     }
 
     /// Closes it and lets go of what waits: its askers hear that the store is closed.
-    pub(super) fn abandon(&self) {
+    pub(crate) fn abandon(&self) {
         let closed = Waiting { is_closed: true, ..Waiting::default() };
         let waiting = std::mem::replace(&mut *self.waiting.lock(), closed);
         drop(waiting);
     }
 
     /// Waits for work, at most until `until`, and takes at most `rows` commands of it.
-    pub(super) fn take(&self, until: Option<Instant>, rows: usize) -> Taken {
+    pub(crate) fn take(&self, until: Option<Instant>, rows: usize) -> Taken {
         let mut waiting = self.waiting.lock();
         loop {
             let now = Instant::now();

@@ -3,7 +3,7 @@
 use moorline_protocol::{Epoch, Position, ResetReason, Seq};
 use moorline_store::{Range, Resumed};
 
-use crate::stage::{Stage, line, room, user};
+use super::stage::{Stage, line, room, user};
 
 async fn stage_with(messages: usize) -> Stage {
     let stage = Stage::with_group("r", &["ann", "bob"]).await;

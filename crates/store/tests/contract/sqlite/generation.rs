@@ -7,7 +7,8 @@ use moorline_protocol::ResetReason;
 use moorline_store::{Resumed, Store};
 use tempfile::TempDir;
 
-use crate::stage::{Stage, follow, open, room, user};
+use crate::backend::open;
+use crate::stage::{Stage, follow, room, user};
 
 fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
@@ -38,7 +39,7 @@ async fn a_crash_at_any_moment_keeps_the_epoch() {
         stage.send("ann", "r", &format!("c{n}"), "x").await.unwrap();
         // A copy of the folder of a running store is what a crash leaves.
         let crashed = TempDir::new().unwrap();
-        copy(stage.folder(), crashed.path());
+        copy(stage.place().folder(), crashed.path());
         let (store, commits) = open(crashed.path()).unwrap();
         follow(commits);
         assert_eq!(epoch(&store).await, before);
@@ -51,9 +52,9 @@ async fn a_crash_at_any_moment_keeps_the_epoch() {
 async fn a_crash_between_the_store_and_its_note_keeps_the_epoch() {
     let stage = Stage::with_group("r", &["ann"]).await;
     let before = epoch(&stage.store).await;
-    let note = stage.folder().join("moorline.generation");
+    let note = stage.place().folder().join("moorline.generation");
     let older = fs::read(&note).unwrap();
-    let folder = stage.folder().to_owned();
+    let folder = stage.place().folder().to_owned();
     let stage = stage.reopen().await;
     stage.store.clone().close().await;
     fs::write(&note, older).unwrap();
@@ -67,12 +68,12 @@ async fn an_older_store_put_back_is_a_reset_for_everybody() {
     let stage = Stage::with_group("r", &["ann"]).await;
     stage.send("ann", "r", "c1", "kept").await.unwrap();
     let backup = TempDir::new().unwrap();
-    copy(stage.folder(), backup.path());
+    copy(stage.place().folder(), backup.path());
     stage.send("ann", "r", "c2", "lost").await.unwrap();
     let position = stage.position("r", 3).await;
     let before = epoch(&stage.store).await;
     let stage = stage.reopen().await;
-    let folder = stage.folder().to_owned();
+    let folder = stage.place().folder().to_owned();
     stage.store.clone().close().await;
     for file in ["moorline.db", "moorline.db-wal", "moorline.db-shm"] {
         let _ = fs::remove_file(folder.join(file));
@@ -96,10 +97,10 @@ async fn an_older_store_put_back_is_a_reset_for_everybody() {
 #[tokio::test]
 async fn a_store_whose_note_is_missing_or_of_another_store_begins_a_new_life() {
     let other = Stage::with_group("r", &["ann"]).await;
-    let foreign = fs::read(other.folder().join("moorline.generation")).unwrap();
+    let foreign = fs::read(other.place().folder().join("moorline.generation")).unwrap();
     for note in [None, Some(b"nonsense".to_vec()), Some(foreign)] {
         let stage = Stage::with_group("r", &["ann"]).await;
-        let (before, folder) = (epoch(&stage.store).await, stage.folder().to_owned());
+        let (before, folder) = (epoch(&stage.store).await, stage.place().folder().to_owned());
         stage.store.clone().close().await;
         match note {
             None => fs::remove_file(folder.join("moorline.generation")).unwrap(),
@@ -116,7 +117,7 @@ async fn another_event_at_the_position_is_a_reset_even_in_the_same_epoch() {
     // A copy taken while the store ran has its generation: the event's own id tells the two apart.
     let stage = Stage::with_group("r", &["ann"]).await;
     let fork = TempDir::new().unwrap();
-    copy(stage.folder(), fork.path());
+    copy(stage.place().folder(), fork.path());
     stage.send("ann", "r", "c1", "in one history").await.unwrap();
     let position = stage.position("r", 2).await;
     let (store, commits) = open(fork.path()).unwrap();

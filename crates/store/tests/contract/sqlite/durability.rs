@@ -10,7 +10,8 @@ use moorline_store::{Error, Range, Store};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::stage::{Stage, cid, eventually, follow, open, room, user};
+use crate::backend::open;
+use crate::stage::{Stage, cid, eventually, follow, room, user};
 
 /// What a crash leaves, as far as a copy can show it.
 fn crash(folder: &Path) -> TempDir {
@@ -39,7 +40,7 @@ async fn everything_acknowledged_is_there_after_a_crash() {
         for reply in replies {
             answers.push(reply.await.unwrap());
         }
-        let crashed = crash(stage.folder());
+        let crashed = crash(stage.place().folder());
         let (store, commits) = open(crashed.path()).unwrap();
         follow(commits);
         for answer in answers {
@@ -55,7 +56,7 @@ async fn everything_acknowledged_is_there_after_a_crash() {
 async fn a_store_dropped_without_closing_loses_nothing() {
     let stage = Stage::with_group("r", &["ann"]).await;
     stage.send("ann", "r", "c1", "hi").await.unwrap();
-    let crashed = crash(stage.folder());
+    let crashed = crash(stage.place().folder());
     drop(stage);
     let (store, commits) = open(crashed.path()).unwrap();
     follow(commits);
@@ -82,7 +83,7 @@ async fn what_is_queued_is_committed_before_closing() {
 #[tokio::test]
 async fn a_newer_schema_is_refused_with_a_clear_text_and_left_alone() {
     let stage = Stage::with_group("r", &["ann"]).await;
-    let folder = stage.folder().to_owned();
+    let folder = stage.place().folder().to_owned();
     stage.store.clone().close().await;
     let db = Connection::open(folder.join("moorline.db")).unwrap();
     db.execute(
@@ -119,11 +120,11 @@ async fn the_log_stays_small_under_load() {
             reply.await.unwrap();
             rows += 1;
         }
-        let file = fs::metadata(stage.folder().join("moorline.db-wal")).unwrap().len();
+        let file = fs::metadata(stage.place().folder().join("moorline.db-wal")).unwrap().len();
         largest = largest.max(file).max(stage.store.health().wal_bytes);
     }
     // Over 200 MiB went through it.
-    let stored = fs::metadata(stage.folder().join("moorline.db")).unwrap().len();
+    let stored = fs::metadata(stage.place().folder().join("moorline.db")).unwrap().len();
     assert!(stored > 100 << 20, "only {stored} bytes in {rows} rows");
     assert!(largest < 64 << 20, "the log grew to {} MiB", largest >> 20);
 }
@@ -146,7 +147,8 @@ async fn a_reader_of_everything_does_not_make_the_log_grow() {
         for reply in replies {
             reply.await.unwrap();
         }
-        largest = largest.max(fs::metadata(stage.folder().join("moorline.db-wal")).unwrap().len());
+        largest = largest
+            .max(fs::metadata(stage.place().folder().join("moorline.db-wal")).unwrap().len());
     }
     assert!(largest < 64 << 20, "the log grew to {} MiB", largest >> 20);
 }
@@ -282,7 +284,7 @@ async fn after_closing_the_file_alone_is_the_whole_store() {
     stage.store.clone().close().await;
     let copy = TempDir::new().unwrap();
     for file in ["moorline.db", "moorline.generation"] {
-        fs::copy(stage.folder().join(file), copy.path().join(file)).unwrap();
+        fs::copy(stage.place().folder().join(file), copy.path().join(file)).unwrap();
     }
     let (store, commits) = open(copy.path()).unwrap();
     follow(commits);
@@ -293,7 +295,30 @@ async fn after_closing_the_file_alone_is_the_whole_store() {
 async fn a_quiet_store_has_an_empty_log() {
     let stage = Stage::with_group("r", &["ann"]).await;
     stage.send("ann", "r", "c1", "hi").await.unwrap();
-    let log = stage.folder().join("moorline.db-wal");
+    let log = stage.place().folder().join("moorline.db-wal");
     assert!(fs::metadata(&log).unwrap().len() > 0);
     eventually(async || fs::metadata(&log).unwrap().len() == 0).await;
+}
+
+#[tokio::test]
+async fn no_byte_of_a_deleted_text_stays_in_the_file() {
+    let stage = Stage::with_group("r", &["ann"]).await;
+    let word = "xylophonequartz";
+    let message =
+        stage.send("ann", "r", "c1", &format!("{word} {}", "pad ".repeat(3_000))).await.unwrap();
+    stage.indexed().await;
+    let second = stage.send("ann", "r", "c2", &format!("short {word}")).await.unwrap();
+    stage.edit("ann", "r", "c3", message.id, &format!("{word} again")).await.unwrap();
+    stage.indexed().await;
+    stage.delete("ann", "r", "c4", message.id).await.unwrap();
+    stage.delete("ann", "r", "c5", second.id).await.unwrap();
+    let stage = stage.reopen().await;
+    let folder = stage.place().folder().to_owned();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        for part in [word, "xylophone", "quartz"] {
+            let found = bytes.windows(part.len()).any(|window| window == part.as_bytes());
+            assert!(!found, "{part} is still there");
+        }
+    }
 }

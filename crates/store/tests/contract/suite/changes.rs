@@ -3,7 +3,7 @@
 use moorline_protocol::Seq;
 use moorline_store::Error;
 
-use crate::stage::{Stage, line};
+use super::stage::{Stage, line};
 
 #[tokio::test]
 async fn an_edit_has_its_own_position_and_the_message_its_new_text() {
@@ -68,29 +68,6 @@ async fn deleting_empties_the_message_and_all_its_edits_and_keeps_positions() {
     );
     assert_eq!(events[1].id, message.id);
     assert!(events[1].cid.is_some());
-}
-
-#[tokio::test]
-async fn no_byte_of_a_deleted_text_stays_in_the_file() {
-    let stage = Stage::with_group("r", &["ann"]).await;
-    let word = "xylophonequartz";
-    let message =
-        stage.send("ann", "r", "c1", &format!("{word} {}", "pad ".repeat(3_000))).await.unwrap();
-    stage.indexed().await;
-    let second = stage.send("ann", "r", "c2", &format!("short {word}")).await.unwrap();
-    stage.edit("ann", "r", "c3", message.id, &format!("{word} again")).await.unwrap();
-    stage.indexed().await;
-    stage.delete("ann", "r", "c4", message.id).await.unwrap();
-    stage.delete("ann", "r", "c5", second.id).await.unwrap();
-    let stage = stage.reopen().await;
-    let folder = stage.folder().to_owned();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-        for part in [word, "xylophone", "quartz"] {
-            let found = bytes.windows(part.len()).any(|window| window == part.as_bytes());
-            assert!(!found, "{part} is still there");
-        }
-    }
 }
 
 #[tokio::test]

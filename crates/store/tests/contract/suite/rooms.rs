@@ -3,7 +3,7 @@
 use moorline_protocol::{EventKind, RoomKind, Seq};
 use moorline_store::{Create, Error, SYSTEM_USER};
 
-use crate::stage::{Stage, cid, room, user};
+use super::stage::{Stage, cid, room, user};
 
 fn by_the_api(id: Option<&str>, key: &str, kind: RoomKind, members: &[&str]) -> Create {
     Create {

@@ -3,7 +3,7 @@
 use moorline_protocol::{RoomKind, Seq};
 use moorline_store::{Error, Invite, Range, Remove, Resumed};
 
-use crate::stage::{Stage, cid, line, room, user};
+use super::stage::{Stage, cid, line, room, user};
 
 #[tokio::test]
 async fn a_stranger_sees_a_room_exactly_as_one_that_does_not_exist() {

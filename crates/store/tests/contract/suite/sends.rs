@@ -3,7 +3,7 @@
 use moorline_protocol::{EventKind, Seq};
 use moorline_store::Error;
 
-use crate::stage::{Stage, line, room};
+use super::stage::{Stage, line, room};
 
 #[tokio::test]
 async fn a_message_is_stored_at_the_next_position_and_told_once() {
@@ -136,9 +136,9 @@ async fn a_wall_clock_that_jumps_changes_no_order() {
     for (n, at_ms) in [9_000_000_000_000, 5, 0, 1_795_000_000_000, u64::MAX].into_iter().enumerate()
     {
         let mut send = moorline_store::Send {
-            from: crate::stage::user("ann"),
+            from: super::stage::user("ann"),
             room: room("r"),
-            cid: crate::stage::cid(&format!("c{n}")),
+            cid: super::stage::cid(&format!("c{n}")),
             body: n.to_string(),
             reply_to: None,
             at_ms,
@@ -152,12 +152,12 @@ async fn a_wall_clock_that_jumps_changes_no_order() {
 
 #[tokio::test]
 async fn more_than_the_queue_holds_is_refused_at_once_as_overloaded() {
-    let folder = tempfile::TempDir::new().unwrap();
-    let config = moorline_store::StoreConfig { folder: folder.path().to_owned(), queue: 10 };
+    let place = crate::backend::Place::new();
+    let config = moorline_store::StoreConfig { queue: 10, ..place.config() };
     let (store, commits) = moorline_store::Store::open(config).unwrap();
     // Nobody reads the commits yet, so the writer soon stands still.
     let replies: Vec<_> = (0..1_000)
-        .map(|n| store.put_user(crate::stage::user(&format!("u{n}")), "U".into(), 1))
+        .map(|n| store.put_user(super::stage::user(&format!("u{n}")), "U".into(), 1))
         .collect();
     tokio::spawn(commits.answer_all());
     let mut refused = 0;

@@ -3,7 +3,7 @@
 use moorline_protocol::UserId;
 use moorline_store::{Error, NewAccount, NewSession, SYSTEM_USER, SessionId, Store};
 
-use crate::stage::{Stage, user};
+use super::stage::{Stage, user};
 
 const DAY: u64 = 86_400_000;
 

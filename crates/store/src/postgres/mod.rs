@@ -1,0 +1,252 @@
+//! The store on PostgreSQL, for many nodes at once: a few lanes that write, a pool of connections that read.
+//!
+//! `lane.rs` is the way of a command, `batch.rs` and its neighbours what commands do to the rows that `load.rs` brings and
+//! `write.rs` writes back; `reads/` is the way of a read. No read goes to a replica.
+
+mod batch;
+mod connect;
+mod events;
+mod failure;
+mod generation;
+mod lane;
+mod load;
+mod membership;
+mod messages;
+mod open;
+mod people;
+mod pipeline;
+#[cfg(test)]
+mod plans;
+mod pool;
+mod reads;
+mod rooms;
+mod rows;
+mod schema;
+mod shared;
+mod tls;
+mod url;
+mod wanted;
+mod write;
+mod writes;
+
+pub use schema::Migration;
+pub use url::{DatabaseUrl, InvalidUrl};
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::sync::Arc;
+
+use moorline_protocol::{Person, Position, RoomId, RoomInfo, Seq, UserId};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use self::pool::Pool;
+use self::shared::Shared;
+use crate::command::Command;
+use crate::queue::{Full, Job, Queue};
+use crate::{
+    Account, Answer, Error, ForWelcome, Head, Health, Hits, Members, Page, Range, Read, Reply,
+    Resumed, RoomCursor, Rooms, SessionRow, User,
+};
+
+/// Handle of the back end.
+#[derive(Clone)]
+pub(crate) struct Postgres(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    /// Queues of the lanes of rooms, and behind them that of people.
+    rooms: Vec<Arc<Queue>>,
+    people: Arc<Queue>,
+    pool: Pool,
+    ended: Mutex<Vec<oneshot::Receiver<()>>>,
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.queues().for_each(|queue| queue.close());
+        self.pool.close();
+    }
+}
+
+impl Inner {
+    fn queues(&self) -> impl Iterator<Item = &Arc<Queue>> {
+        self.rooms.iter().chain([&self.people])
+    }
+
+    /// A room is always in the same lane, and so are a cid's makings of a room.
+    fn lane(&self, key: &str) -> &Arc<Queue> {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let lanes = self.rooms.len() as u64;
+        &self.rooms[usize::try_from(hasher.finish() % lanes).unwrap_or(0)]
+    }
+
+    fn queue_of(&self, command: &Command) -> &Arc<Queue> {
+        match command {
+            Command::Send(send) => self.lane(send.room.as_str()),
+            Command::Edit(edit) => self.lane(edit.room.as_str()),
+            Command::Delete(delete) => self.lane(delete.room.as_str()),
+            Command::Join(join) => self.lane(join.room.as_str()),
+            Command::Leave(leave) => self.lane(leave.room.as_str()),
+            Command::Invite(invite) => self.lane(invite.room.as_str()),
+            Command::Remove(remove) => self.lane(remove.room.as_str()),
+            Command::Rename(rename) => self.lane(rename.room.as_str()),
+            Command::Create(create) => {
+                self.lane(create.id.as_ref().map_or(create.cid.as_str(), RoomId::as_str))
+            }
+            _ => &self.people,
+        }
+    }
+}
+
+impl Postgres {
+    pub(crate) fn health(&self) -> Health {
+        self.0.shared.health(self.0.queues().map(|queue| queue.len()).sum())
+    }
+
+    pub(crate) async fn close(self) {
+        self.0.queues().for_each(|queue| queue.close());
+        let ended = std::mem::take(&mut *self.0.ended.lock());
+        for lane in ended {
+            let _ = lane.await;
+        }
+        self.0.pool.close();
+    }
+
+    pub(crate) fn submit<T: Answer>(&self, command: Command) -> Reply<T> {
+        if let Command::Flush = command {
+            return self.flush();
+        }
+        let (reply, receiver) = oneshot::channel();
+        let pushed = self.0.queue_of(&command).push(Job { command, reply });
+        match pushed {
+            Ok(()) => Reply::waiting(receiver),
+            Err(full) => Reply::refused(refusal(&full)),
+        }
+    }
+
+    /// Every lane must have done what it has.
+    fn flush<T: Answer>(&self) -> Reply<T> {
+        let mut receivers = Vec::new();
+        for queue in self.0.queues() {
+            let (reply, receiver) = oneshot::channel();
+            if let Err(full) = queue.push(Job { command: Command::Flush, reply }) {
+                return Reply::refused(refusal(&full));
+            }
+            receivers.push(receiver);
+        }
+        Reply::all(receivers)
+    }
+
+    pub(crate) fn read_marker(&self, read: Read) {
+        self.0.lane(read.room.as_str()).push_read(read.user, read.room, read.seq);
+    }
+
+    pub(crate) fn seen(&self, user: &UserId, at_ms: u64) {
+        self.0.people.push_seen(user.clone(), at_ms);
+    }
+}
+
+fn refusal(full: &Full) -> Error {
+    match full {
+        Full::TooMany => Error::overloaded(),
+        Full::Closed => Error::unavailable("the store is closed"),
+    }
+}
+
+/// Asks on a connection of the pool, and once more on another if that one turns out to be broken.
+macro_rules! reads {
+    ($($module:ident :: $name:ident($($arg:ident: $kind:ty),*) -> $answer:ty;)+) => {
+        impl Postgres {
+            $(pub(crate) async fn $name(&self, $($arg: $kind),*) -> Result<$answer, Error> {
+                let db = self.0.pool.connection().await?;
+                match reads::$module::$name(&db, $($arg),*).await {
+                    Err(stop) if stop.is_worth_another() => {
+                        drop(db);
+                        let db = self.0.pool.another().await?;
+                        Ok(reads::$module::$name(&db, $($arg),*).await?)
+                    }
+                    other => Ok(other?),
+                }
+            })+
+        }
+    };
+}
+
+reads! {
+    accounts::account_by_login(login: &str) -> Option<Account>;
+    accounts::session(token_hash: [u8; 32], now_ms: u64) -> Option<SessionRow>;
+    accounts::sessions(user: &UserId, now_ms: u64) -> Vec<SessionRow>;
+    accounts::user(user: &UserId) -> Option<User>;
+    rooms::room_ids_of(user: &UserId) -> Vec<(RoomId, Seq)>;
+    rooms::room_of(user: &UserId, room: &RoomId) -> (RoomInfo, Vec<Person>);
+    rooms::member_ids(room: &RoomId) -> Vec<UserId>;
+    rooms::is_member(user: &UserId, room: &RoomId) -> bool;
+    rooms::members(user: &UserId, room: &RoomId, after: Option<&UserId>, limit: usize) -> Members;
+    rooms::rooms_below(user: &UserId, after: Option<&RoomCursor>, limit: usize) -> Rooms;
+    rooms::public_below(user: &UserId, query: Option<&str>, after: Option<&RoomCursor>, limit: usize) -> Rooms;
+    resume::resume_from(user: &UserId, room: &RoomId, from: &Position, limit: usize) -> Resumed;
+    log::head(room: &RoomId) -> Head;
+    log::events(user: &UserId, room: &RoomId, range: Range, limit: usize) -> Page;
+    log::log(room: &RoomId, after: Seq, limit: usize) -> Page;
+    people::shares_room(user: &UserId, others: &[UserId]) -> Vec<UserId>;
+    people::names(ids: &[UserId]) -> Vec<Person>;
+    people::people_by_ids(user: &UserId, ids: &[UserId]) -> Vec<Person>;
+    people::people_by_name(query: &str, shared_with: Option<&UserId>, limit: usize) -> Vec<Person>;
+    search::search(user: &UserId, query: &str, room: Option<&RoomId>, before: Option<u64>, limit: usize) -> Hits;
+}
+
+impl Postgres {
+    pub(crate) async fn rooms_of(
+        &self,
+        user: &UserId,
+        after: Option<RoomCursor>,
+        limit: usize,
+    ) -> Result<Rooms, Error> {
+        self.rooms_below(user, after.as_ref(), limit).await
+    }
+
+    pub(crate) async fn browse(
+        &self,
+        user: &UserId,
+        query: Option<&str>,
+        after: Option<RoomCursor>,
+        limit: usize,
+    ) -> Result<Rooms, Error> {
+        self.public_below(user, query, after.as_ref(), limit).await
+    }
+
+    pub(crate) async fn resume(
+        &self,
+        user: &UserId,
+        room: &RoomId,
+        from: Position,
+        limit: usize,
+    ) -> Result<Resumed, Error> {
+        self.resume_from(user, room, &from, limit).await
+    }
+
+    pub(crate) async fn for_welcome(
+        &self,
+        user: &UserId,
+        limit: usize,
+        positions: Vec<(RoomId, Position)>,
+    ) -> Result<ForWelcome, Error> {
+        let mut db = self.0.pool.connection().await?;
+        match reads::welcome::for_welcome(&mut db, user, limit, &positions).await {
+            Err(stop) if stop.is_worth_another() => {
+                drop(db);
+                let mut db = self.0.pool.another().await?;
+                Ok(reads::welcome::for_welcome(&mut db, user, limit, &positions).await?)
+            }
+            other => Ok(other?),
+        }
+    }
+}

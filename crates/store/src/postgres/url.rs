@@ -1,0 +1,192 @@
+//! Where the database is: a `postgres://` URL, parsed once. Its password can be neither printed nor logged.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+
+/// A connection that is not there by then is taken for away.
+const CONNECT: Duration = Duration::from_secs(3);
+/// A peer that does not answer for so long is gone: what waits for it hears so within the time of a send.
+const SILENCE: Duration = Duration::from_secs(8);
+
+/// How far the server's certificate is believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Encrypts, and believes any certificate, as libpq does below `verify-ca`.
+    Anyone,
+    /// By the certificate authorities of this machine, and by its name.
+    System,
+    /// By the certificates in this file, and by its name.
+    File(PathBuf),
+}
+
+/// A PostgreSQL database. Printing it shows everything but the password.
+#[derive(Clone)]
+pub struct DatabaseUrl {
+    pub(super) config: Config,
+    pub(super) trust: Trust,
+}
+
+/// Why a text is no database URL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidUrl(String);
+
+impl FromStr for DatabaseUrl {
+    type Err = InvalidUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidUrl> {
+        let is_postgres = text.starts_with("postgres://") || text.starts_with("postgresql://");
+        if !is_postgres {
+            return Err(InvalidUrl("it does not begin with postgres://".to_owned()));
+        }
+        let (bare, trust, has_application) = take_own(text)?;
+        // The parser's own texts name options, never values.
+        let mut config: Config = bare.parse().map_err(|error: tokio_postgres::Error| {
+            InvalidUrl(
+                std::error::Error::source(&error)
+                    .map_or_else(|| error.to_string(), |cause| cause.to_string()),
+            )
+        })?;
+        if config.get_hosts().is_empty() {
+            return Err(InvalidUrl("it names no host".to_owned()));
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT);
+        }
+        if !has_application {
+            config.application_name("moorline");
+        }
+        config.keepalives_idle(SILENCE / 2).keepalives_interval(SILENCE / 4).keepalives_retries(2);
+        config.tcp_user_timeout(SILENCE);
+        if trust != Trust::Anyone {
+            config.ssl_mode(SslMode::Require);
+        }
+        // Of several hosts, the one that can be written to.
+        if config.get_hosts().len() > 1 {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+        Ok(Self { config, trust })
+    }
+}
+
+/// Takes out what the driver does not know: how far to believe the certificate.
+fn take_own(text: &str) -> Result<(String, Trust, bool), InvalidUrl> {
+    let Some((base, query)) = text.split_once('?') else {
+        return Ok((text.to_owned(), Trust::Anyone, false));
+    };
+    let (mut verifies, mut roots, mut has_application) = (false, None, false);
+    let mut kept: Vec<String> = Vec::new();
+    for pair in query.split('&') {
+        match pair.split_once('=') {
+            Some(("sslmode", "verify-full" | "verify-ca")) => verifies = true,
+            Some(("sslmode", "allow")) => kept.push("sslmode=prefer".to_owned()),
+            Some(("sslrootcert", file)) => roots = Some(PathBuf::from(file.replace("%2F", "/"))),
+            Some(("sslcert" | "sslkey", _)) => {
+                return Err(InvalidUrl(
+                    "client certificates (sslcert, sslkey) are not supported".to_owned(),
+                ));
+            }
+            other => {
+                has_application |= other.is_some_and(|(name, _)| name == "application_name");
+                kept.push(pair.to_owned());
+            }
+        }
+    }
+    let trust = match (verifies, roots) {
+        (_, Some(file)) if file.as_os_str() != "system" => Trust::File(file),
+        (true, _) | (_, Some(_)) => Trust::System,
+        (false, None) => Trust::Anyone,
+    };
+    let bare = if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) };
+    Ok((bare, trust, has_application))
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("postgres://")?;
+        if let Some(user) = self.config.get_user() {
+            let password = if self.config.get_password().is_some() { ":***" } else { "" };
+            write!(f, "{user}{password}@")?;
+        }
+        let ports = self.config.get_ports();
+        for (number, host) in self.config.get_hosts().iter().enumerate() {
+            let comma = if number > 0 { "," } else { "" };
+            match host {
+                Host::Tcp(name) => write!(f, "{comma}{name}")?,
+                #[cfg(unix)]
+                Host::Unix(path) => write!(f, "{comma}{}", path.display())?,
+            }
+            let port = ports.get(number).or(ports.first()).copied().unwrap_or(5_432);
+            write!(f, ":{port}")?;
+        }
+        write!(f, "/{}", self.config.get_dbname().unwrap_or(""))
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DatabaseUrl({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<DatabaseUrl, InvalidUrl> {
+        text.parse()
+    }
+
+    #[test]
+    fn the_password_is_never_shown() {
+        let url = parse("postgres://ann:s3cret@db.example:6000/chat").unwrap();
+        assert_eq!(url.to_string(), "postgres://ann:***@db.example:6000/chat");
+        assert!(!format!("{url:?}").contains("s3cret"));
+        let url = parse("postgresql://ann@db/chat?password=s3cret").unwrap();
+        assert_eq!(url.to_string(), "postgres://ann:***@db:5432/chat");
+    }
+
+    #[test]
+    fn a_certificate_is_checked_where_the_url_says_so() {
+        let trust = |text: &str| parse(text).unwrap().trust;
+        assert_eq!(trust("postgres://db/chat"), Trust::Anyone);
+        assert_eq!(trust("postgres://db/chat?sslmode=require"), Trust::Anyone);
+        assert_eq!(trust("postgres://db/chat?sslmode=verify-full"), Trust::System);
+        assert_eq!(
+            trust("postgres://db/chat?sslmode=verify-full&sslrootcert=system"),
+            Trust::System
+        );
+        assert_eq!(
+            trust("postgres://db/chat?sslrootcert=%2Fca.pem"),
+            Trust::File("/ca.pem".into())
+        );
+        let url = parse("postgres://db/chat?sslmode=verify-full").unwrap();
+        assert_eq!(url.config.get_ssl_mode(), SslMode::Require);
+    }
+
+    #[test]
+    fn what_is_no_url_of_a_database_is_refused_with_its_reason() {
+        for (text, words) in [
+            ("mysql://db/chat", "does not begin with postgres://"),
+            ("postgres://", "names no host"),
+            ("postgres://db/chat?sslmode=maybe", "sslmode"),
+            ("postgres://db/chat?colour=red", "colour"),
+            ("postgres://db/chat?sslcert=x", "not supported"),
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn of_several_hosts_the_one_that_can_be_written_to_is_taken() {
+        let url = parse("postgres://a:1,b:2/chat").unwrap();
+        assert_eq!(url.to_string(), "postgres://a:1,b:2/chat");
+        assert_eq!(url.config.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+    }
+}

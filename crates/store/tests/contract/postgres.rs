@@ -1,0 +1,17 @@
+//! The contract of the store on PostgreSQL: the suite, and what is PostgreSQL's alone.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "postgres/away.rs"]
+mod away;
+#[path = "postgres/backend.rs"]
+mod backend;
+#[path = "postgres/generation.rs"]
+mod generation;
+#[path = "postgres/nodes.rs"]
+mod nodes;
+#[path = "postgres/opening.rs"]
+mod opening;
+mod suite;
+
+use suite::stage;

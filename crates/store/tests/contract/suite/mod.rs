@@ -1,0 +1,14 @@
+//! The contract of the store, a file a subject, written against `Store` alone: every back end runs all of it.
+//!
+//! `stage.rs` opens the store and speaks for people; the rest are sentences. `crate::backend` says which back end it is.
+
+mod accounts;
+mod changes;
+mod members;
+mod model;
+mod resume;
+mod rooms;
+mod search;
+mod sends;
+pub(crate) mod stage;
+mod unread;

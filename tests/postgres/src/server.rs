@@ -1,0 +1,168 @@
+//! A server of a test's own, which it may kill, restart and starve.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::programs;
+
+/// How long a server may take to come up, recovery included.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The server. It is killed, and its files are removed, when this is dropped.
+pub struct Server {
+    folder: PathBuf,
+    settings: Vec<String>,
+    child: Option<Child>,
+    /// Absent where the test brought its own folder.
+    _own: Option<TempDir>,
+}
+
+impl Server {
+    /// A running server in a temporary folder.
+    #[must_use]
+    pub fn start() -> Self {
+        let own = TempDir::with_prefix("moorline-postgres-").unwrap();
+        let mut server = Self::made_in(own.path());
+        server._own = Some(own);
+        server.resume();
+        server
+    }
+
+    /// A running server whose files lie in this folder, for example on a small disk.
+    #[must_use]
+    pub fn start_in(folder: &Path) -> Self {
+        let mut server = Self::made_in(folder);
+        server.resume();
+        server
+    }
+
+    /// A running standby of another server, which follows it.
+    #[must_use]
+    pub fn replica_of(primary: &Self) -> Self {
+        let own = TempDir::with_prefix("moorline-postgres-").unwrap();
+        programs::give(own.path());
+        let mut copy = programs::as_nobody(&programs::path("pg_basebackup"));
+        copy.args(["-U", "postgres", "-R", "-X", "stream", "-c", "fast", "-h"]);
+        programs::output(copy.arg(&primary.folder).arg("-D").arg(own.path().join("data"))).unwrap();
+        let folder = own.path().to_owned();
+        let mut server = Self { folder, settings: Vec::new(), child: None, _own: Some(own) };
+        server.resume();
+        server
+    }
+
+    /// Makes a standby a primary, and waits until it is one.
+    pub fn promote(&self) {
+        assert_eq!(self.psql("postgres", "SELECT pg_promote()").unwrap(), "t");
+    }
+
+    fn made_in(folder: &Path) -> Self {
+        programs::give(folder);
+        programs::init(folder);
+        Self { folder: folder.to_owned(), settings: Vec::new(), child: None, _own: None }
+    }
+
+    /// Settings of `postgresql.conf` from the next start on.
+    pub fn set(&mut self, settings: &[&str]) {
+        self.settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+    }
+
+    /// Starts it again and waits until it takes connections.
+    pub fn resume(&mut self) {
+        self.resume_without_waiting();
+        let started = Instant::now();
+        while !programs::is_ready(&self.folder) {
+            assert!(started.elapsed() < DEADLINE, "the server does not come up");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Starts it again.
+    pub fn resume_without_waiting(&mut self) {
+        let log = std::fs::File::options().create(true).append(true).open(self.log()).unwrap();
+        let mut command = programs::as_nobody(&programs::path("postgres"));
+        command.args(programs::arguments(&self.folder));
+        for setting in &self.settings {
+            command.args(["-c", setting]);
+        }
+        command.stdout(Stdio::null()).stderr(log);
+        self.child = Some(command.spawn().unwrap());
+    }
+
+    /// The folder of its files and its socket.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What it complained of.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    /// The URL of a database on it.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        programs::url(&self.folder, database)
+    }
+
+    /// Runs a statement and gives its rows as lines.
+    ///
+    /// # Errors
+    /// What `psql` says.
+    pub fn psql(&self, database: &str, sql: &str) -> Result<String, String> {
+        programs::psql(&self.folder, database, sql)
+    }
+
+    /// Kills the postmaster with this signal (`KILL`: a crash; `INT`: at once, in order; `QUIT`: at once, in disorder) and
+    /// waits until all its processes are gone.
+    pub fn kill(&mut self, signal: &str) {
+        let Some(mut child) = self.child.take() else { return };
+        let group = processes_below(child.id());
+        send(signal, child.id());
+        let _ = child.wait();
+        // A killed postmaster leaves its children to find out.
+        for process in group {
+            let started = Instant::now();
+            while Path::new(&format!("/proc/{process}")).exists() && started.elapsed() < DEADLINE {
+                if signal == "KILL" {
+                    send("KILL", process);
+                }
+                thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+
+    /// The processes that serve connections whose application is named so.
+    #[must_use]
+    pub fn backends(&self, application: &str) -> Vec<u32> {
+        let sql =
+            format!("SELECT pid FROM pg_stat_activity WHERE application_name = '{application}'");
+        let lines = self.psql("postgres", &sql).unwrap_or_default();
+        lines.lines().filter_map(|line| line.parse().ok()).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill("KILL");
+    }
+}
+
+fn send(signal: &str, process: u32) {
+    let _ = Command::new("kill")
+        .args(["-s", signal, &process.to_string()])
+        .stderr(Stdio::null())
+        .status();
+}
+
+/// The children of a process; `setpriv` becomes the server itself, so the postmaster's are the backends.
+fn processes_below(parent: u32) -> Vec<u32> {
+    let path = format!("/proc/{parent}/task/{parent}/children");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+}
