@@ -70,6 +70,8 @@ fn store_code(error: &store::Error) -> ErrorCode {
         store::Error::Overloaded { .. } => ErrorCode::Overloaded,
         store::Error::StorageFull { .. } => ErrorCode::StorageFull,
         store::Error::Unavailable { .. } => ErrorCode::Unavailable,
-        store::Error::NewerSchema { .. } | store::Error::Open { .. } => ErrorCode::Internal,
+        store::Error::NewerSchema { .. }
+        | store::Error::Database { .. }
+        | store::Error::Open { .. } => ErrorCode::Internal,
     }
 }

@@ -27,6 +27,12 @@ pub enum Command {
         #[command(subcommand)]
         command: TokenCommand,
     },
+    /// Look at the schema of a PostgreSQL database, or bring it up to date.
+    Migrate {
+        /// What to do with the schema.
+        #[command(subcommand)]
+        command: MigrateCommand,
+    },
     /// Check recorded histories against the delivery contract.
     Soak {
         /// What to check.
@@ -46,6 +52,26 @@ pub enum Command {
 pub enum TokenCommand {
     /// Print a signed token (JWT, HS256) for one person, to be sent in `hello`.
     Mint(MintArgs),
+}
+
+/// Commands about the schema.
+#[derive(Debug, Subcommand)]
+pub enum MigrateCommand {
+    /// List the steps of the schema and which of them the database has
+    Status(DatabaseArgs),
+    /// Make those that it lacks; `serve` does the same at its start
+    Up(DatabaseArgs),
+}
+
+/// Which database, as typed.
+#[derive(Debug, Default, Clone, Args)]
+pub struct DatabaseArgs {
+    /// The database, as postgres://user:password@host/name; better in a file
+    #[arg(long, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// File that holds the database URL; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub database_url_file: Option<String>,
 }
 
 /// Commands about recorded histories.
@@ -86,6 +112,14 @@ pub struct ServeArgs {
     /// Folder that holds everything that is kept [default: ./moorline-data]
     #[arg(long, value_name = "FOLDER", help_heading = "Data")]
     pub data_dir: Option<String>,
+
+    /// PostgreSQL database to store in, as postgres://user:password@host/name, for any number of
+    /// nodes; sqlite stores in the folder; better in a file [default: DATABASE_URL, else sqlite]
+    #[arg(long, value_name = "URL", help_heading = "Data")]
+    pub database_url: Option<String>,
+    /// File that holds the database URL; - is standard input [default: DATABASE_URL_FILE]
+    #[arg(long, value_name = "FILE", help_heading = "Data")]
+    pub database_url_file: Option<String>,
 
     /// Seconds between pings; keep it below the idle timeout of every proxy [default: 25]
     #[arg(long, value_name = "SECONDS", help_heading = "Connections", allow_hyphen_values = true)]
@@ -164,14 +198,18 @@ pub fn env_name(option: &str) -> String {
 
 /// The command line with the environment variables named in its help.
 pub fn command() -> clap::Command {
-    Cli::command().mut_subcommand("serve", |serve| serve.mut_args(with_env_name)).mut_subcommand(
-        "token",
-        |token| {
+    Cli::command()
+        .mut_subcommand("serve", |serve| serve.mut_args(with_env_name))
+        .mut_subcommand("token", |token| {
             token.mut_subcommand("mint", |mint| {
                 mint.mut_arg("jwt_secret", with_env_name).mut_arg("jwt_secret_file", with_env_name)
             })
-        },
-    )
+        })
+        .mut_subcommand("migrate", |migrate| {
+            migrate
+                .mut_subcommand("status", |status| status.mut_args(with_env_name))
+                .mut_subcommand("up", |up| up.mut_args(with_env_name))
+        })
 }
 
 fn with_env_name(arg: clap::Arg) -> clap::Arg {

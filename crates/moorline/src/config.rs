@@ -8,8 +8,10 @@ use std::time::Duration;
 use moorline_chat::Directory;
 use moorline_protocol::api::Signup;
 use moorline_server::Network;
+use moorline_store::DatabaseUrl;
 
 use crate::args::ServeArgs;
+use crate::database::database;
 use crate::failure::Failure;
 use crate::parse::{self, Origin};
 use crate::secret::Secret;
@@ -26,6 +28,8 @@ pub struct Config {
     pub trusted_proxies: Vec<Network>,
     /// The folder that holds everything that is kept.
     pub data_dir: PathBuf,
+    /// The PostgreSQL database; none: SQLite in the data folder.
+    pub database: Option<DatabaseUrl>,
     /// 25 s: below the idle timeout of every proxy that we know.
     pub ping_interval: Duration,
     /// 60 s: two lost pings are no dead peer yet.
@@ -95,6 +99,11 @@ impl Config {
                 .transpose()?,
             trusted_proxies: networks(environment.pick_all(&args.trusted_proxy, "trusted-proxy"))?,
             data_dir: path(pick(&args.data_dir, "data-dir")).unwrap_or("moorline-data".into()),
+            database: database(
+                args.database_url.as_ref(),
+                args.database_url_file.as_ref(),
+                environment,
+            )?,
             ping_interval: seconds(&args.ping_interval, "ping-interval", 25)?,
             ping_timeout: seconds(&args.ping_timeout, "ping-timeout", 60)?,
             drain_timeout: seconds(&args.drain_timeout, "drain-timeout", 10)?,

@@ -3,11 +3,13 @@
 
 pub mod args;
 pub mod config;
+pub mod database;
 pub mod failure;
 pub mod gauges;
 pub mod listen;
 pub mod lock;
 pub mod logging;
+pub mod migrate;
 pub mod page;
 pub mod parse;
 pub mod secret;
@@ -50,6 +52,10 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Serve(args) => serve::run(&args, &environment).map(|()| ExitCode::SUCCESS),
         Command::Token { command: TokenCommand::Mint(args) } => {
             println!("{}", token::mint(&args, &environment, SystemTime::now())?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Migrate { command } => {
+            print!("{}", migrate::run(&command, &environment)?);
             Ok(ExitCode::SUCCESS)
         }
         Command::Soak { command: SoakCommand::Verify { file, json } } => verify(&file, json),

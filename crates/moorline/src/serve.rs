@@ -38,8 +38,12 @@ pub fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
     }
     let bound = bind_all(&config.listen)?;
     let _folder = FolderLock::take(&config.data_dir)?;
-    let (store, commits) =
-        Store::open(StoreConfig::new(&config.data_dir)).map_err(|error| cannot_open(&error))?;
+    let place = StoreConfig::new(&config.data_dir);
+    let place = match config.database.clone() {
+        Some(url) => place.in_database(url),
+        None => place,
+    };
+    let (store, commits) = Store::open(place).map_err(|error| cannot_open(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| {
         let fix = "Check the limits of this user: ulimit -a.";
@@ -57,7 +61,11 @@ async fn serve(
     // From here on a signal is a wish to stop, not the end.
     let stopping = stop::on_signal().map_err(|error| unusable("signals", &error))?;
     let (chat, publishing) = Chat::start(store.clone(), commits, config.directory);
-    let invites = Invites::new(&invite_key(&config.data_dir)?);
+    // Nodes on one database share a key; a node with a store of its own keeps one beside it.
+    let invites = match store.shared_key("invites") {
+        Some(key) => Invites::new(&key),
+        None => Invites::new(&invite_key(&config.data_dir)?),
+    };
     let page = config.web_dir.clone().map_or(Page::BuiltIn, Page::Folder);
     let mut welcome = Welcome::new(config, args, &bound, page.exists());
     let auth = authenticator(config, &store);
@@ -181,12 +189,19 @@ async fn close(store: Store, publishing: tokio::task::JoinHandle<()>) {
     }
 }
 
-fn cannot_open(error: &Error) -> Failure {
+/// Why the store cannot be opened, and what to do.
+pub(crate) fn cannot_open(error: &Error) -> Failure {
     if let Error::NewerSchema { path, found, known } = error {
         let what = format!("The data in `{}` was written by a newer Moorline.", path.display());
         let fix = "Start a Moorline at least as new, or restore a backup made before the upgrade.";
         let why = format!("its schema is {found}, this program knows up to {known}");
         return Failure::new(Exit::Refused, what, fix).because(why);
+    }
+    if let Error::Database { place, reason } = error {
+        let what = format!("The database {place} cannot be used.");
+        let fix = "Check that the server runs, that the URL names it, and that it lets this user in: \
+                   psql with the same URL shows.";
+        return Failure::new(Exit::Unreachable, what, fix).because(reason);
     }
     let fix = "Check the folder's owner, its rights and the free space; if the file is damaged, restore a \
                backup; or choose another folder: --data-dir FOLDER.";

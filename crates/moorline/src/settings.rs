@@ -8,7 +8,7 @@ use crate::args::env_name;
 use crate::failure::Failure;
 use crate::secret::Secret;
 
-/// The `MOORLINE_…` variables of the environment; an empty one counts as absent.
+/// The variables of the environment, of which the `MOORLINE_…` ones are ours; an empty one counts as absent.
 #[derive(Default, Clone)]
 pub struct Environment(BTreeMap<String, String>);
 
@@ -97,6 +97,16 @@ impl Environment {
             ));
         }
         Ok(Some(Secret::new(text)))
+    }
+
+    /// A secret in a variable that other programs read too, or in the file that its `_FILE` form names.
+    pub fn shared_secret(&self, name: &str) -> Result<Option<Secret>, Failure> {
+        if let Some(text) = self.0.get(name) {
+            return Ok(Some(Secret::new(text.as_str())));
+        }
+        let source = format!("{name}_FILE");
+        let Some(value) = self.0.get(&source).cloned() else { return Ok(None) };
+        Ok(Some(Secret::new(read_secret(&Setting { value, source })?)))
     }
 
     /// Variables that look like a misspelt one of ours, with the one that was probably meant.

@@ -32,7 +32,7 @@ impl Welcome {
         }
         facts.extend([
             ("Data", full_path(&config.data_dir)),
-            ("Store", "SQLite, synced at every commit".into()),
+            ("Store", store(config)),
             ("Layer", "inside this process: one node".into()),
             ("Sign-up", signup(config).into()),
             ("Tokens", on_off(config.jwt_secret.is_some(), "HS256", "--jwt-secret-file")),
@@ -71,6 +71,13 @@ impl Welcome {
         let warnings = self.warnings.join(" ");
         tracing::info!(page = %self.page, unsafe_in_public = %warnings, "ready at {}", self.page);
     }
+}
+
+fn store(config: &Config) -> String {
+    config.database.as_ref().map_or_else(
+        || "SQLite, synced at every commit".into(),
+        |url| format!("PostgreSQL, synced at every commit: {url}"),
+    )
 }
 
 fn page(config: &Config, bound: &Bound) -> String {

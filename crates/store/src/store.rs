@@ -112,6 +112,15 @@ impl Store {
         Postgres::migrations(url, is_wanted)
     }
 
+    /// A key that all nodes on one database have, for this purpose alone; none where the store is one node's own.
+    #[must_use]
+    pub fn shared_key(&self, purpose: &str) -> Option<[u8; 32]> {
+        match &self.0 {
+            Backend::Sqlite(_) => None,
+            Backend::Postgres(postgres) => Some(postgres.shared_key(purpose)),
+        }
+    }
+
     /// How the store is, without asking the disk.
     #[must_use]
     pub fn health(&self) -> Health {

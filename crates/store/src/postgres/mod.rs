@@ -43,6 +43,7 @@ use tokio::sync::oneshot;
 use self::pool::Pool;
 use self::shared::Shared;
 use crate::command::Command;
+use crate::fingerprint::Hasher;
 use crate::queue::{Full, Job, Queue};
 use crate::{
     Account, Answer, Error, ForWelcome, Head, Health, Hits, Members, Page, Range, Read, Reply,
@@ -55,6 +56,7 @@ pub(crate) struct Postgres(Arc<Inner>);
 
 struct Inner {
     shared: Arc<Shared>,
+    hasher: Hasher,
     /// Queues of the lanes of rooms, and behind them that of people.
     rooms: Vec<Arc<Queue>>,
     people: Arc<Queue>,
@@ -109,6 +111,14 @@ impl Inner {
 impl Postgres {
     pub(crate) fn health(&self) -> Health {
         self.0.shared.health(self.0.queues().map(|queue| queue.len()).sum())
+    }
+
+    pub(crate) fn shared_key(&self, purpose: &str) -> [u8; 32] {
+        let mut key = [0; 32];
+        let half = |number: u8| self.0.hasher.fingerprint("key", &[purpose.as_bytes(), &[number]]);
+        key[..16].copy_from_slice(&half(0));
+        key[16..].copy_from_slice(&half(1));
+        key
     }
 
     pub(crate) async fn close(self) {

@@ -49,6 +49,8 @@ async fn a_marker_moves_to_any_event_and_never_back() {
     stage.read("bob", "r", 2);
     stage.read_and_see("bob", 4, (4, 2)).await;
     stage.read_and_see("bob", 999, (6, 0)).await;
+    // What is committed can be read before it is told.
+    eventually(async || stage.told.lock().receipts.len() >= 3).await;
     let told = stage.told.lock();
     let receipts: Vec<(String, Seq)> =
         told.receipts.iter().map(|receipt| (receipt.user.to_string(), receipt.seq)).collect();
