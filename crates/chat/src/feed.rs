@@ -107,6 +107,11 @@ impl Feed {
         self.state.lock().at.map(|(_, last)| last)
     }
 
+    /// Whether this is the life of the log that the feed delivers; a feed that knows none yet is of any.
+    pub(crate) fn is_of(&self, epoch: Epoch) -> bool {
+        self.state.lock().at.is_none_or(|(own, _)| own == epoch)
+    }
+
     /// How many members the room has, as last heard.
     pub(crate) fn set_members(&self, members: u64) {
         self.state.lock().members = members;

@@ -15,7 +15,7 @@ use moorline_protocol::{
     Change, CloseCode, Epoch, Event, EventKind, Frame, Goodbye, Limits, Position, Presence,
     Receipt, Reply, RoomChange, RoomChangeKind, RoomId, Seq, UserId,
 };
-use moorline_store::{Commit, Head, Revoked, Store};
+use moorline_store::{ChangedRooms, Commit, Head, Revoked, Store};
 use parking_lot::Mutex;
 
 use crate::feed::{Delivered, Entered, Feed};
@@ -152,6 +152,12 @@ impl Hub {
         let mut wakers = Vec::new();
         for (room, events) in by_room(&commit.events) {
             let feed = self.feeds.lock().get(&room).cloned();
+            let epoch = events.first().map(|event| event.epoch);
+            if let (Some(feed), Some(epoch)) = (&feed, epoch)
+                && !feed.is_of(epoch)
+            {
+                self.end_life(feed);
+            }
             self.bar_the_removed(&events);
             if let Some(feed) = feed {
                 self.deliver(&feed, &events, &mut wakers).await;
@@ -180,6 +186,39 @@ impl Hub {
             self.fill(&feed, after, &mut wakers).await;
         }
         wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Delivers what other nodes committed, as far as somebody here listens to it.
+    pub async fn catch_up(&self, changed: &ChangedRooms) {
+        for touched in &changed.rooms {
+            let feed = self.feeds.lock().get(&touched.room).cloned();
+            let Some(feed) = feed else { continue };
+            feed.set_members(touched.members);
+            if !feed.is_of(touched.head.epoch) {
+                self.end_life(&feed);
+            } else if feed.position().is_some_and(|last| last < touched.head.head) {
+                self.advance(&touched.room).await;
+            }
+        }
+        let mut wakers = Vec::new();
+        for joined in &changed.joined {
+            for listener in self.people.lock().listeners(&joined.user) {
+                let is_in = listener.feeds().iter().any(|feed| *feed.room() == joined.room);
+                if !is_in {
+                    listener.unbar(&joined.room);
+                    wakers.extend(listener.notify(Notice::Added { room: joined.room.clone() }));
+                }
+            }
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// The room's log has begun a new life: its feed is forgotten, and who listens comes back to be told so.
+    fn end_life(&self, feed: &Arc<Feed>) {
+        self.feeds.lock().remove(feed.room());
+        for listener in feed.listeners() {
+            listener.outbox().close(Close::new(CloseCode::MOVED, "a room's log begins anew"));
+        }
     }
 
     async fn deliver(&self, feed: &Arc<Feed>, events: &[Arc<Event>], wakers: &mut Vec<Waker>) {

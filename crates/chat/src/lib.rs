@@ -3,6 +3,7 @@
 //! The session of each connection calls [`Chat`]; the store decides and commits; the [`Hub`] publishes what was
 //! committed. No HTTP, no SQL, no sockets here.
 
+mod changes;
 mod error;
 mod feed;
 mod follow;
@@ -17,8 +18,8 @@ mod typing;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use moorline_store::{Commits, Store};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use moorline_store::{ChangedRooms, Commits, Store};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
 pub use error::Error;
@@ -60,7 +61,10 @@ impl Chat {
         directory: Directory,
     ) -> (Arc<Self>, JoinHandle<()>) {
         let hub = Arc::new(Hub::new(store.clone()));
-        let publishing = tokio::spawn(publish_all(hub.clone(), commits));
+        // One waits while the one before is delivered.
+        let (changes, changed) = mpsc::channel(1);
+        tokio::spawn(changes::watch(store.clone(), changes));
+        let publishing = tokio::spawn(publish_all(hub.clone(), commits, changed));
         let chat = Self { store, hub, catching_up: Semaphore::new(CATCHING_UP), directory };
         (Arc::new(chat), publishing)
     }
@@ -90,7 +94,11 @@ impl Chat {
 }
 
 /// The hub's task: the one sequential owner of all feeds of this node.
-async fn publish_all(hub: Arc<Hub>, mut commits: Commits) {
+async fn publish_all(
+    hub: Arc<Hub>,
+    mut commits: Commits,
+    mut changed: mpsc::Receiver<ChangedRooms>,
+) {
     const TICK: Duration = Duration::from_secs(1);
     const SWEEP_EVERY: u32 = 10;
     let mut ticks = tokio::time::interval(TICK);
@@ -102,6 +110,7 @@ async fn publish_all(hub: Arc<Hub>, mut commits: Commits) {
                 Some(commit) => hub.publish(commit).await,
                 None => return,
             },
+            Some(changed) = changed.recv() => hub.catch_up(&changed).await,
             _ = ticks.tick() => {
                 hub.tick(Instant::now(), now_ms());
                 ticked = ticked.wrapping_add(1);

@@ -70,8 +70,10 @@ CREATE TABLE members (
     joined BIGINT NOT NULL,         -- Seq of the event that brought them in.
     read BIGINT NOT NULL,
     read_messages BIGINT NOT NULL,  -- Running number of messages at that seq.
+    changed XID8 NOT NULL,          -- The transaction that brought them in; see changes.rs.
     PRIMARY KEY (usr, room)
 ) WITH (fillfactor = 80);
+CREATE INDEX members_changed ON members (changed);
 CREATE INDEX members_of_room ON members (room, usr);
 
 -- The last time that somebody was removed: a token issued before does not bring them back.

@@ -137,6 +137,32 @@ pub struct Rooms {
     pub people: Vec<Person>,
 }
 
+/// A moment up to which changes are known; of this database only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Since(pub(crate) i64);
+
+/// What changed since a moment. Something may be told twice; nothing is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedRooms {
+    /// Where the next look begins.
+    pub since: Since,
+    /// Rooms whose logs or members changed, as they are now.
+    pub rooms: Vec<crate::TouchedRoom>,
+    /// Who joined which room.
+    pub joined: Vec<Joined>,
+}
+
+/// A person who joined a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// The room.
+    pub room: RoomId,
+    /// The person.
+    pub user: UserId,
+    /// The event that brought them in.
+    pub seq: Seq,
+}
+
 /// Where a room's log ends now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {

@@ -16,8 +16,9 @@ mod store;
 mod words;
 
 pub use answer::{
-    Account, Created, ForWelcome, Head, Health, Hits, Members, Page, Range, Resumed, ResumedRoom,
-    ResumedSome, RoomCursor, Rooms, SessionId, SessionRow, Stored, User,
+    Account, ChangedRooms, Created, ForWelcome, Head, Health, Hits, Joined, Members, Page, Range,
+    Resumed, ResumedRoom, ResumedSome, RoomCursor, Rooms, SessionId, SessionRow, Since, Stored,
+    User,
 };
 pub use command::{
     Create, Delete, Edit, Invite, Join, Leave, NewAccount, NewSession, Read, Remove, Rename, Send,

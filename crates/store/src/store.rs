@@ -9,10 +9,10 @@ use crate::command::Command;
 use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
 use crate::{
-    Account, Answer, Commits, Create, Created, DatabaseUrl, Delete, Edit, Error, ForWelcome, Head,
-    Health, Hits, Invite, Join, Leave, Members, Migration, NewAccount, NewSession, Page, Range,
-    Read, Remove, Rename, Reply, Resumed, RoomCursor, Rooms, Send, SessionId, SessionRow, Stored,
-    User,
+    Account, Answer, ChangedRooms, Commits, Create, Created, DatabaseUrl, Delete, Edit, Error,
+    ForWelcome, Head, Health, Hits, Invite, Join, Leave, Members, Migration, NewAccount,
+    NewSession, Page, Range, Read, Remove, Rename, Reply, Resumed, RoomCursor, Rooms, Send,
+    SessionId, SessionRow, Since, Stored, User,
 };
 
 /// Rooms that a person can be in: what a room list and its sums can read within a few milliseconds.
@@ -118,6 +118,18 @@ impl Store {
         match &self.0 {
             Backend::Sqlite(_) => None,
             Backend::Postgres(postgres) => Some(postgres.shared_key(purpose)),
+        }
+    }
+
+    /// What changed since a moment, by whichever node; without one, only the present moment. None where no other node can
+    /// write.
+    ///
+    /// # Errors
+    /// Where the store cannot be read now.
+    pub async fn changed_rooms(&self, since: Option<Since>) -> Result<Option<ChangedRooms>, Error> {
+        match &self.0 {
+            Backend::Sqlite(_) => Ok(None),
+            Backend::Postgres(postgres) => postgres.changed_rooms(since).await.map(Some),
         }
     }
 

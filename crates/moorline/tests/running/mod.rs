@@ -24,7 +24,8 @@ pub fn program(words: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.args(words).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("MOORLINE_") {
+        let text = name.to_string_lossy();
+        if text.starts_with("MOORLINE_") || text.starts_with("DATABASE_URL") {
             command.env_remove(name);
         }
     }

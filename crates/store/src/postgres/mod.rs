@@ -46,8 +46,8 @@ use crate::command::Command;
 use crate::fingerprint::Hasher;
 use crate::queue::{Full, Job, Queue};
 use crate::{
-    Account, Answer, Error, ForWelcome, Head, Health, Hits, Members, Page, Range, Read, Reply,
-    Resumed, RoomCursor, Rooms, SessionRow, User,
+    Account, Answer, ChangedRooms, Error, ForWelcome, Head, Health, Hits, Members, Page, Range,
+    Read, Reply, Resumed, RoomCursor, Rooms, SessionRow, Since, User,
 };
 
 /// Handle of the back end.
@@ -207,6 +207,7 @@ reads! {
     log::events(user: &UserId, room: &RoomId, range: Range, limit: usize) -> Page;
     log::log(room: &RoomId, after: Seq, limit: usize) -> Page;
     people::shares_room(user: &UserId, others: &[UserId]) -> Vec<UserId>;
+    changes::changed_rooms(since: Option<Since>) -> ChangedRooms;
     people::names(ids: &[UserId]) -> Vec<Person>;
     people::people_by_ids(user: &UserId, ids: &[UserId]) -> Vec<Person>;
     people::people_by_name(query: &str, shared_with: Option<&UserId>, limit: usize) -> Vec<Person>;

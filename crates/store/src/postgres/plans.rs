@@ -15,8 +15,8 @@ const FILL: &str = "
     INSERT INTO rooms (id, kind, history, folded, epoch, first, head, messages, members, last_message, active, at,
             made_as, changed)
         SELECT 'r' || i, 2, 1, '', 1, 1, 50, 50, 5, 50, i, 0, '', pg_current_xact_id() FROM generate_series(1, 2000) i;
-    INSERT INTO members (usr, room, role, joined, read, read_messages)
-        SELECT u.n, r.n, 3, 1, 1, 1 FROM rooms r JOIN users u ON u.n % 400 = r.n % 400;
+    INSERT INTO members (usr, room, role, joined, read, read_messages, changed)
+        SELECT u.n, r.n, 3, 1, 1, 1, pg_current_xact_id() FROM rooms r JOIN users u ON u.n % 400 = r.n % 400;
     INSERT INTO events (room, seq, kind, id, sender, at, messages, body, words)
         SELECT r.n, s, 1, gen_random_uuid(), 2, 0, s, 'a walrus', 'a walrus'::tsvector FROM rooms r, generate_series(1, 50) s;
     INSERT INTO cids (cid, sender, room, hash, epoch, seq, at)

@@ -62,10 +62,12 @@ statements! {
          SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[],
              $7::uuid[], $8::bigint[], $9::bigint[]) k(cid, sender, room, hash, epoch, seq, id, at, made)
          ORDER BY k.cid, k.sender, k.room";
-    new_members = "INSERT INTO members (room, usr, role, joined, read, read_messages)
-         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])";
+    new_members = "INSERT INTO members (room, usr, role, joined, read, read_messages, changed)
+         SELECT k.*, pg_current_xact_id()
+         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) k";
     members = "UPDATE members m SET role = k.role, joined = k.joined, read = k.read,
-             read_messages = k.read_messages
+             read_messages = k.read_messages,
+             changed = CASE WHEN m.joined = k.joined THEN m.changed ELSE pg_current_xact_id() END
          FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
              k(room, usr, role, joined, read, read_messages)
          WHERE m.usr = k.usr AND m.room = k.room";

@@ -6,6 +6,8 @@
 mod away;
 #[path = "postgres/backend.rs"]
 mod backend;
+#[path = "postgres/changes.rs"]
+mod changes;
 #[path = "postgres/generation.rs"]
 mod generation;
 #[path = "postgres/nodes.rs"]

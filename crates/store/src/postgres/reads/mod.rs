@@ -2,6 +2,7 @@
 //! the same moment.
 
 pub(super) mod accounts;
+pub(super) mod changes;
 pub(super) mod log;
 pub(super) mod people;
 pub(super) mod resume;
@@ -23,8 +24,14 @@ use crate::Error;
 /// The statements of the hot paths, for the test of their plans.
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
-    [log::statements(), resume::statements(), rooms::statements(), vec![people::SHARES.to_owned()]]
-        .concat()
+    [
+        changes::statements(),
+        log::statements(),
+        resume::statements(),
+        rooms::statements(),
+        vec![people::SHARES.to_owned()],
+    ]
+    .concat()
 }
 
 /// Why a read ends without an answer.
