@@ -131,6 +131,16 @@ const PROOFS: &[Proof] = &[
         when: When::Prove,
     },
     Proof {
+        name: "postgres-crash",
+        about: "300 crashes of the node or of PostgreSQL: everything acknowledged is there, once",
+        kind: Kind::Faults {
+            program: "postgres_crash",
+            short: &["--points", "10"],
+            full: &["--points", "300"],
+        },
+        when: When::Prove,
+    },
+    Proof {
         name: "two-windows",
         about: "200 messages from two windows survive five kills, five cuts and a reload",
         kind: Kind::Browser(&["proxy", "two-windows"]),

@@ -8,6 +8,7 @@ pub mod control;
 pub mod crowd;
 pub mod kill;
 pub mod network;
+pub mod postgres;
 pub mod power;
 pub mod power_cut;
 pub mod proxy;
