@@ -75,6 +75,8 @@ pub(crate) fn arguments(folder: &Path) -> Vec<String> {
         "shared_buffers=64MB".to_owned(),
         "max_wal_size=256MB".to_owned(),
         "log_min_messages=warning".to_owned(),
+        // Beside the data, so that a killed server leaves nothing behind in shared memory.
+        "dynamic_shared_memory_type=mmap".to_owned(),
     ] {
         arguments.extend(["-c".to_owned(), setting]);
     }
