@@ -6,13 +6,13 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use moorline_faults::crowd::Crowd;
 use moorline_faults::raw::{Came, Raw};
 use moorline_faults::recorder::{Recorder, judge};
-use moorline_faults::server::Site;
+use moorline_faults::server::{Server, Site};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
@@ -84,6 +84,42 @@ async fn until_refused(disk: &SmallDisk, eve: &mut Raw) -> (usize, usize) {
     unreachable!()
 }
 
+/// The same command again and again, until it is acknowledged.
+async fn until_acked(eve: &mut Raw, number: usize) -> Value {
+    loop {
+        let answer = eve.ask(&send(number)).await.unwrap();
+        if answer.error().is_none() {
+            let Came::Frame(ack) = answer else { panic!("no frame") };
+            return ack;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The disk is full for a while and then has room again; eve sees what people must see.
+async fn fill_and_free(disk: &SmallDisk, server: &Server, eve: &mut Raw) {
+    let (stored, refused) = until_refused(disk, eve).await;
+    // For a while, so that the others are refused as well.
+    for _ in 0..50 {
+        disk.fill();
+        assert_eq!(eve.ask(&send(refused)).await.unwrap().error(), Some("storage_full"));
+        sleep(Duration::from_millis(20)).await;
+    }
+    let history = json!({"type":"history","id":9_000,"room":"room","limit":1});
+    let Came::Frame(page) = eve.ask(&history).await.unwrap() else { panic!("no page") };
+    assert_eq!(page["events"][0]["cid"], format!("c{stored}"), "reading goes on: {page}");
+    assert_eq!(server.request("GET", "/readyz", None, &[]).await.unwrap().status, 503);
+    disk.free();
+    let ack = timeout(DEADLINE, until_acked(eve, refused)).await.unwrap();
+    assert_eq!(ack["type"], "ack", "{ack}");
+}
+
+async fn until_answered(answers: &AtomicU64, enough: u64) {
+    while answers.load(Ordering::Relaxed) < enough {
+        sleep(Duration::from_millis(2)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_full_disk_refuses_sends_goes_on_reading_and_recovers_without_a_restart() {
     let Some(disk) = SmallDisk::new() else { return };
@@ -104,38 +140,11 @@ async fn a_full_disk_refuses_sends_goes_on_reading_and_recovers_without_a_restar
     let over = AtomicBool::new(false);
     let answers = crowd.answers.clone();
     let fault = async {
-        while answers.load(Ordering::Relaxed) < 100 {
-            sleep(Duration::from_millis(2)).await;
-        }
+        until_answered(&answers, 100).await;
         recorder.fault("full_disk", "begin");
-        let (stored, refused) = until_refused(&disk, &mut eve).await;
-        // For a while, so that the others are refused as well.
-        for _ in 0..50 {
-            disk.fill();
-            assert_eq!(eve.ask(&send(refused)).await.unwrap().error(), Some("storage_full"));
-            sleep(Duration::from_millis(20)).await;
-        }
-        let history = json!({"type":"history","id":9_000,"room":"room","limit":1});
-        let Came::Frame(page) = eve.ask(&history).await.unwrap() else { panic!("no page") };
-        assert_eq!(page["events"][0]["cid"], format!("c{stored}"), "reading goes on: {page}");
-        assert_eq!(server.request("GET", "/readyz", None, &[]).await.unwrap().status, 503);
-        disk.free();
-        let acked = async {
-            loop {
-                let answer = eve.ask(&send(refused)).await.unwrap();
-                if answer.error().is_none() {
-                    return answer;
-                }
-                sleep(Duration::from_millis(50)).await;
-            }
-        };
-        let Came::Frame(ack) = timeout(DEADLINE, acked).await.unwrap() else { panic!("no ack") };
-        assert_eq!(ack["type"], "ack", "{ack}");
+        fill_and_free(&disk, &server, &mut eve).await;
         recorder.fault("full_disk", "end");
-        let enough = answers.load(Ordering::Relaxed) + 100;
-        while answers.load(Ordering::Relaxed) < enough {
-            sleep(Duration::from_millis(2)).await;
-        }
+        until_answered(&answers, answers.load(Ordering::Relaxed) + 100).await;
         over.store(true, Ordering::Relaxed);
     };
     let both = async { tokio::join!(crowd.talk(&over), fault).0 };
