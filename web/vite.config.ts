@@ -46,10 +46,42 @@ const buildNote = {
   },
 };
 
+const sha256 = (bytes: string | Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+const publicDir = join(web, 'src/public');
+/** Files that are loaded under their plain name get the hash of their bytes as a query, so that each build has its own. */
+const themeUrl = `/theme.js?${sha256(readFileSync(join(publicDir, 'theme.js'))).slice(0, 8)}`;
+
+/** Writes the list of the build's files into the service worker; without it `index.html` names the theme by its bytes. */
+const shellList = {
+  name: 'moorline-shell',
+  apply: 'build' as const,
+  enforce: 'post' as const,
+  transformIndexHtml: { order: 'post' as const, handler: (html: string) => html.replace('"/theme.js"', `"${themeUrl}"`) },
+  generateBundle: {
+    order: 'post' as const,
+    handler(_: unknown, bundle: Record<string, { type: 'chunk'; code: string } | { type: 'asset'; source: string | Uint8Array }>) {
+      const bytesOf = (path: string) => {
+        const file = bundle[path];
+        if (!file) throw new Error(`The build has no ${path}.`);
+        return file.type === 'chunk' ? file.code : file.source;
+      };
+      const built = Object.keys(bundle).filter((path) => path.startsWith('assets/')).map((path) => `/${path}`);
+      const icons = readdirSync(publicDir).filter((name) => name.endsWith('.svg')).map((name) => `/${name}`);
+      const files = [...built, ...icons, themeUrl].sort();
+      const index = sha256(bytesOf('index.html'));
+      const contents = icons.map((path) => sha256(readFileSync(join(publicDir, path))));
+      const shell = { hash: sha256([index, ...files, ...contents].join('\n')).slice(0, 16), index, files };
+      const worker = bundle['sw.js'];
+      if (worker?.type !== 'chunk' || !/(["'`])@@shell@@\1/.test(worker.code)) throw new Error('sw.js has no place for the list of files.');
+      worker.code = worker.code.replace(/(["'`])@@shell@@\1/, () => JSON.stringify(JSON.stringify(shell)));
+    },
+  },
+};
+
 export default defineConfig({
   root: web,
-  publicDir: join(web, 'src/public'),
-  plugins: [svelte(), buildNote],
+  publicDir,
+  plugins: [svelte(), buildNote, shellList],
   resolve: {
     alias: { '@moorline/client': join(root, 'clients/typescript/src/index.ts') },
     // Tests run the state as the browser does, with Svelte's reactive runtime and not its server one.
@@ -71,5 +103,10 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
     sourcemap: false,
+    rolldownOptions: {
+      input: { index: join(web, 'index.html'), sw: join(web, 'src/worker/sw.ts') },
+      // The worker's name is its address, and only from the root may it keep the whole page.
+      output: { entryFileNames: ({ name }: { name: string }) => (name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js') },
+    },
   },
 });

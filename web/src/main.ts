@@ -12,6 +12,7 @@ import { Accounts } from './state/account.ts';
 import { App } from './state/app.svelte.ts';
 import { deviceName } from './state/device.ts';
 import View from './view/App.svelte';
+import { keepPage } from './worker/register.ts';
 
 const app = new App({
   accounts: new Accounts(),
@@ -30,3 +31,4 @@ app.arrive(location.hash);
 addEventListener('hashchange', () => app.arrive(location.hash));
 mount(View, { target: document.body, props: { app } });
 void app.start();
+if (import.meta.env.PROD) keepPage();
