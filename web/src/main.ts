@@ -1,5 +1,5 @@
 // Starts the page: builds the state with the real surroundings and mounts the view on it.
-import { createClient } from '@moorline/client';
+import { createClient, indexedDbStore } from '@moorline/client';
 import { mount } from 'svelte';
 import './style/tokens.css';
 import './style/base.css';
@@ -11,12 +11,15 @@ import './style/adapt.css';
 import { Accounts } from './state/account.ts';
 import { App } from './state/app.svelte.ts';
 import { deviceName } from './state/device.ts';
+import { Queue } from './state/queue.ts';
 import View from './view/App.svelte';
 import { keepPage } from './worker/register.ts';
 
+const queue = new Queue(indexedDbStore());
 const app = new App({
   accounts: new Accounts(),
-  connect: (me) => createClient({ user: me.id, device: deviceName(navigator.userAgent) }),
+  connect: (me) => createClient({ user: me.id, device: deviceName(navigator.userAgent), store: queue }),
+  dropQueue: () => queue.drop(),
   navigate: (hash, isReplacing) => {
     if (isReplacing) {
       history.replaceState(null, '', hash);

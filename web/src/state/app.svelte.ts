@@ -3,6 +3,7 @@ import type { Client } from '@moorline/client';
 import { Accounts, Refusal, type Person } from './account.ts';
 import { Appearance } from './appearance.svelte.ts';
 import { Chat } from './chat.svelte.ts';
+import { Kept } from './kept.ts';
 import { formatRoute, parseRoute, type Route } from './route.ts';
 
 /** What is on screen. */
@@ -17,6 +18,10 @@ export interface Surroundings {
   accounts: Accounts;
   /** Makes the client of this person; it is not started yet. */
   connect: (me: Person) => Client;
+  /** What is kept for times without the server; tests hand in their own. */
+  kept?: Kept;
+  /** Removes what the person who was connected last had not sent. */
+  dropQueue?: () => Promise<void>;
   /** Shows another address, which comes back by `App.arrive`. */
   navigate: (hash: string, isReplacing: boolean) => void;
 }
@@ -24,6 +29,10 @@ export interface Surroundings {
 /** Close codes after which the session is over. */
 const sessionIsOver = new Set([4401, 4403]);
 const tryAgainMs = 2_000;
+/** How long the server may take to say who is here before somebody who is known here is let in as they were. */
+export const doorMs = 3_000;
+/** How long signing out waits for messages that are on their way. */
+const sendRestMs = 2_000;
 
 /** The one object that the view draws. */
 export class App {
@@ -36,23 +45,30 @@ export class App {
   /** Somebody signed in on this device before: then the first screen is for signing in, not for a new account. */
   isKnownHere = $state(wasHere());
   readonly #outside: Surroundings;
+  readonly #kept: Kept;
+  #isDoorKnown = false;
   #offClient: (() => void) | undefined;
   #isLeaving = false;
 
   constructor(outside: Surroundings) {
     this.#outside = outside;
     this.accounts = outside.accounts;
+    this.#kept = outside.kept ?? new Kept();
   }
 
-  /** Asks the server who is here; tries again by itself while it cannot be reached. */
+  /**
+   * Asks the server who is here; tries again by itself while it cannot be reached. Somebody who was in when this device last
+   * heard of the server gets in without it, to what is kept; the connection finds out later whether they still are.
+   */
   async start(): Promise<void> {
+    const known = this.#kept.owner().catch(() => undefined);
     try {
-      const door = await this.accounts.door();
-      this.signup = door.signup;
-      this.version = door.server.version;
-      if (door.user) this.#enter(door.user);
-      else this.screen = { is: 'signed-out', hasEnded: false };
+      const user = await answerOrLate(this.#askDoor(), known);
+      if (user) this.#enter(user);
+      else this.#leave(false);
     } catch {
+      const before = await known;
+      if (before) return this.#enter(before, true);
       this.screen = { is: 'unreachable' };
       setTimeout(() => { if (this.screen.is === 'unreachable') void this.start(); }, tryAgainMs);
     }
@@ -79,10 +95,12 @@ export class App {
     this.#enter(await this.accounts.signUp(display || name, name, password, invite));
   }
 
-  /** Signs out here. Without the server's word the session would go on, so a failure is told and the page stays. */
+  /** Signs out here, and leaves nothing of this person on the device. Without the server's word the session would go on, so a failure is told and the page stays. */
   async signOut(): Promise<void> {
+    const chat = this.screen.is === 'in' ? this.screen.chat : undefined;
     this.#isLeaving = true;
     try {
+      await chat?.drained(sendRestMs);
       await this.accounts.signOut();
     } catch (error) {
       if (!(error instanceof Refusal) || error.code !== 'unauthorized') throw error;
@@ -90,12 +108,28 @@ export class App {
       this.#isLeaving = false;
     }
     this.#exit(false);
+    await Promise.all([chat?.erase(), this.#outside.dropQueue?.().catch(() => undefined)]);
   }
 
-  #enter(me: Person): void {
+  async #askDoor(): Promise<Person | null> {
+    const door = await this.accounts.door();
+    this.signup = door.signup;
+    this.version = door.server.version;
+    this.#isDoorKnown = true;
+    return door.user;
+  }
+
+  /** What could not be asked at the start. */
+  #learnDoor(): void {
+    if (!this.#isDoorKnown) this.#askDoor().catch(() => undefined);
+  }
+
+  /** `isAway`: the server could not say that it is this person. */
+  #enter(me: Person, isAway = false): void {
     const client = this.#outside.connect(me);
     const offState = client.on('state', (state) => {
       if (state.is === 'closed' && sessionIsOver.has(state.code) && !this.#isLeaving) this.#exit(true);
+      if (state.is === 'live') this.#learnDoor();
     });
     // Somebody else signed in in another tab of this browser: the page begins anew as that person.
     const offUser = client.on('user', ({ user }) => {
@@ -107,7 +141,7 @@ export class App {
     };
     this.isKnownHere = true;
     remember();
-    this.screen = { is: 'in', chat: new Chat(client, me) };
+    this.screen = { is: 'in', chat: new Chat(client, me, this.#kept, isAway) };
     if (isDoor(this.route)) this.go({ at: 'rooms' }, true);
     this.#follow();
   }
@@ -126,8 +160,15 @@ export class App {
 
   #exit(hasEnded: boolean): void {
     this.#stop();
-    this.screen = { is: 'signed-out', hasEnded };
+    this.#learnDoor();
+    this.#leave(hasEnded);
     this.go({ at: 'signin' }, true);
+  }
+
+  /** Nobody is in: what somebody saw is not for the next one. What they began or queued waits for them, unless they sign out themselves. */
+  #leave(hasEnded: boolean): void {
+    this.#kept.erase().catch(() => undefined);
+    this.screen = { is: 'signed-out', hasEnded };
   }
 
   #follow(): void {
@@ -140,6 +181,15 @@ export class App {
       chat.open(undefined);
     }
   }
+}
+
+/** The server's answer; rejects when it takes long and somebody is known here, who need not wait for it. */
+async function answerOrLate(asked: Promise<Person | null>, known: Promise<Person | undefined>): Promise<Person | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => void known.then((person) => person && reject(new Refusal('unreachable', ''))), doorMs);
+  });
+  return Promise.race([asked, late]).finally(() => clearTimeout(timer));
 }
 
 const isDoor = (route: Route) => route.at === 'signin' || route.at === 'signup';

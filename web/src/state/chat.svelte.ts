@@ -4,6 +4,8 @@ import { Announcer } from './announcer.svelte.ts';
 import { bannerAt, connectedMs, follow, type Banner, type LinkHistory } from './banner.ts';
 import { Clock } from './clock.svelte.ts';
 import { Drafts } from './drafts.ts';
+import { Kept } from './kept.ts';
+import { Keeping } from './keeping.svelte.ts';
 import { Search } from './search.svelte.ts';
 import { Talk } from './talk.svelte.ts';
 import { Watched } from './watched.svelte.ts';
@@ -23,6 +25,7 @@ export class Chat {
   readonly #rooms: Watched<RoomListSnapshot>;
   readonly #people: Watched<ReadonlyMap<string, Person>>;
   readonly #drafts: Drafts;
+  readonly #keeping: Keeping;
   readonly #off: (() => void)[];
   #history = $state.raw<LinkHistory>({});
   #calm: ReturnType<typeof setTimeout> | undefined;
@@ -42,7 +45,12 @@ export class Chat {
 
   readonly banner: Banner = $derived(bannerAt(this.link.state, this.#history, this.clock.now));
 
-  constructor(client: Client, me: { id: string; name: string }) {
+  #wasLive = false;
+  /** The server was away when the page was opened, or is: what is kept stands in for what it would tell. */
+  #isAway: boolean;
+
+  /** `isAway`: the server could not be asked who is here. */
+  constructor(client: Client, me: { id: string; name: string }, kept = new Kept(), isAway = false) {
     this.#began = me;
     this.#client = client;
     this.search = new Search(client);
@@ -50,6 +58,9 @@ export class Chat {
     this.#rooms = new Watched(client.rooms);
     this.#people = new Watched(client.people);
     this.#drafts = new Drafts(me.id);
+    this.#keeping = new Keeping(client, me, kept);
+    this.#isAway = isAway;
+    if (isAway) void this.#keeping.recall(undefined);
     this.#off = [client.on('state', () => this.#follow())];
     this.#follow();
     client.start();
@@ -65,8 +76,14 @@ export class Chat {
     return !this.roomList.ready && (this.banner.is === 'reconnecting' || this.banner.is === 'offline');
   }
 
+  /** As the server tells it, or as it was last known. */
   get roomList(): RoomListSnapshot {
-    return this.#rooms.now;
+    return this.#keeping.shownList(this.#rooms.now);
+  }
+
+  /** Since when the list may have changed, ms since 1970; undefined while it is the server's. */
+  get listAsOf(): number | undefined {
+    return this.#rooms.now.ready ? undefined : this.#keeping.list?.at;
   }
 
   /** The rooms as listed: by last activity, but unmoved while somebody points at them. */
@@ -85,17 +102,19 @@ export class Chat {
   }
 
   person(id: string): Person | undefined {
-    return this.#people.now.get(id);
+    return this.#people.now.get(id) ?? this.#keeping.person(id);
   }
 
   /** A person's name, or 'you' for oneself; the id when nobody told the name yet. */
-  name = (id: string): string => (id === this.me.id ? t.note.you : this.#people.now.get(id)?.name ?? id);
+  name = (id: string): string => (id === this.me.id ? t.note.you : this.person(id)?.name ?? id);
 
   /** Opens a room, or none, and leaves the one before. */
   open(id: string | undefined): void {
     if (this.talk?.id === id) return;
+    this.#keeping.follow(id === undefined ? undefined : this.#client.room(id));
     this.talk?.close();
-    this.talk = id === undefined ? undefined : new Talk(this.#client, id, this.#drafts, this.announcer, this.name);
+    this.talk = id === undefined ? undefined : new Talk(this.#client, id, { drafts: this.#drafts, keeping: this.#keeping, announcer: this.announcer, name: this.name });
+    if (id !== undefined && this.#isAway) void this.#keeping.recall(id);
   }
 
   draftOf(room: string): string {
@@ -126,6 +145,7 @@ export class Chat {
 
   /** Whether one is at this screen, for the others to see. */
   setAway(on: boolean): void {
+    if (on) this.#keeping.flush();
     this.#client.setAway(on);
   }
 
@@ -151,9 +171,23 @@ export class Chat {
     return found.filter((person) => person.id !== this.me.id);
   }
 
+  /** Waits until everything is sent that can be, so long at most. */
+  async drained(mostMs: number): Promise<void> {
+    const { state, queued } = this.#client.getSnapshot();
+    if (state.is !== 'live' || queued === 0) return;
+    await Promise.race([this.#client.drained(), new Promise((done) => setTimeout(done, mostMs))]);
+  }
+
+  /** One signs out: nothing that was seen or begun stays on the device. */
+  erase(): Promise<void> {
+    this.#drafts.erase();
+    return this.#keeping.erase();
+  }
+
   /** Ends the connection; what is queued stays on the device. */
   stop(): void {
     this.open(undefined);
+    this.#keeping.stop();
     this.search.stop();
     for (const off of this.#off) off();
     clearTimeout(this.#calm);
@@ -174,6 +208,13 @@ export class Chat {
     const wasTold = bannerAt({ is: 'connecting', attempt: 0 }, this.#history, now).is !== 'none';
     this.#history = follow(this.#history, state, now);
     this.#pace(state.is === 'live');
+    if (this.#wasLive && state.is !== 'live') this.#keeping.lost();
+    this.#wasLive = state.is === 'live';
+    if (state.is === 'live') this.#isAway = false;
+    if (state.is === 'waiting' || state.is === 'offline') {
+      this.#isAway = true;
+      void this.#keeping.recall(this.talk?.id);
+    }
     if (state.is === 'live' && wasTold) this.announcer.say(t.link.connected);
   }
 }

@@ -23,6 +23,17 @@ export class Drafts {
     }
   }
 
+  /** Nothing that was begun is left. */
+  erase(): void {
+    this.inMemory.clear();
+    try {
+      const own = Object.keys(localStorage).filter((key) => key.startsWith(this.key('')));
+      for (const key of own) localStorage.removeItem(key);
+    } catch {
+      // Storage is switched off: there was nothing in it.
+    }
+  }
+
   private key(room: string): string {
     return `moorline.draft.${this.person}.${room}`;
   }

@@ -2,7 +2,10 @@
 import type { Client, Member, MessageItem, Room, TimelineItem, TimelineSnapshot } from '@moorline/client';
 import type { Announcer } from './announcer.svelte.ts';
 import type { Drafts } from './drafts.ts';
+import type { Keeping } from './keeping.svelte.ts';
+import type { KeptRoom } from './kept.ts';
 import { marksOf, readersOf } from './readers.ts';
+import { recalledRoom } from './recall.ts';
 import type { MessagePlace } from './route.ts';
 import { RowMaker, type Row } from './rows.ts';
 import { Watched } from './watched.svelte.ts';
@@ -18,6 +21,14 @@ const quoteReach = 500;
 /** Stored messages that are passed over while refused ones are looked for from the end. */
 const justStored = 50;
 
+/** What a conversation shares with the rest of the chat. */
+export interface Shared {
+  readonly drafts: Drafts;
+  readonly keeping: Keeping;
+  readonly announcer: Announcer;
+  readonly name: (id: string) => string;
+}
+
 /** A conversation on screen. Made on entry, `close()`d on leaving. */
 export class Talk {
   readonly id: string;
@@ -27,6 +38,8 @@ export class Talk {
   readonly #timeline: Watched<TimelineSnapshot>;
   readonly #rowMaker = new RowMaker();
   readonly #off: (() => void)[];
+  readonly #keeping: Keeping;
+  #recalled: { now: TimelineSnapshot; kept: KeptRoom; shown: TimelineSnapshot } | undefined;
   #shownOf: { items: readonly TimelineItem[]; shown: readonly TimelineItem[] } | undefined;
   #flashTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -48,9 +61,10 @@ export class Talk {
   /** One's own messages that were refused for good, oldest first. */
   readonly failed: readonly MessageItem[] = $derived(this.#refused());
 
-  constructor(client: Client, id: string, drafts: Drafts, announcer: Announcer, name: (id: string) => string) {
+  constructor(client: Client, id: string, { drafts, keeping, announcer, name }: Shared) {
     this.id = id;
     this.#client = client;
+    this.#keeping = keeping;
     this.#room = client.room(id);
     this.#timeline = new Watched(this.#room);
     this.writing = new Writing(this.#room, drafts, () => client.getSnapshot().messageBytes);
@@ -68,9 +82,28 @@ export class Talk {
     this.open();
   }
 
-  /** The SDK's timeline of this room. */
+  /** The SDK's timeline of this room; while the server has told nothing of it, as it was last seen. */
   get snapshot(): TimelineSnapshot {
-    return this.#timeline.now;
+    const { now } = this.#timeline;
+    const kept = this.#keeping.shownRoom(this.id, now);
+    if (!kept) return now;
+    if (this.#recalled?.now !== now || this.#recalled.kept !== kept) this.#recalled = { now, kept, shown: recalledRoom(now, kept) };
+    return this.#recalled.shown;
+  }
+
+  /** Since when the messages on screen may have changed, ms since 1970; undefined while they are the server's. */
+  get asOf(): number | undefined {
+    return this.#keeping.shownRoom(this.id, this.#timeline.now)?.at;
+  }
+
+  /** Whether one may edit this message now. What is shown as it was cannot be changed, only what still waits to be sent. */
+  canEdit(item: MessageItem): boolean {
+    return canEdit(item) && this.#isHere(item);
+  }
+
+  /** Whether one may delete this message now. */
+  canDelete(item: MessageItem): boolean {
+    return item.mine && item.state !== 'sending' && this.#isHere(item);
   }
 
   /** Loads the first page; also the way to try again. A refusal stands in the snapshot's error. */
@@ -109,7 +142,7 @@ export class Talk {
 
   /** One's own latest message that can be edited. */
   lastOwn(): MessageItem | undefined {
-    return this.snapshot.items.findLast((item): item is MessageItem => item.type === 'message' && canEdit(item));
+    return this.snapshot.items.findLast((item): item is MessageItem => item.type === 'message' && this.canEdit(item));
   }
 
   /** A loaded message by its id, looked for from the end. */
@@ -231,6 +264,10 @@ export class Talk {
 
   join(): Promise<void> {
     return this.#client.join(this.id);
+  }
+
+  #isHere(item: MessageItem): boolean {
+    return item.seq === undefined || this.asOf === undefined;
   }
 
   /** That two people are in a chat of two needs no line. */

@@ -126,6 +126,7 @@ export const de: Texts = {
     waitingHere: (n: number) => `${num(n)} ${plural(n, 'Nachricht wartet', 'Nachrichten warten')} hier.`,
     connected: 'Verbunden',
     away: 'Noch nicht verbunden',
+    asOf: (time: string) => `Stand: ${time}`,
   },
 
   talk: {

@@ -123,6 +123,7 @@ export const en = {
     waitingHere: (n: number) => `${num(n)} ${plural(n, 'message waits', 'messages wait')} here.`,
     connected: 'Connected',
     away: 'Not connected yet',
+    asOf: (time: string) => `As of ${time}`,
   },
 
   talk: {
