@@ -9,6 +9,7 @@ import { after, before, test } from "node:test";
 import { WITH_API } from "./lib/backend.mjs";
 import { launch } from "./lib/browser.mjs";
 import { BACK_MS, SOON_MS, limit } from "./lib/form.mjs";
+import { forget } from "./lib/kept.mjs";
 import { Stage } from "./lib/stage.mjs";
 import { until } from "./lib/wait.mjs";
 
@@ -164,10 +165,11 @@ test("people are added, rooms renamed, people removed and left, each after a que
   await ann.room(room).waitFor({ state: "detached" });
 });
 
-test("after a reload without connection the list says so, and fills itself", limit(90_000), async (t) => {
+test("after a reload without connection, on a device that knows nothing yet, the list says so, and fills itself", limit(90_000), async (t) => {
   const { stage, ann, room } = await two(t, "list-away");
   const harbour = await room("harbour");
   stage.proxy.refuseWebSockets();
+  await forget(ann);
   await ann.reload();
   await ann.at("rooms-away").waitFor();
   stage.proxy.pass();
@@ -177,7 +179,9 @@ test("after a reload without connection the list says so, and fills itself", lim
 });
 
 test("a part that cannot be fetched says so, and comes when it can be", limit(60_000), async (t) => {
-  const { stage, ann } = await two(t, "list-parts");
+  const stage = await Stage.set(t, browser, "list-parts");
+  // The service worker would have it.
+  const ann = await stage.person("ann", { serviceWorkers: "block" });
   await ann.page.route("**/assets/later-*.js", (route) => route.abort());
   await ann.reload();
   await ann.at("new-room").click();

@@ -61,7 +61,10 @@ test("what one person queued is never sent as another", limit(90_000), async (t)
   await until("the socket is gone", () => ann.watch.sockets.at(-1).closed, SOON_MS);
   await ann.say("queued by ann");
   await ann.sees("queued by ann", "queued");
-  await ann.signOut();
+  // Her session ends, but she does not sign out: that would remove what she queued.
+  await ann.page.context().clearCookies();
+  await ann.reload();
+  await ann.at("login-name").waitFor();
   stage.proxy.pass();
 
   await (await ann.signIn("bob")).isIn();

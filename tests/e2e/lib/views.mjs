@@ -3,6 +3,7 @@
  * them. A view is shown by clicks, keys and addresses; then `see` is called with its name and what must be filled.
  */
 
+import { forget } from "./kept.mjs";
 import { until } from "./wait.mjs";
 
 /** How long the banner may take: it keeps quiet for two seconds. */
@@ -212,6 +213,18 @@ async function connection(window, { proxy }, see) {
   await window.at("search-input").fill("aurora");
   await window.at("search-waiting").waitFor();
   await see(view("search-waiting", "main", /Not connected/));
+  await window.reload();
+  await window.at("search-input").waitFor();
+  await window.go("#/");
+  await window.at("rooms-as-of").waitFor();
+  await see(view("rooms-as-of", ".side-scroll", /As of [^]*Night shift/));
+  await window.go("#/room/night");
+  await window.at("messages-as-of").waitFor();
+  await window.sees(waiting, "queued");
+  await until("the banner", async () => (await window.banner()) === "reconnecting", BANNER_MS);
+  await see(view("messages-as-of", "main", /As of [^]*keys of the crane/));
+  await window.go("#/search");
+  await forget(window);
   await window.reload();
   await window.at("search-input").waitFor();
   await window.go("#/");

@@ -31,8 +31,6 @@ const sessionIsOver = new Set([4401, 4403]);
 const tryAgainMs = 2_000;
 /** How long the server may take to say who is here before somebody who is known here is let in as they were. */
 export const doorMs = 3_000;
-/** How long signing out waits for messages that are on their way. */
-const sendRestMs = 2_000;
 
 /** The one object that the view draws. */
 export class App {
@@ -100,7 +98,6 @@ export class App {
     const chat = this.screen.is === 'in' ? this.screen.chat : undefined;
     this.#isLeaving = true;
     try {
-      await chat?.drained(sendRestMs);
       await this.accounts.signOut();
     } catch (error) {
       if (!(error instanceof Refusal) || error.code !== 'unauthorized') throw error;

@@ -13,6 +13,7 @@ import { t } from '../text/index.ts';
 
 const quickMs = 250;
 const slowMs = 15_000;
+const drainMs = 2_000;
 
 /** The chat of one person. */
 export class Chat {
@@ -171,11 +172,12 @@ export class Chat {
     return found.filter((person) => person.id !== this.me.id);
   }
 
-  /** Waits until everything is sent that can be, so long at most. */
-  async drained(mostMs: number): Promise<void> {
+  /** How many messages signing out would lose. What can be sent is waited for, a moment at most. */
+  async unsent(): Promise<number> {
     const { state, queued } = this.#client.getSnapshot();
-    if (state.is !== 'live' || queued === 0) return;
-    await Promise.race([this.#client.drained(), new Promise((done) => setTimeout(done, mostMs))]);
+    if (state.is === 'live' && queued > 0) await Promise.race([this.#client.drained(), new Promise((done) => setTimeout(done, drainMs))]);
+    const now = this.#client.getSnapshot();
+    return now.queued + now.failed;
   }
 
   /** One signs out: nothing that was seen or begun stays on the device. */

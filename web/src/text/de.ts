@@ -46,6 +46,8 @@ export const de: Texts = {
     byInvite: 'Neue Konten gibt es hier auf Einladung. Bitte jemanden, der dabei ist, um einen Link.',
     invited: 'Du bist eingeladen. Lege dein Konto an, dann geht es los.',
     out: 'Abmelden',
+    outUnsentTitle: 'Abmelden und Ungesendetes verlieren?',
+    outUnsent: (n: number) => `${num(n)} ${plural(n, 'Nachricht ist noch nicht gesendet', 'Nachrichten sind noch nicht gesendet')}. Das Abmelden entfernt alles von dir von diesem Gerät, auch ${plural(n, 'sie', 'diese')}.`,
     footer: (version: string) => `Selbst betrieben mit Moorline ${version}`,
     firstTitle: 'Zum ersten Mal hier?',
     first: 'Lege ein Konto an, öffne diese Adresse dann in einem zweiten, privaten Fenster oder anderen Browser und lege noch eines an. Die beiden können sofort miteinander schreiben.',

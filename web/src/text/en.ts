@@ -43,6 +43,8 @@ export const en = {
     byInvite: 'New accounts are by invitation here. Ask somebody who is in for a link.',
     invited: 'You were invited. Make your account to begin.',
     out: 'Sign out',
+    outUnsentTitle: 'Sign out and lose what is not sent?',
+    outUnsent: (n: number) => `${num(n)} ${plural(n, 'message of yours has', 'messages of yours have')} not been sent. Signing out removes everything of you from this device, ${plural(n, 'it', 'them')} too.`,
     footer: (version: string) => `Self-hosted with Moorline ${version}`,
     firstTitle: 'First time here?',
     first: 'Make an account, then open this address in a second window, in a private one or another browser, and make another. The two can chat at once.',
