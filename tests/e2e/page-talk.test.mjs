@@ -47,8 +47,10 @@ test("an edit made without a connection is shown at once, survives a reload with
   await ann.say("and more");
   await ann.sees("and more", "queued");
   await ann.reload();
-  await ann.room(room).waitFor({ state: "detached" }).catch(() => {});
+  await ann.at("messages-as-of").waitFor();
   await ann.sees("and more", "queued");
+  await ann.sees("after");
+  await until("the clock still stands at it", () => ann.message("after").locator(".state.queued").count(), SOON_MS);
   stage.proxy.pass();
   await bob.sees("after");
   await bob.sees("and more");

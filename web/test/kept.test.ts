@@ -1,5 +1,5 @@
 import type { MessageItem, RoomInfo, RoomListSnapshot, TimelineItem, TimelineSnapshot } from '@moorline/client';
-import { indexedDbStore } from '@moorline/client';
+import { indexedDbStore, MoorlineError } from '@moorline/client';
 import { IDBFactory } from 'fake-indexeddb';
 import 'fake-indexeddb/auto';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -104,6 +104,12 @@ test('the newest messages are kept, up to a hole and a size, without what waits'
   const long = message(1, { body: 'x'.repeat(roomLetters) });
   expect(roomToKeep(timeline([long, message(2), message(3)]), names, 7)?.items.map(({ seq }) => seq)).toEqual([2, 3]);
   expect(roomToKeep(timeline(many, { status: 'loading' }), names, 7)).toBeUndefined();
+});
+
+test('an edit on its way is kept with its message, but not why it failed', () => {
+  const change = { kind: 'edit', cid: 'c', state: 'failed', error: new MoorlineError('invalid', 'no') } as const;
+  const found = roomToKeep(timeline([message(1, { change })]), new Map(), 7);
+  expect(found?.items[0]).toEqual({ ...message(1), change: { kind: 'edit', cid: 'c', state: 'failed' } });
 });
 
 test('the list is kept up to a number, with short last lines and nothing of the moment', () => {

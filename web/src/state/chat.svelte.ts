@@ -210,7 +210,7 @@ export class Chat {
     const wasTold = bannerAt({ is: 'connecting', attempt: 0 }, this.#history, now).is !== 'none';
     this.#history = follow(this.#history, state, now);
     this.#pace(state.is === 'live');
-    if (this.#wasLive && state.is !== 'live') this.#keeping.lost();
+    if (this.#wasLive !== (state.is === 'live')) this.#keeping.linked(!this.#wasLive);
     this.#wasLive = state.is === 'live';
     if (state.is === 'live') this.#isAway = false;
     if (state.is === 'waiting' || state.is === 'offline') {

@@ -17,6 +17,8 @@ export class Keeping {
   /** All work on the storage, one after the other. */
   #work: Promise<unknown> = Promise.resolve();
   #isStopped = false;
+  /** When the link was lost; absent while it is there. */
+  #lostAt: number | undefined;
   #room: Room | undefined;
   #offRoom: (() => void) | undefined;
   #written: { list?: string; items?: readonly TimelineItem[] } = {};
@@ -87,17 +89,19 @@ export class Keeping {
     return name === undefined ? undefined : { id, name };
   }
 
-  /** Writes at once what has changed: the window may be closed in the next moment. Without a connection nothing is known anew. */
+  /** Writes at once what has changed: the window may be closed in the next moment. */
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#client.getSnapshot().state.is === 'live') this.#keep();
+    this.#keepList();
+    this.#keepRoom();
   }
 
-  /** The link is lost: what is kept was true until now. */
-  lost(): void {
+  /** The link came or went. What is kept was true until it went; one's own edits that wait are kept with it. */
+  linked(isLive: boolean): void {
+    this.#lostAt = isLive ? undefined : (this.#lostAt ?? Date.now());
     this.#written = {};
-    this.#keep();
+    if (!isLive) this.flush();
   }
 
   stop(): void {
@@ -118,15 +122,10 @@ export class Keeping {
     if (!this.#isStopped) this.#timer ??= setTimeout(() => this.flush(), keepMs);
   }
 
-  #keep(): void {
-    this.#keepList();
-    this.#keepRoom();
-  }
-
   #keepList(): void {
     const now = this.#client.rooms.getSnapshot();
     if (!now.ready || this.#isStopped) return;
-    const kept = listToKeep(now, this.#client.people.getSnapshot(), Date.now());
+    const kept = listToKeep(now, this.#client.people.getSnapshot(), this.#lostAt ?? Date.now());
     const written = JSON.stringify({ ...kept, at: 0 });
     if (written === this.#written.list) return;
     this.#written.list = written;
@@ -137,7 +136,7 @@ export class Keeping {
     const room = this.#room;
     const now = room?.getSnapshot();
     if (!room || !now || this.#isStopped || now.items === this.#written.items) return;
-    const kept = roomToKeep(now, this.#client.people.getSnapshot(), Date.now());
+    const kept = roomToKeep(now, this.#client.people.getSnapshot(), this.#lostAt ?? Date.now());
     if (!kept) return;
     this.#written.items = now.items;
     this.#queue(() => this.#kept.keepRoom(this.#me, room.id, kept));

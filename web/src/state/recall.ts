@@ -34,7 +34,7 @@ export function roomToKeep({ info, items, status }: TimelineSnapshot, people: Kn
     if (item.seq === undefined || (item.type === 'message' && item.state !== 'sent')) continue;
     letters += item.type === 'message' ? item.body.length : 0;
     if (letters > roomLetters && kept.length > 0) break;
-    kept.unshift(item.type === 'message' ? settledMessage(item) : item);
+    kept.unshift(item.type === 'message' ? storable(item) : item);
   }
   return { at, info: infoToKeep(info), items: kept, names: namesOf(kept.flatMap(peopleIn), people) };
 }
@@ -63,9 +63,9 @@ function infoToKeep(room: RoomInfo): RoomInfo {
   return { ...room, last, typing: [], typingMore: 0, queued: 0, failed: 0 };
 }
 
-/** An edit on its way stands in the outbox; errors are objects that storage does not take as they are. */
-function settledMessage({ change: _, error: __, ...item }: MessageItem): MessageItem {
-  return item;
+/** Why something failed is an object that storage does not take as it is; the outbox knows it. */
+function storable({ error: _, change, ...item }: MessageItem): MessageItem {
+  return change ? { ...item, change: { kind: change.kind, cid: change.cid, state: change.state } } : item;
 }
 
 function withUnsent(room: RoomInfo, unsent: readonly MessageItem[]): RoomInfo {

@@ -102,6 +102,11 @@ export function spokenWhen(at: number, now: number): string {
   return (sameYear ? formats().longDate : formats().longYear).format(at);
 }
 
+/** A moment in a sentence: '09:58' today, 'yesterday, 09:58', else '2 November, 09:58'. */
+export function spokenMoment(at: number, now: number): string {
+  return isSameDay(at, now) ? clock(at) : `${spokenWhen(at, now)}, ${clock(at)}`;
+}
+
 /** A length of time: '12 min', '3 h 12 min'. */
 export function span(ms: number): string {
   const minutes = Math.floor(ms / 60_000);
