@@ -37,7 +37,7 @@ test("ArrowUp edits the last message of one's own, and both see it marked", limi
 
 test("an edit made without a connection is shown at once, survives a reload without one, and arrives", limit(120_000), async (t) => {
   const stage = await Stage.set(t, browser, "edit-offline");
-  const { ann, bob, room } = await together(stage);
+  const { ann, bob } = await together(stage);
   await ann.say("before");
   await bob.sees("before");
   await disconnect(stage, ann);

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { deviceName } from '../src/state/device.ts';
 import { hue, initials } from '../src/state/people.ts';
 import { formatRoute, parseRoute, type Route } from '../src/state/route.ts';
-import { dayLabel, shortWhen, span } from '../src/state/times.ts';
+import { clock, dayLabel, shortWhen, span, spokenMoment } from '../src/state/times.ts';
 import { lastBy, noteText, reason } from '../src/state/words.ts';
 
 const name = (id: string) => ({ me: 'you', ann: 'Ann', bob: 'Bob', eve: 'Eve' })[id] ?? id;
@@ -34,6 +34,8 @@ test('times are told as near as they are', () => {
   const at = (day: number, hour = 9, month = 10) => new Date(2026, month, day, hour, 58).getTime();
   expect(shortWhen(at(22), now)).toBe('Yesterday');
   expect(shortWhen(at(20), now)).toBe('Fri');
+  expect(spokenMoment(now, now)).toBe(clock(now));
+  expect(spokenMoment(at(22), now)).toBe(`yesterday, ${clock(at(22))}`);
   expect(dayLabel(at(23), now)).toBe('Today');
   expect(dayLabel(at(16), now)).toBe('Monday 16 November');
   expect([span(59_000), span(12 * 60_000), span(192 * 60_000), span(120 * 60_000)]).toEqual(['less than a minute', '12 min', '3 h 12 min', '2 h']);
