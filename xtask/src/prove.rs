@@ -178,6 +178,12 @@ const PROOFS: &[Proof] = &[
         when: When::Always,
     },
     Proof {
+        name: "page-offline",
+        about: "the page opens without its server, shows what was last known, heals, and leaves nothing after signing out",
+        kind: Kind::BrowserPairs(&["page-offline"]),
+        when: When::Always,
+    },
+    Proof {
         name: "page-frame",
         about: "the list, the search and the settings do what they say, by keys alone and at any width",
         kind: Kind::BrowserPairs(&[
