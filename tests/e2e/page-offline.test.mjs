@@ -12,7 +12,7 @@ import { after, before, test } from "node:test";
 import { launch } from "./lib/browser.mjs";
 import { BACK_MS, SOON_MS, limit } from "./lib/form.mjs";
 import { WITH_API } from "./lib/backend.mjs";
-import { anotherBuild, entryOf, hasKept, hasWorker, storage } from "./lib/kept.mjs";
+import { anotherBuild, emptyBrowserCache, entryOf, hasKept, hasWorker, storage } from "./lib/kept.mjs";
 import { Stage } from "./lib/stage.mjs";
 import { together } from "./lib/talk.mjs";
 import { until } from "./lib/wait.mjs";
@@ -75,6 +75,7 @@ test("a reload while the server is away shows list, room, queue and draft, and h
   await ann.say("written before the reload");
   await ann.sees("written before the reload", "queued");
   await ann.at("composer-input").fill("half a sen");
+  await emptyBrowserCache(ann);
   await ann.reload();
   await seesAsItWas(ann, room);
   await ann.sees("written before the reload", "queued");
@@ -212,6 +213,7 @@ test("a new build takes over at the next load, whole, and the old one is gone", 
   await ann.reload();
   await ann.isIn();
   assert.ok((await runs()).includes(entries[1]));
+  await emptyBrowserCache(ann);
   await until("the new build is kept, and only it", async () => {
     const names = Object.keys((await storage(ann)).caches);
     return names.length === 1 && names[0] !== old;

@@ -47,6 +47,13 @@ export function storage(window) {
   });
 }
 
+/** Empties the browser's own cache of answers, so that what still comes is what the page keeps. */
+export async function emptyBrowserCache(window) {
+  const session = await window.page.context().newCDPSession(window.page);
+  await session.send("Network.clearBrowserCache");
+  await session.detach();
+}
+
 /** Makes the device forget what was seen, as one on which nobody has been. */
 export function forget(window) {
   return window.page.evaluate((name) => new Promise((resolve, reject) => {

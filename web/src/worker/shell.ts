@@ -35,20 +35,21 @@ export class Keeper {
     this.#paths = new Set(shell.files);
   }
 
-  get #name(): string {
+  /** The cache of this build. */
+  get cacheName(): string {
     return prefix + this.shell.hash;
   }
 
   /** Fetches every file. Rejects when one is missing or the server has another build by now: then nothing is installed. */
   async install(): Promise<void> {
-    const cache = await this.outside.caches.open(this.#name);
+    const cache = await this.outside.caches.open(this.cacheName);
     try {
       const index = await this.#load('/', 'no-cache');
       if ((await digest(index)) !== this.shell.index) throw new Error('The server has another build of the page than this worker.');
       const files = await Promise.all(this.shell.files.map(async (path) => [path, await this.#load(path, 'default')] as const));
       await Promise.all([cache.put(this.#key('/'), index), ...files.map(([path, file]) => cache.put(this.#key(path), file))]);
     } catch (error) {
-      await this.outside.caches.delete(this.#name);
+      await this.outside.caches.delete(this.cacheName);
       throw error;
     }
   }
@@ -56,7 +57,7 @@ export class Keeper {
   /** Removes what other builds kept. */
   async activate(): Promise<void> {
     const names = await this.outside.caches.keys();
-    const old = names.filter((name) => name.startsWith(prefix) && name !== this.#name);
+    const old = names.filter((name) => name.startsWith(prefix) && name !== this.cacheName);
     await Promise.all(old.map((name) => this.outside.caches.delete(name)));
   }
 
@@ -82,7 +83,7 @@ export class Keeper {
   }
 
   async #kept(path: string): Promise<Response | undefined> {
-    const cache = await this.outside.caches.open(this.#name);
+    const cache = await this.outside.caches.open(this.cacheName);
     return cache.match(this.#key(path), { ignoreVary: true });
   }
 

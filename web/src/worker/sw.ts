@@ -6,6 +6,9 @@ import { Keeper, type Shell } from './shell.ts';
 interface WorkerEvent extends Event {
   waitUntil(work: Promise<unknown>): void;
 }
+interface WorkerInstall extends WorkerEvent {
+  addRoutes?(rules: readonly object[]): Promise<void>;
+}
 interface WorkerFetch extends WorkerEvent {
   readonly request: Request;
   readonly preloadResponse?: Promise<Response | undefined>;
@@ -15,7 +18,8 @@ interface Worker {
   readonly location: { readonly origin: string };
   readonly registration: { readonly navigationPreload?: { enable(): Promise<void> } };
   skipWaiting(): Promise<void>;
-  addEventListener(name: 'install' | 'activate', listener: (event: WorkerEvent) => void): void;
+  addEventListener(name: 'install', listener: (event: WorkerInstall) => void): void;
+  addEventListener(name: 'activate', listener: (event: WorkerEvent) => void): void;
   addEventListener(name: 'fetch', listener: (event: WorkerFetch) => void): void;
 }
 
@@ -30,7 +34,9 @@ const keeper = new Keeper(shell, {
 });
 
 worker.addEventListener('install', (event) => {
-  event.waitUntil(keeper.install().then(() => worker.skipWaiting()));
+  // Where the browser can take these files from the cache by itself, they need not wait for the worker to start.
+  const routed = event.addRoutes?.([{ condition: { urlPattern: '/assets/*' }, source: { cacheName: keeper.cacheName } }]).catch(() => undefined);
+  event.waitUntil(Promise.all([routed, keeper.install()]).then(() => worker.skipWaiting()));
 });
 
 worker.addEventListener('activate', (event) => {
