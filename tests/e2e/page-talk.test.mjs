@@ -9,6 +9,7 @@ import { after, before, test } from "node:test";
 import { WITH_API } from "./lib/backend.mjs";
 import { launch } from "./lib/browser.mjs";
 import { BACK_MS, SOON_MS, limit, waitsForGrace } from "./lib/form.mjs";
+import { hasKept } from "./lib/kept.mjs";
 import { Stage } from "./lib/stage.mjs";
 import { confirm, disconnect, editLast, pick, together } from "./lib/talk.mjs";
 import { until } from "./lib/wait.mjs";
@@ -46,6 +47,7 @@ test("an edit made without a connection is shown at once, survives a reload with
   await until("a clock stands at it", () => ann.message("after").locator(".state.queued").count(), SOON_MS);
   await ann.say("and more");
   await ann.sees("and more", "queued");
+  await hasKept(ann, "after");
   await ann.reload();
   await ann.at("messages-as-of").waitFor();
   await ann.sees("and more", "queued");
