@@ -64,15 +64,3 @@ test('the rows around a place cover the screen and are few, wherever it is', () 
     if (top === seen) expect([start * 29 <= seen, end * 29 >= seen + 900]).toEqual([true, true]);
   }
 });
-
-test('the places of 100,000 rows are worked out in a few milliseconds', () => {
-  const list = rows(100_000);
-  const sizes = sizesOf(list);
-  sizes.top(1);
-  const began = performance.now();
-  for (let i = 0; i < 10; i += 1) {
-    sizes.measured(list[i] as Row, 30 + i / 10);
-    sizes.top(100_000);
-  }
-  expect((performance.now() - began) / 10).toBeLessThan(16);
-});
