@@ -2,7 +2,8 @@
 //!
 //! `layer_bench members|sender|echo|ping core|pubsub URL GROUP CHANNELS MESSAGES PACE_MS`. It says `ready`, waits for a
 //! line on stdin, does its part and prints what it saw as one line of JSON. `bench/worker.py` is its Python twin, role
-//! by role; neither does anything but call the layer.
+//! by role; neither does anything but call the layer. With `LAYER_BENCH_THREADS=2` in the environment it runs on tokio's
+//! multi-threaded runtime with so many threads, else on one thread, as a Python process does.
 
 use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,9 +23,20 @@ struct Plan {
     pace: Duration,
 }
 
-// One thread, as a Python process has: what is compared is the work, not the number of cores.
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Failed> {
+fn main() -> Result<(), Failed> {
+    // One thread unless asked otherwise: what is compared is the work, not the number of cores.
+    let mut runtime = match std::env::var("LAYER_BENCH_THREADS") {
+        Ok(threads) => {
+            let mut runtime = tokio::runtime::Builder::new_multi_thread();
+            runtime.worker_threads(threads.parse()?);
+            runtime
+        }
+        Err(_) => tokio::runtime::Builder::new_current_thread(),
+    };
+    runtime.enable_all().build()?.block_on(part())
+}
+
+async fn part() -> Result<(), Failed> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [role, kind, url, group, channels, messages, pace] = words.as_slice() else {
         return Err("layer_bench ROLE LAYER URL GROUP CHANNELS MESSAGES PACE_MS".into());

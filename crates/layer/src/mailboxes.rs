@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -24,6 +25,8 @@ pub(crate) struct Mailboxes {
     state: Mutex<State>,
     /// Told whenever somebody begins or ends to wait, or takes a message.
     changed: Notify,
+    /// Whether anybody ever listened to that.
+    is_watched: AtomicBool,
     capacity: usize,
     expiry: Option<Duration>,
     reporter: Reporter,
@@ -64,18 +67,38 @@ pub(crate) struct Origin {
     pub(crate) score: Vec<u8>,
 }
 
+/// What remains to be done after a delivery, when the lock is free again.
+#[derive(Default)]
+struct After {
+    arrived: Vec<Arc<Notify>>,
+    over: Vec<String>,
+}
+
 /// A receive in progress. Dropping it, at any point, loses nothing.
 struct Waiting<'a> {
     mailboxes: &'a Mailboxes,
     channel: &'a str,
-    arrived: Arc<Notify>,
+    /// Whether it does not count any more.
+    is_over: bool,
+}
+
+/// How a receive begins.
+enum Begun<'a> {
+    Taken(Message),
+    Waiting(Waiting<'a>, Arc<Notify>),
 }
 
 impl Mailboxes {
     /// Mailboxes that hold `capacity` messages each, for `expiry` at most.
     pub(crate) fn new(capacity: usize, expiry: Option<Duration>, reporter: Reporter) -> Self {
-        let (state, changed) = (Mutex::default(), Notify::new());
-        Self { state, changed, capacity: capacity.max(1), expiry, reporter }
+        Self {
+            state: Mutex::default(),
+            changed: Notify::new(),
+            is_watched: AtomicBool::new(false),
+            capacity: capacity.max(1),
+            expiry,
+            reporter,
+        }
     }
 
     /// Waits for the next message of a channel. `when_waiting` is called once this receive counts as waiting.
@@ -84,78 +107,117 @@ impl Mailboxes {
         channel: &str,
         when_waiting: impl FnOnce(),
     ) -> Result<Message, Error> {
-        let waiting = self.wait_on(channel)?;
+        let (mut waiting, arrived) = match self.begin(channel)? {
+            Begun::Taken(message) => return Ok(message),
+            Begun::Waiting(waiting, arrived) => (waiting, arrived),
+        };
         when_waiting();
         loop {
-            let arrived = waiting.arrived.notified();
-            if let Some(message) = self.take(channel)? {
-                self.reporter.tally().received();
+            let arrived = arrived.notified();
+            if let Some(message) = waiting.take()? {
                 return Ok(message);
             }
             arrived.await;
         }
     }
 
-    fn wait_on<'a>(&'a self, channel: &'a str) -> Result<Waiting<'a>, Error> {
-        let arrived = {
-            let mut state = self.state.lock();
-            if state.is_closed {
-                return Err(Error::Closed);
-            }
-            state.waiting_on_specific += usize::from(channel.contains('!'));
-            // No copy of the name unless the mailbox is new.
-            if !state.boxes.contains_key(channel) {
-                self.make_box(&mut state, channel);
-                if !channel.contains('!') {
-                    state.read.insert(channel.to_owned());
-                }
-            }
-            let Some(mailbox) = state.boxes.get_mut(channel) else { return Err(Error::Closed) };
-            mailbox.waiting += 1;
-            Arc::clone(&mailbox.arrived)
-        };
-        self.changed.notify_waiters();
-        Ok(Waiting { mailboxes: self, channel, arrived })
-    }
-
-    fn take(&self, channel: &str) -> Result<Option<Message>, Error> {
-        let mut state = self.state.lock();
+    /// Takes what is there, or counts as waiting.
+    fn begin<'a>(&'a self, channel: &'a str) -> Result<Begun<'a>, Error> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
         if state.is_closed {
             return Err(Error::Closed);
         }
-        let Some(mailbox) = state.boxes.get_mut(channel) else { return Ok(None) };
-        self.reporter.tally().expired(mailbox.expire(Instant::now(), self.expiry));
-        let taken = mailbox.unread.pop_front();
-        if !mailbox.unread.is_empty() {
+        let mailbox = match state.boxes.get_mut(channel) {
+            Some(mailbox) => mailbox,
+            None => {
+                if !channel.contains('!') {
+                    state.read.insert(channel.to_owned());
+                }
+                self.make_box(state, channel)
+            }
+        };
+        let begun = match self.take(mailbox) {
+            Some(message) => Begun::Taken(message),
+            None => {
+                mailbox.waiting += 1;
+                let arrived = Arc::clone(&mailbox.arrived);
+                let is_specific = channel.contains('!');
+                state.waiting_on_specific += usize::from(is_specific);
+                Begun::Waiting(Waiting { mailboxes: self, channel, is_over: false }, arrived)
+            }
+        };
+        drop(guard);
+        self.tell();
+        Ok(begun)
+    }
+
+    fn take(&self, mailbox: &mut Mailbox) -> Option<Message> {
+        if self.expiry.is_some() {
+            self.reporter.tally().expired(mailbox.expire(Instant::now(), self.expiry));
+        }
+        let taken = mailbox.unread.pop_front()?;
+        if !mailbox.unread.is_empty() && mailbox.waiting > 0 {
             // Two arrivals may have left one wake-up only; the next in line gets its own here.
             mailbox.arrived.notify_one();
         }
-        Ok(taken.map(|unread| unread.message))
+        self.reporter.tally().received();
+        Some(taken.message)
     }
 
     /// Puts a message into a channel's mailbox; a full one loses its oldest.
     pub(crate) fn deliver(&self, channel: &str, message: Message, origin: Option<Origin>) {
         let unread = Unread { message, since: Instant::now(), origin };
-        let (arrived, is_over) = {
-            let mut state = self.state.lock();
-            if state.is_closed {
-                return;
-            }
-            if !state.boxes.contains_key(channel) {
-                self.make_box(&mut state, channel);
-            }
-            let Some(mailbox) = state.boxes.get_mut(channel) else { return };
-            self.reporter.tally().expired(mailbox.expire(unread.since, self.expiry));
-            mailbox.unread.push_back(unread);
-            let is_over = mailbox.unread.len() > self.capacity;
-            if is_over {
-                mailbox.unread.pop_front();
-            }
-            (Arc::clone(&mailbox.arrived), is_over)
+        let mut after = After::default();
+        self.put(&mut self.state.lock(), channel, unread, &mut after);
+        self.finish(after);
+    }
+
+    /// Puts a message into the mailboxes of all these channels at once. The clones share what it is made of.
+    pub(crate) fn deliver_to_all(
+        &self,
+        channels: &mut dyn Iterator<Item = &str>,
+        message: &Message,
+    ) {
+        let (since, mut after) = (Instant::now(), After::default());
+        let mut state = self.state.lock();
+        for channel in channels {
+            let unread = Unread { message: message.clone(), since, origin: None };
+            self.put(&mut state, channel, unread, &mut after);
+        }
+        drop(state);
+        self.finish(after);
+    }
+
+    fn put(&self, state: &mut State, channel: &str, unread: Unread, after: &mut After) {
+        if state.is_closed {
+            return;
+        }
+        let mailbox = match state.boxes.get_mut(channel) {
+            Some(mailbox) => mailbox,
+            None => self.make_box(state, channel),
         };
-        arrived.notify_one();
-        if is_over {
-            self.reporter.overflowed(channel);
+        self.reporter.tally().expired(mailbox.expire(unread.since, self.expiry));
+        mailbox.unread.push_back(unread);
+        if mailbox.unread.len() > self.capacity {
+            mailbox.unread.pop_front();
+            after.over.push(channel.to_owned());
+        }
+        // Whoever comes later looks before it waits.
+        if mailbox.waiting > 0 {
+            after.arrived.push(Arc::clone(&mailbox.arrived));
+        }
+    }
+
+    fn finish(&self, after: After) {
+        after.arrived.iter().for_each(|arrived| arrived.notify_one());
+        after.over.iter().for_each(|channel| self.reporter.overflowed(channel));
+    }
+
+    /// Tells those who look for demand, in the layers that have such, that it may have changed.
+    fn tell(&self) {
+        if self.is_watched.load(Ordering::Relaxed) {
+            self.changed.notify_waiters();
         }
     }
 
@@ -198,6 +260,8 @@ impl Mailboxes {
     }
 
     async fn until<T>(&self, mut answer: impl FnMut(&mut State) -> Option<T>) -> T {
+        // Before the state is locked: whoever changes it after that has seen this, by the order of the lock.
+        self.is_watched.store(true, Ordering::Relaxed);
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -216,12 +280,12 @@ impl Mailboxes {
         state.boxes.get_mut(channel).map_or_else(Vec::new, |mailbox| mailbox.give_back(host))
     }
 
-    fn make_box(&self, state: &mut State, channel: &str) {
+    fn make_box<'s>(&self, state: &'s mut State, channel: &str) -> &'s mut Mailbox {
         state.made += 1;
         if state.made.is_multiple_of(SWEEP_EVERY) {
             self.sweep(state);
         }
-        state.boxes.insert(channel.to_owned(), Mailbox::default());
+        state.boxes.entry(channel.to_owned()).or_default()
     }
 
     /// Forgets what expired, and mailboxes that hold nothing and that nobody waits on.
@@ -288,8 +352,29 @@ impl Mailbox {
     }
 }
 
+impl Waiting<'_> {
+    /// The message that this receive waited for, with which it is over.
+    fn take(&mut self) -> Result<Option<Message>, Error> {
+        let mut state = self.mailboxes.state.lock();
+        if state.is_closed {
+            return Err(Error::Closed);
+        }
+        let Some(mailbox) = state.boxes.get_mut(self.channel) else { return Ok(None) };
+        let Some(message) = self.mailboxes.take(mailbox) else { return Ok(None) };
+        mailbox.waiting -= 1;
+        state.waiting_on_specific -= usize::from(self.channel.contains('!'));
+        self.is_over = true;
+        drop(state);
+        self.mailboxes.tell();
+        Ok(Some(message))
+    }
+}
+
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
         {
             let mut state = self.mailboxes.state.lock();
             state.waiting_on_specific -= usize::from(self.channel.contains('!'));
@@ -298,7 +383,7 @@ impl Drop for Waiting<'_> {
                 mailbox.waiting -= 1;
             }
         }
-        self.mailboxes.changed.notify_waiters();
+        self.mailboxes.tell();
     }
 }
 

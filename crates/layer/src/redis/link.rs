@@ -3,21 +3,19 @@
 //! Both Redis layers send their commands through it; blocking reads and subscriptions have connections of their own. It is
 //! the place where a change of state is logged, in one line, and where a lost connection is told from a refused login.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisError, Value};
+use redis::{Cmd, Pipeline, RedisError, Value};
 use tokio::sync::{Notify, watch};
 
 use crate::error::Error;
 use crate::gaps::Reporter;
 use crate::host::Host;
-use crate::redis::connect::{BoxedStream, Failure, connect};
-
-/// A command that takes longer means a connection that is dead without having said so.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::redis::connect::{Failure, connect};
+use crate::redis::line::{Ended, Line, RESPONSE_TIMEOUT};
+use crate::redis::own::OwnConnection;
 
 /// How often a command is sent if its connection is lost.
 const ATTEMPTS: usize = 2;
@@ -41,7 +39,7 @@ pub(crate) struct Link {
 enum State {
     Connecting,
     Down(Failure),
-    Up { connection: MultiplexedConnection, epoch: u64 },
+    Up { line: Arc<Line>, epoch: u64 },
     Closed,
 }
 
@@ -61,8 +59,8 @@ impl Link {
     pub(crate) async fn command(&self, command: &Cmd) -> Result<Value, Error> {
         let mut last = None;
         for _ in 0..ATTEMPTS {
-            let (mut connection, epoch) = self.connection().await?;
-            match self.judge(connection.send_packed_command(command).await, epoch) {
+            let (line, epoch) = self.line().await?;
+            match self.judge(line.command(command).await, epoch) {
                 Ok(reply) => return Ok(reply),
                 Err(Verdict::Refused(why)) => return Err(self.down(&why)),
                 Err(Verdict::Lost(why)) => last = Some(why),
@@ -73,10 +71,10 @@ impl Link {
 
     /// Sends several commands at once and returns their replies; the first that is an error is the answer.
     pub(crate) async fn commands(&self, pipeline: &Pipeline) -> Result<Vec<Value>, Error> {
-        let (mut last, count) = (None, pipeline.len());
+        let mut last = None;
         for _ in 0..ATTEMPTS {
-            let (mut connection, epoch) = self.connection().await?;
-            match self.judge(connection.send_packed_commands(pipeline, 0, count).await, epoch) {
+            let (line, epoch) = self.line().await?;
+            match self.judge(line.commands(pipeline).await, epoch) {
                 Ok(replies) => return Ok(replies),
                 Err(Verdict::Refused(why)) => return Err(self.down(&why)),
                 Err(Verdict::Lost(why)) => last = Some(why),
@@ -87,12 +85,15 @@ impl Link {
 
     /// Returns once commands can be sent, under the same conditions as [`command`](Self::command).
     pub(crate) async fn ready(&self) -> Result<(), Error> {
-        self.connection().await.map(|_| ())
+        self.line().await.map(|_| ())
     }
 
     /// The connection, as soon as there is one, and its number. A refused login is answered at once, a lost connection
     /// after the layer's patience.
-    async fn connection(&self) -> Result<(MultiplexedConnection, u64), Error> {
+    async fn line(&self) -> Result<(Arc<Line>, u64), Error> {
+        if let State::Up { line, epoch } = &*self.state.borrow() {
+            return Ok((Arc::clone(line), *epoch));
+        }
         let mut state = self.state.subscribe();
         let ready = state.wait_for(|state| match state {
             State::Connecting => false,
@@ -104,7 +105,7 @@ impl Link {
             _ => self.state.borrow().clone(),
         };
         match state {
-            State::Up { connection, epoch } => Ok((connection, epoch)),
+            State::Up { line, epoch } => Ok((line, epoch)),
             State::Down(failure) => Err(self.down(&failure.why)),
             State::Connecting => Err(self.down("it does not answer yet")),
             State::Closed => Err(Error::Closed),
@@ -116,29 +117,24 @@ impl Link {
     }
 
     /// A command within a reply may be refused as well, so the replies are looked at.
-    fn judge<T: FirstError>(
-        &self,
-        result: Result<T, RedisError>,
-        epoch: u64,
-    ) -> Result<T, Verdict> {
-        let error = match result {
+    fn judge<T: FirstError>(&self, result: Result<T, Ended>, epoch: u64) -> Result<T, Verdict> {
+        let verdict = match result {
             Ok(replies) => match replies.first_error() {
                 None => return Ok(replies),
-                Some(error) => error,
+                // A master that was made a replica, or a user whose login was withdrawn: another connection may do.
+                Some(error) if matches!(error.code(), Some("READONLY" | "NOAUTH")) => {
+                    Verdict::Lost(explain(&error))
+                }
+                Some(error) => return Err(Verdict::Refused(explain(&error))),
             },
-            Err(error) => error,
+            Err(Ended::Lost(why)) => Verdict::Lost(why),
+            Err(Ended::Silent) => {
+                let seconds = RESPONSE_TIMEOUT.as_secs();
+                Verdict::Refused(format!("it did not answer within {seconds} s"))
+            }
         };
-        let is_lost = error.is_connection_dropped() || error.is_io_error();
-        // A master that was made a replica, or a user whose login was withdrawn: another connection may do.
-        if !is_lost && !matches!(error.code(), Some("READONLY" | "NOAUTH")) {
-            return Err(Verdict::Refused(explain(&error)));
-        }
         self.give_up(epoch);
-        if error.is_timeout() {
-            let seconds = RESPONSE_TIMEOUT.as_secs();
-            return Err(Verdict::Refused(format!("it did not answer within {seconds} s")));
-        }
-        Err(Verdict::Lost(explain(&error)))
+        Err(verdict)
     }
 
     /// Nobody gets this connection any more; the next one is opened at once.
@@ -167,14 +163,9 @@ impl Link {
         std::future::pending().await
     }
 
-    /// A connection of its own, for reads that block. Nothing is logged here, since the shared one goes the same way.
+    /// A connection of its own, for reads that block and for subscriptions. Nothing is logged here, since the shared one goes the same way.
     pub(crate) async fn open_own(&self) -> Result<OwnConnection, Failure> {
-        OwnConnection::new(connect(&self.host).await?).await
-    }
-
-    /// A stream of its own, for subscriptions.
-    pub(crate) async fn open_stream(&self) -> Result<BoxedStream, Failure> {
-        connect(&self.host).await
+        Ok(OwnConnection::new(connect(&self.host).await?))
     }
 
     /// Keeps the connection open until the task is aborted.
@@ -182,8 +173,9 @@ impl Link {
         let (mut attempt, mut epoch) = (0, 0);
         let mut told: Option<String> = None;
         loop {
-            match self.open().await {
-                Ok((connection, driver)) => {
+            match connect(&self.host).await {
+                Ok(stream) => {
+                    let line = Arc::new(Line::new(stream));
                     (attempt, told) = (0, None);
                     epoch += 1;
                     tracing::info!(host = self.name, "connected to Redis");
@@ -192,9 +184,9 @@ impl Link {
                     }
                     // What was said of the connection before this one.
                     let _ = self.broken.notified().now_or_never();
-                    self.enter(State::Up { connection, epoch });
+                    self.enter(State::Up { line: Arc::clone(&line), epoch });
                     tokio::select! {
-                        () = driver => {}
+                        () = line.drive() => {}
                         () = self.broken.notified() => {}
                     }
                     tracing::warn!(host = self.name, "lost Redis, connecting again");
@@ -215,13 +207,6 @@ impl Link {
                 }
             }
         }
-    }
-
-    async fn open(
-        &self,
-    ) -> Result<(MultiplexedConnection, impl Future<Output = ()> + use<>), Failure> {
-        let config = AsyncConnectionConfig::new().set_response_timeout(Some(RESPONSE_TIMEOUT));
-        open_with(connect(&self.host).await?, config).await
     }
 
     fn enter(&self, next: State) {
@@ -263,7 +248,7 @@ impl FirstError for Vec<Value> {
 }
 
 /// What Redis says, with what to do where that is not plain.
-fn explain(error: &RedisError) -> String {
+pub(super) fn explain(error: &RedisError) -> String {
     let why = match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         _ => error.to_string(),
@@ -274,54 +259,6 @@ fn explain(error: &RedisError) -> String {
         Some("WRONGTYPE") => format!("{why} (another program uses the same prefix)"),
         _ => why,
     }
-}
-
-/// A connection of one task. No response timeout, since its commands block; it ends when dropped.
-pub(crate) struct OwnConnection {
-    connection: MultiplexedConnection,
-    driver: tokio::task::AbortHandle,
-}
-
-impl OwnConnection {
-    async fn new(stream: BoxedStream) -> Result<Self, Failure> {
-        let config = AsyncConnectionConfig::new().set_response_timeout(None);
-        let (connection, driver) = open_with(stream, config).await?;
-        Ok(Self { connection, driver: tokio::spawn(driver).abort_handle() })
-    }
-
-    /// The reply, if it comes within this time; a connection that stays silent longer is dead.
-    pub(crate) async fn command(
-        &mut self,
-        command: &Cmd,
-        within: Duration,
-    ) -> Result<Value, Failure> {
-        let reply = tokio::time::timeout(within, self.connection.send_packed_command(command));
-        let reply = reply.await.map_err(|_| Failure::network("it stays silent"))?;
-        let reply = reply.map_err(|error| Failure::network(explain(&error)))?;
-        match reply.first_error() {
-            Some(error) => Err(Failure::network(explain(&error))),
-            None => Ok(reply),
-        }
-    }
-}
-
-impl Drop for OwnConnection {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
-/// The login is done already; RESP2 is understood by every version.
-pub(crate) static LOGGED_IN: LazyLock<RedisConnectionInfo> =
-    LazyLock::new(|| RedisConnectionInfo::default().set_skip_set_lib_name());
-
-async fn open_with(
-    stream: BoxedStream,
-    config: AsyncConnectionConfig,
-) -> Result<(MultiplexedConnection, impl Future<Output = ()> + use<>), Failure> {
-    MultiplexedConnection::new_with_config(&LOGGED_IN, stream, config)
-        .await
-        .map_err(Failure::network)
 }
 
 /// The pause before the next attempt: anything up to a bound that doubles, so that many clients do not come back at once.

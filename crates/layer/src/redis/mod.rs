@@ -6,9 +6,12 @@
 pub(crate) mod connect;
 pub(crate) mod hosts;
 mod keys;
+mod line;
 pub(crate) mod link;
 mod memberships;
+pub(crate) mod own;
 mod reader;
+pub(crate) mod resp;
 mod scripts;
 mod tls;
 mod upkeep;

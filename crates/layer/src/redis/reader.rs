@@ -15,7 +15,8 @@ use crate::gaps::Gap;
 use crate::mailboxes::{Demand, Origin};
 use crate::redis::Shared;
 use crate::redis::connect::Failure;
-use crate::redis::link::{OwnConnection, backoff};
+use crate::redis::link::backoff;
+use crate::redis::own::OwnConnection;
 use crate::redis::scripts::{self, Take};
 use crate::value::Message;
 

@@ -3,6 +3,7 @@
 //! Nothing is stored: what nobody is subscribed to is lost, and everybody subscribed gets a copy. This file has the seven
 //! verbs; `registry` knows the channels and groups of this process, `subscriber` keeps their subscriptions.
 
+mod arrival;
 mod registry;
 mod subscriber;
 

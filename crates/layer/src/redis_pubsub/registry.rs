@@ -83,13 +83,20 @@ impl Registry {
         state.channels.keys().chain(state.groups.keys()).cloned().collect()
     }
 
-    /// Calls this for each channel that a message on this name is for. It must not come back here.
-    pub(super) fn for_each_receiver(&self, name: &str, mut deliver: impl FnMut(&str)) {
+    /// Calls this with the channels that a message on this name is for. It must not come back here.
+    pub(super) fn with_receivers(
+        &self,
+        name: &str,
+        deliver: impl FnOnce(&mut dyn Iterator<Item = &str>),
+    ) {
         let state = self.state.lock();
+        // A channel may have the name of a group; it alone gets the message then.
         if state.channels.contains_key(name) {
-            return deliver(name);
+            return deliver(&mut std::iter::once(name));
         }
-        state.groups.get(name).into_iter().flatten().for_each(|channel| deliver(channel));
+        if let Some(members) = state.groups.get(name) {
+            deliver(&mut members.iter().map(String::as_str));
+        }
     }
 
     /// Forgets everything; returns all names that were subscribed.
@@ -122,7 +129,7 @@ mod tests {
         assert!(registry.add_channel("a") && registry.add_channel("b"));
         assert!(registry.join(&group, "a") && registry.join(&group, "b"));
         let mut receivers = Vec::new();
-        registry.for_each_receiver(&group, |channel| receivers.push(channel.to_owned()));
+        registry.with_receivers(&group, |channels| receivers.extend(channels.map(str::to_owned)));
         assert_eq!(receivers, ["a", "b"]);
         registry.leave(&group, "a");
         assert!(registry.is_wanted(&group));

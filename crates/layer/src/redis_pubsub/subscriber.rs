@@ -7,14 +7,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use redis::aio::{PubSub, PubSubSink, PubSubStream};
+use redis::Cmd;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::gaps::Gap;
 use crate::redis::connect::Failure;
-use crate::redis::link::{LOGGED_IN, backoff};
+use crate::redis::link::backoff;
+use crate::redis::own::OwnConnection;
 use crate::redis_pubsub::Shared;
+use crate::redis_pubsub::arrival::Arrival;
 
 /// Names in one command.
 const CHUNK: usize = 500;
@@ -50,14 +51,10 @@ impl Subscriber {
         let (mut attempt, mut is_again) = (0, false);
         loop {
             link.up(0).await;
-            let connected = async {
-                let stream = link.open_stream().await?;
-                PubSub::new(&LOGGED_IN, stream).await.map_err(Failure::network)
-            };
-            match connected.await {
-                Ok(connection) => {
+            match link.open_own().await {
+                Ok(mut connection) => {
                     attempt = 0;
-                    let failure = self.serve(connection, is_again).await;
+                    let failure = self.serve(&mut connection, is_again).await;
                     is_again = true;
                     let (host, reason) = (link.name(), failure.why);
                     tracing::debug!(host, reason, "lost the subscriptions, subscribing again");
@@ -72,12 +69,11 @@ impl Subscriber {
         }
     }
 
-    async fn serve(&mut self, connection: PubSub, is_again: bool) -> Failure {
-        let (mut sink, mut stream) = connection.split();
+    async fn serve(&mut self, connection: &mut OwnConnection, is_again: bool) -> Failure {
         self.subscribed.clear();
         let mut wanted = self.shared.registry.wanted();
         wanted.retain(|name| self.shared.hosts.index_of(name) == self.host);
-        if let Err(failure) = self.follow(&mut sink, wanted).await {
+        if let Err(failure) = self.follow(connection, wanted).await {
             return failure;
         }
         self.waiting.drain(..).for_each(answer);
@@ -86,26 +82,23 @@ impl Subscriber {
             self.shared.reporter.tally().reconnected();
             self.shared.reporter.report(Gap::Resubscribed { host });
         }
-        self.attend(&mut sink, &mut stream).await
+        self.attend(connection).await
     }
 
     /// Until the connection is lost.
-    async fn attend(&mut self, sink: &mut PubSubSink, stream: &mut PubSubStream) -> Failure {
+    async fn attend(&mut self, connection: &mut OwnConnection) -> Failure {
         let mut pings = tokio::time::interval(PING_EVERY);
         loop {
             let step = tokio::select! {
-                message = stream.next() => match message {
-                    Some(message) => {
-                        self.deliver(message.get_channel_name(), message.get_payload_bytes());
-                        Ok(())
-                    }
-                    None => Err(Failure::network("the connection was closed")),
+                filled = connection.fill() => match filled {
+                    Ok(()) => self.hand_out(connection).map(|_| ()),
+                    Err(failure) => Err(failure),
                 },
                 request = self.requests.recv() => match request {
-                    Some(request) => self.change(sink, request).await,
+                    Some(request) => self.change(connection, request).await,
                     None => std::future::pending().await,
                 },
-                _ = pings.tick() => within(sink.ping::<redis::Value>()).await.map(|_| ()),
+                _ = pings.tick() => self.ask(connection, &redis::cmd("PING"), 1).await,
             };
             if let Err(failure) = step {
                 return failure;
@@ -114,30 +107,38 @@ impl Subscriber {
     }
 
     /// All requests that are there at once, so that a thousand joins take one round trip and not a thousand.
-    async fn change(&mut self, sink: &mut PubSubSink, first: Request) -> Result<(), Failure> {
+    async fn change(
+        &mut self,
+        connection: &mut OwnConnection,
+        first: Request,
+    ) -> Result<(), Failure> {
         let mut names = first.names;
         self.waiting.push(first.done);
         while let Ok(next) = self.requests.try_recv() {
             names.extend(next.names);
             self.waiting.push(next.done);
         }
-        self.follow(sink, names).await?;
+        self.follow(connection, names).await?;
         self.waiting.drain(..).for_each(answer);
         Ok(())
     }
 
     /// Subscribes and unsubscribes what the registry now says of these names.
-    async fn follow(&mut self, sink: &mut PubSubSink, names: Vec<String>) -> Result<(), Failure> {
+    async fn follow(
+        &mut self,
+        connection: &mut OwnConnection,
+        names: Vec<String>,
+    ) -> Result<(), Failure> {
         let (wanted, unwanted): (HashSet<String>, HashSet<String>) =
             names.into_iter().partition(|name| self.shared.registry.is_wanted(name));
         let missing: Vec<String> = wanted.difference(&self.subscribed).cloned().collect();
         for chunk in missing.chunks(CHUNK) {
-            within(sink.subscribe(chunk)).await?;
+            self.ask(connection, redis::cmd("SUBSCRIBE").arg(chunk), chunk.len()).await?;
             self.subscribed.extend(chunk.iter().cloned());
         }
         let needless: Vec<String> = unwanted.intersection(&self.subscribed).cloned().collect();
         for chunk in needless.chunks(CHUNK) {
-            within(sink.unsubscribe(chunk)).await?;
+            self.ask(connection, redis::cmd("UNSUBSCRIBE").arg(chunk), chunk.len()).await?;
             chunk.iter().for_each(|name| {
                 self.subscribed.remove(name);
             });
@@ -145,20 +146,48 @@ impl Subscriber {
         Ok(())
     }
 
+    /// Sends a command and waits for so many confirmations; messages that come in between are handed on.
+    async fn ask(
+        &self,
+        connection: &mut OwnConnection,
+        command: &Cmd,
+        mut confirmations: usize,
+    ) -> Result<(), Failure> {
+        let answered = async {
+            connection.write(command).await?;
+            while confirmations > 0 {
+                connection.fill().await?;
+                confirmations = confirmations.saturating_sub(self.hand_out(connection)?);
+            }
+            Ok(())
+        };
+        let late = |_| Failure::network("it stays silent");
+        tokio::time::timeout(ANSWER_WITHIN, answered).await.map_err(late)?
+    }
+
+    /// Hands on all messages that are there as a whole; returns how many confirmations were among them.
+    fn hand_out(&self, connection: &mut OwnConnection) -> Result<usize, Failure> {
+        let mut confirmations = 0;
+        while let Some(parts) = connection.next()? {
+            match Arrival::read(parts) {
+                Arrival::Message { name, payload } => self.deliver(name, payload),
+                Arrival::Confirmation => confirmations += 1,
+                Arrival::Refusal(why) => return Err(Failure::network(why)),
+                Arrival::Other => self.shared.reporter.undecodable("a subscription", None),
+            }
+        }
+        Ok(confirmations)
+    }
+
     fn deliver(&self, name: &str, payload: &[u8]) {
         let message = match self.shared.wire.open(payload, crate::redis::unix_now() as u64) {
             Ok(message) => message,
             Err(why) => return self.shared.reporter.undecodable(name, Some(why)),
         };
-        self.shared.registry.for_each_receiver(name, |channel| {
-            self.shared.mailboxes.deliver(channel, message.clone(), None);
+        self.shared.registry.with_receivers(name, |channels| {
+            self.shared.mailboxes.deliver_to_all(channels, &message);
         });
     }
-}
-
-async fn within<T>(answer: impl Future<Output = redis::RedisResult<T>>) -> Result<T, Failure> {
-    let late = |_| Failure::network("it stays silent");
-    tokio::time::timeout(ANSWER_WITHIN, answer).await.map_err(late)?.map_err(Failure::network)
 }
 
 /// An error here means that whoever asked has stopped waiting.
