@@ -1,9 +1,10 @@
 //! One process of the comparison with `channels_redis`: `tests/interop/bench` starts several and measures them.
 //!
 //! `layer_bench members|sender|echo|ping core|pubsub URL GROUP CHANNELS MESSAGES PACE_MS`. It says `ready`, waits for a
-//! line on stdin, does its part and prints what it saw as one line of JSON. `bench/worker.py` is its Python twin, role
-//! by role; neither does anything but call the layer. With `LAYER_BENCH_THREADS=2` in the environment it runs on tokio's
-//! multi-threaded runtime with so many threads, else on one thread, as a Python process does.
+//! line on stdin, does its part, says `done`, waits for another line and prints what it saw as one line of JSON.
+//! `bench/worker.py` is its Python twin, role by role; neither does anything but call the layer. With
+//! `LAYER_BENCH_THREADS=2` in the environment it runs on tokio's multi-threaded runtime with so many threads, else on
+//! one, as a Python process does.
 
 use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -63,9 +64,11 @@ async fn part() -> Result<(), Failed> {
         "echo" => echo(&plan).await?,
         _ => ping(&plan).await?,
     };
+    // What it prints is no work of the layer: its CPU time is read before.
+    say("done")?;
+    go().await?;
     let seen: Vec<String> = seen.iter().map(|seconds| format!("{seconds:.7}")).collect();
     say(&format!("[{}]", seen.join(",")))?;
-    go().await?; // It stays until its CPU time was read.
     plan.layer.close().await;
     Ok(())
 }

@@ -64,12 +64,18 @@ class Crew:
         self.workers.append(worker)
         return worker
 
+    def finish(self, *workers: Worker) -> None:
+        """Waits until these are done."""
+        for worker in workers:
+            assert worker.hear() == "done"
+
     def seconds(self) -> float:
         """The CPU time of all."""
         return sum(worker.seconds() for worker in self.workers)
 
 
 def seen(worker: Worker) -> list[float]:
-    """What a process saw, in seconds."""
+    """What a process saw that is done, in seconds."""
+    worker.tell("go")
     found: list[float] = json.loads(worker.hear())
     return found

@@ -44,9 +44,9 @@ def group_send(command: list[str], layer: str, url: str) -> Figures:
             assert worker.hear() == "ready"
         before = crew.seconds()
         sender.tell("go")
-        latencies = [one for worker in members for one in seen(worker)]
-        seen(sender)
+        crew.finish(*crew.workers)
         used = crew.seconds() - before
+        latencies = [one for worker in members for one in seen(worker)]
     assert len(latencies) == PROCESSES * CHANNELS * GROUP_SENDS, "messages are missing"
     return Figures(len(latencies) / used, statistics.median(latencies))
 
@@ -63,8 +63,9 @@ def round_trips(conversations: int) -> "Measure":
             assert ping.hear() == "ready"
             before = crew.seconds()
             ping.tell(channels)
-            latencies = seen(ping)
+            crew.finish(echo, ping)
             used = crew.seconds() - before
+            latencies = seen(ping)
         assert len(latencies) == each * conversations, "messages are missing"
         return Figures(2 * len(latencies) / used, statistics.median(latencies))
 

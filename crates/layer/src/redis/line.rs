@@ -101,15 +101,11 @@ impl Line {
         }
         let (since, replies) = (Instant::now(), Vec::with_capacity(count));
         wire.waiting.push_back(Waiting { since, missing: count, replies, done });
-        let was_idle = wire.unwritten.is_empty();
         write(&mut wire.unwritten);
-        // While others' bytes wait for room, the driver has the socket's waker: it writes these as well.
-        if was_idle
-            && !matches!(
-                wire.poll_write(&mut Context::from_waker(Waker::noop())),
-                Poll::Ready(Ok(()))
-            )
-        {
+        // While replies are on their way, the driver writes: once for all that many tasks send in the same moment.
+        let is_alone = wire.waiting.len() == 1;
+        let mut context = Context::from_waker(Waker::noop());
+        if !is_alone || !matches!(wire.poll_write(&mut context), Poll::Ready(Ok(()))) {
             wire.driver.take().inspect(Waker::wake_by_ref);
         }
         Ok(answer)
@@ -131,11 +127,12 @@ impl Line {
 
     fn poll_drive(&self, context: &mut Context<'_>, mut overdue: Pin<&mut Sleep>) -> Poll<Ended> {
         let mut wire = self.wire.lock();
-        if let Poll::Ready(Err(error)) = wire.poll_write(context) {
-            return Poll::Ready(Ended::Lost(error.to_string()));
-        }
+        // Read first: what a peer said before it closed the connection counts.
         if let Poll::Ready(why) = wire.poll_read(context) {
             return Poll::Ready(Ended::Lost(why));
+        }
+        if let Poll::Ready(Err(error)) = wire.poll_write(context) {
+            return Poll::Ready(Ended::Lost(error.to_string()));
         }
         // One timer for all commands, which hardly ever has to be set.
         while overdue.as_mut().poll(context).is_ready() {
