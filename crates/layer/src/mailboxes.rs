@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 use tokio::time::Instant;
 
 use crate::error::Error;
@@ -85,7 +86,7 @@ struct Waiting<'a> {
 /// How a receive begins.
 enum Begun<'a> {
     Taken(Message),
-    Waiting(Waiting<'a>, Arc<Notify>),
+    Waiting(Waiting<'a>, OwnedNotified),
 }
 
 impl Mailboxes {
@@ -107,17 +108,17 @@ impl Mailboxes {
         channel: &str,
         when_waiting: impl FnOnce(),
     ) -> Result<Message, Error> {
-        let (mut waiting, arrived) = match self.begin(channel)? {
+        let (mut waiting, mut arrived) = match self.begin(channel)? {
             Begun::Taken(message) => return Ok(message),
             Begun::Waiting(waiting, arrived) => (waiting, arrived),
         };
         when_waiting();
         loop {
-            let arrived = arrived.notified();
-            if let Some(message) = waiting.take()? {
-                return Ok(message);
-            }
             arrived.await;
+            match waiting.take()? {
+                Ok(message) => return Ok(message),
+                Err(again) => arrived = again,
+            }
         }
     }
 
@@ -141,7 +142,7 @@ impl Mailboxes {
             Some(message) => Begun::Taken(message),
             None => {
                 mailbox.waiting += 1;
-                let arrived = Arc::clone(&mailbox.arrived);
+                let arrived = Arc::clone(&mailbox.arrived).notified_owned();
                 let is_specific = channel.contains('!');
                 state.waiting_on_specific += usize::from(is_specific);
                 Begun::Waiting(Waiting { mailboxes: self, channel, is_over: false }, arrived)
@@ -353,20 +354,24 @@ impl Mailbox {
 }
 
 impl Waiting<'_> {
-    /// The message that this receive waited for, with which it is over.
-    fn take(&mut self) -> Result<Option<Message>, Error> {
+    /// The message that this receive waited for, with which it is over; or what to wait for next. That is made under the
+    /// lock, as at the beginning, so that neither a message nor the end of the layer is missed in between.
+    fn take(&mut self) -> Result<Result<Message, OwnedNotified>, Error> {
         let mut state = self.mailboxes.state.lock();
         if state.is_closed {
             return Err(Error::Closed);
         }
-        let Some(mailbox) = state.boxes.get_mut(self.channel) else { return Ok(None) };
-        let Some(message) = self.mailboxes.take(mailbox) else { return Ok(None) };
+        // It is there as long as somebody waits on it.
+        let Some(mailbox) = state.boxes.get_mut(self.channel) else { return Err(Error::Closed) };
+        let Some(message) = self.mailboxes.take(mailbox) else {
+            return Ok(Err(Arc::clone(&mailbox.arrived).notified_owned()));
+        };
         mailbox.waiting -= 1;
         state.waiting_on_specific -= usize::from(self.channel.contains('!'));
         self.is_over = true;
         drop(state);
         self.mailboxes.tell();
-        Ok(Some(message))
+        Ok(Ok(message))
     }
 }
 

@@ -365,6 +365,22 @@ async fn the_commands_that_django_needs_are_enough() {
 }
 
 #[tokio::test]
+async fn a_subscriber_who_may_not_ping_keeps_its_subscriptions() {
+    let redis = TestRedis::start();
+    let rule = "ACL SETUSER django on >pw &asgi* +subscribe +unsubscribe +publish";
+    let () = redis.query(&rule.split(' ').collect::<Vec<_>>()).await;
+    let hosts = vec![Host::pair("127.0.0.1", redis.port).with_login(Some("django"), "pw")];
+    let layer = ChannelLayer::redis_pubsub(Options { hosts, ..Options::default() }).unwrap();
+    let channel = layer.new_channel().await.unwrap();
+    layer.group_add("room", &channel).await.unwrap();
+    for n in 1..=20 {
+        layer.group_send("room", &numbered(n)).await.unwrap();
+        assert_eq!(receive(&layer, &channel).await, n);
+    }
+    assert_eq!(layer.counters().reconnects, 0);
+}
+
+#[tokio::test]
 async fn a_full_redis_is_told_and_the_layer_goes_on_afterwards() {
     let redis = TestRedis::start_with(&["--maxmemory-policy", "noeviction"]);
     let layer = core(&redis);

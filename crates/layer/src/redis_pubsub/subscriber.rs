@@ -91,14 +91,15 @@ impl Subscriber {
         loop {
             let step = tokio::select! {
                 filled = connection.fill() => match filled {
-                    Ok(()) => self.hand_out(connection).map(|_| ()),
+                    Ok(()) => self.hand_out(connection).and_then(|heard| agreed(heard.refusal)),
                     Err(failure) => Err(failure),
                 },
                 request = self.requests.recv() => match request {
                     Some(request) => self.change(connection, request).await,
                     None => std::future::pending().await,
                 },
-                _ = pings.tick() => self.ask(connection, &redis::cmd("PING"), 1).await,
+                // A user who may not ask is told so, by a connection that lives.
+                _ = pings.tick() => self.hear(connection, &redis::cmd("PING"), 1).await.map(|_| ()),
             };
             if let Err(failure) = step {
                 return failure;
@@ -146,37 +147,51 @@ impl Subscriber {
         Ok(())
     }
 
-    /// Sends a command and waits for so many confirmations; messages that come in between are handed on.
+    /// Sends a command and waits for so many confirmations.
     async fn ask(
         &self,
         connection: &mut OwnConnection,
         command: &Cmd,
-        mut confirmations: usize,
+        confirmations: usize,
     ) -> Result<(), Failure> {
+        agreed(self.hear(connection, command, confirmations).await?)
+    }
+
+    /// As [`ask`](Self::ask), or until it is refused, with the reason; messages that come in between are handed on.
+    async fn hear(
+        &self,
+        connection: &mut OwnConnection,
+        command: &Cmd,
+        mut confirmations: usize,
+    ) -> Result<Option<String>, Failure> {
         let answered = async {
             connection.write(command).await?;
             while confirmations > 0 {
                 connection.fill().await?;
-                confirmations = confirmations.saturating_sub(self.hand_out(connection)?);
+                let heard = self.hand_out(connection)?;
+                if heard.refusal.is_some() {
+                    return Ok(heard.refusal);
+                }
+                confirmations = confirmations.saturating_sub(heard.confirmations);
             }
-            Ok(())
+            Ok(None)
         };
         let late = |_| Failure::network("it stays silent");
         tokio::time::timeout(ANSWER_WITHIN, answered).await.map_err(late)?
     }
 
-    /// Hands on all messages that are there as a whole; returns how many confirmations were among them.
-    fn hand_out(&self, connection: &mut OwnConnection) -> Result<usize, Failure> {
-        let mut confirmations = 0;
+    /// Hands on all messages that are there as a whole; returns what else was among them.
+    fn hand_out(&self, connection: &mut OwnConnection) -> Result<Heard, Failure> {
+        let mut heard = Heard::default();
         while let Some(parts) = connection.next()? {
             match Arrival::read(parts) {
                 Arrival::Message { name, payload } => self.deliver(name, payload),
-                Arrival::Confirmation => confirmations += 1,
-                Arrival::Refusal(why) => return Err(Failure::network(why)),
+                Arrival::Confirmation => heard.confirmations += 1,
+                Arrival::Refusal(why) => heard.refusal = Some(why),
                 Arrival::Other => self.shared.reporter.undecodable("a subscription", None),
             }
         }
-        Ok(confirmations)
+        Ok(heard)
     }
 
     fn deliver(&self, name: &str, payload: &[u8]) {
@@ -188,6 +203,17 @@ impl Subscriber {
             self.shared.mailboxes.deliver_to_all(channels, &message);
         });
     }
+}
+
+/// What Redis said besides messages.
+#[derive(Default)]
+struct Heard {
+    confirmations: usize,
+    refusal: Option<String>,
+}
+
+fn agreed(refusal: Option<String>) -> Result<(), Failure> {
+    refusal.map_or(Ok(()), |why| Err(Failure::network(why)))
 }
 
 /// An error here means that whoever asked has stopped waiting.
