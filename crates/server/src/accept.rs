@@ -19,6 +19,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Unsent bytes in the kernel beyond which a socket counts as full: what waits longer stays in the outbox, where it
 /// is counted and where newer state can replace it.
 const NOTSENT_BYTES: u32 = 128 * 1024;
+/// On Linux an accepted socket has the options of its listener, so that they need no call for each connection.
+const INHERITS: bool = cfg!(target_os = "linux");
 
 /// Where connections come from: listening sockets, bound by the caller.
 #[derive(Debug)]
@@ -52,6 +54,9 @@ impl Entrance {
         match listener {
             Listener::Tcp(listener) => {
                 listener.set_nonblocking(true)?;
+                if INHERITS {
+                    set_options(&SockRef::from(&listener))?;
+                }
                 TcpListener::from_std(listener).map(Self::Tcp)
             }
             Listener::Unix(listener) => {
@@ -65,9 +70,9 @@ impl Entrance {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                stream.set_nodelay(true)?;
-                // Not every system has it; without it the kernel merely buffers more.
-                let _ = SockRef::from(&stream).set_tcp_notsent_lowat(NOTSENT_BYTES);
+                if !INHERITS {
+                    set_options(&SockRef::from(&stream))?;
+                }
                 Ok((Socket::Tcp(stream), Some(peer.ip())))
             }
             Self::Unix(listener) => {
@@ -76,6 +81,13 @@ impl Entrance {
             }
         }
     }
+}
+
+fn set_options(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    // Not every system has it; without it the kernel merely buffers more.
+    let _ = socket.set_tcp_notsent_lowat(NOTSENT_BYTES);
+    Ok(())
 }
 
 /// Accepts until it is aborted.
@@ -118,4 +130,22 @@ pub(crate) async fn accept_all(
 fn is_peers(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_accepted_socket_sends_small_frames_at_once_and_buffers_little() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let entrance = Entrance::new(listener.into()).unwrap();
+        let _client = std::net::TcpStream::connect(address).unwrap();
+        let (socket, _) = entrance.accept().await.unwrap();
+        let Socket::Tcp(stream) = socket else { panic!("a TCP listener gave another socket") };
+        assert!(stream.nodelay().unwrap());
+        let low = SockRef::from(&stream).tcp_notsent_lowat().unwrap();
+        assert_eq!(low, NOTSENT_BYTES);
+    }
 }
