@@ -1,22 +1,32 @@
 //! The log on standard error: one line per event, text or JSON, colours on a terminal only.
 //! Libraries below us speak only in warnings, since what they say at `trace` could hold a cookie.
 
-use std::io::IsTerminal;
+mod held;
+
+use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
+pub use held::Flush;
+use held::Held;
 
-/// Starts the log; `verbosity` 1 shows each connection, 2 each command.
-pub fn start(format: LogFormat, verbosity: u8) {
+/// Starts the log; `verbosity` 1 shows each connection, 2 each command. Whoever ends the process drops what this
+/// returns, so that the last lines are written.
+///
+/// # Errors
+/// Where there can be no further thread.
+pub fn start(format: LogFormat, verbosity: u8) -> io::Result<Flush> {
+    let (held, flush) = Held::new(io::stderr())?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter(verbosity)))
-        .with_writer(std::io::stderr);
+        .with_writer(held);
     // A second start happens in tests only, and keeps the first log.
     let _ = match format {
         LogFormat::Json => log.json().flatten_event(true).with_current_span(false).try_init(),
         LogFormat::Text => log.with_ansi(has_colours()).with_target(verbosity > 0).try_init(),
     };
+    Ok(flush)
 }
 
 fn filter(verbosity: u8) -> String {

@@ -32,7 +32,8 @@ const CLOSING: Duration = Duration::from_secs(10);
 /// Runs the server until it is told to stop.
 pub fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
     let config = Config::resolve(args, environment)?;
-    logging::start(config.log_format, config.verbosity);
+    let _log =
+        logging::start(config.log_format, config.verbosity).map_err(|error| threads(&error))?;
     for (name, meant) in environment.misspelt(&options()) {
         tracing::warn!("{name} is no setting of Moorline; {meant} is");
     }
@@ -45,11 +46,13 @@ pub fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
     };
     let (store, commits) = Store::open(place).map_err(|error| cannot_open(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| {
-        let fix = "Check the limits of this user: ulimit -a.";
-        Failure::new(Exit::Failed, "The server's threads cannot be started.", fix).because(error)
-    })?;
+    let runtime = runtime.map_err(|error| threads(&error))?;
     runtime.block_on(serve(&config, args, bound, (store, commits)))
+}
+
+fn threads(error: &std::io::Error) -> Failure {
+    let fix = "Check the limits of this user: ulimit -a.";
+    Failure::new(Exit::Failed, "The server's threads cannot be started.", fix).because(error)
 }
 
 async fn serve(

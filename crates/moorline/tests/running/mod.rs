@@ -73,6 +73,19 @@ impl Running {
         log_of(self.folder.path())
     }
 
+    /// The log, once it says this; lines of one moment are written together, a little later.
+    pub fn log_with(&self, part: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let log = self.log();
+            if log.contains(part) {
+                return log;
+            }
+            assert!(Instant::now() < deadline, "{part} is not in the log: {log}");
+            std::thread::yield_now();
+        }
+    }
+
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
         let pid = self.pid().to_string();
