@@ -309,3 +309,7 @@ impl Reader {
         BackupError::Damaged { path: self.path.clone(), what }
     }
 }
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;

@@ -3,6 +3,8 @@
 
 mod fault;
 mod log;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};

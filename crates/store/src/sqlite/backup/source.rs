@@ -102,11 +102,9 @@ impl Source {
 
     /// What SQLite itself finds wrong with the file.
     pub(crate) fn integrity(&self) -> Vec<String> {
-        let check = self.db.prepare("SELECT * FROM pragma_integrity_check(?1)");
-        let found = check.and_then(|mut check| {
-            check
-                .query_map([FINDINGS], |row| row.get::<_, String>(0))?
-                .collect::<Result<Vec<_>, _>>()
+        let check = format!("PRAGMA integrity_check({FINDINGS})");
+        let found = self.db.prepare(&check).and_then(|mut check| {
+            check.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()
         });
         match found {
             Ok(found) => found.into_iter().filter(|line| line != "ok").collect(),
