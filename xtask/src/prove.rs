@@ -141,6 +141,56 @@ const PROOFS: &[Proof] = &[
         when: When::Prove,
     },
     Proof {
+        name: "backup",
+        about: "a backup of 1,000,000 messages, taken while 200 are sent a second, holds what was acknowledged before",
+        kind: Kind::Faults {
+            program: "backup_under_load",
+            short: &["--messages", "2000"],
+            full: &["--messages", "1000000"],
+        },
+        when: When::Prove,
+    },
+    Proof {
+        name: "backup-postgres",
+        about: "the same of a server on PostgreSQL",
+        kind: Kind::Faults {
+            program: "backup_under_load",
+            short: &["--postgres", "--messages", "2000"],
+            full: &["--postgres", "--messages", "1000000"],
+        },
+        when: When::Prove,
+    },
+    Proof {
+        name: "backup-twin",
+        about: "what was acknowledged only after a backup is missing from it, and that is found",
+        kind: Kind::Planted {
+            program: "backup_under_load",
+            short: &["--ask-too-much", "--messages", "100"],
+            full: &["--ask-too-much", "--messages", "10000"],
+        },
+        when: When::Prove,
+    },
+    Proof {
+        name: "import",
+        about: "an import of 1,000,000 messages, killed twice, equals the original, and clients go on where they were",
+        kind: Kind::Faults {
+            program: "import_store",
+            short: &["--messages", "20000"],
+            full: &["--messages", "1000000"],
+        },
+        when: When::Prove,
+    },
+    Proof {
+        name: "import-twin",
+        about: "an import that differs by one row is found out",
+        kind: Kind::Planted {
+            program: "import_store",
+            short: &["--change-one", "--messages", "6000"],
+            full: &["--change-one", "--messages", "20000"],
+        },
+        when: When::Prove,
+    },
+    Proof {
         name: "two-windows",
         about: "200 messages from two windows survive five kills, five cuts and a reload",
         kind: Kind::Browser(&["proxy", "two-windows"]),

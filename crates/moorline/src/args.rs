@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::backup::args::{BackupArgs, ImportArgs, RestoreArgs, VerifyArgs};
+
 /// A self-hosted chat server whose connections hold and whose messages are never lost.
 #[derive(Debug, Parser)]
 #[command(name = "moorline", version, propagate_version = true, arg_required_else_help = true)]
@@ -33,6 +35,14 @@ pub enum Command {
         #[command(subcommand)]
         command: MigrateCommand,
     },
+    /// Write everything into one file, while the server goes on.
+    Backup(BackupArgs),
+    /// Bring a backup into an empty data folder or database.
+    Restore(RestoreArgs),
+    /// Check a backup or a store: nothing missing, nothing twice, no older state.
+    Verify(VerifyArgs),
+    /// Move a SQLite store into a PostgreSQL database; the server must be stopped.
+    Import(ImportArgs),
     /// Check recorded histories against the delivery contract.
     Soak {
         /// What to check.
@@ -205,11 +215,20 @@ pub fn command() -> clap::Command {
                 mint.mut_arg("jwt_secret", with_env_name).mut_arg("jwt_secret_file", with_env_name)
             })
         })
+        .mut_subcommand("backup", |backup| backup.mut_args(with_env_name_of_store))
+        .mut_subcommand("restore", |restore| restore.mut_args(with_env_name_of_store))
+        .mut_subcommand("verify", |verify| verify.mut_args(with_env_name_of_store))
         .mut_subcommand("migrate", |migrate| {
             migrate
                 .mut_subcommand("status", |status| status.mut_args(with_env_name))
                 .mut_subcommand("up", |up| up.mut_args(with_env_name))
         })
+}
+
+/// Of the options that say which store it is; the others have no variable.
+fn with_env_name_of_store(arg: clap::Arg) -> clap::Arg {
+    let names = ["data-dir", "database-url", "database-url-file"];
+    if arg.get_long().is_some_and(|long| names.contains(&long)) { with_env_name(arg) } else { arg }
 }
 
 fn with_env_name(arg: clap::Arg) -> clap::Arg {

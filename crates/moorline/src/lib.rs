@@ -2,6 +2,7 @@
 //! `main` reads the command line, runs one command and prints its failure, if any. Nothing below knows of it.
 
 pub mod args;
+pub mod backup;
 pub mod config;
 pub mod database;
 pub mod failure;
@@ -58,6 +59,10 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             print!("{}", migrate::run(&command, &environment)?);
             Ok(ExitCode::SUCCESS)
         }
+        Command::Backup(args) => backup::backup(&args, &environment),
+        Command::Restore(args) => backup::restore(&args, &environment),
+        Command::Verify(args) => backup::verify(&args, &environment),
+        Command::Import(args) => backup::import(&args, &environment),
         Command::Soak { command: SoakCommand::Verify { file, json } } => verify(&file, json),
         Command::Version { json } => {
             println!("{}", version::text(json));

@@ -4,6 +4,7 @@
 //! transaction and hands each transaction to the one reader of [`Commits`]; reads go to a small pool of their own.
 
 mod answer;
+pub mod backup;
 mod command;
 mod commit;
 mod error;

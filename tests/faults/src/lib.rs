@@ -3,9 +3,12 @@
 //! only; it ships nowhere.
 
 pub mod artifacts;
+pub mod backup;
 pub mod client;
+pub mod commands;
 pub mod control;
 pub mod crowd;
+pub mod import;
 pub mod kill;
 pub mod network;
 pub mod postgres;
@@ -14,6 +17,7 @@ pub mod power_cut;
 pub mod proxy;
 pub mod raw;
 pub mod recorder;
+pub mod seed;
 pub mod server;
 
 /// The numbers of a proof: `short`, unless `MOORLINE_PROOF` asks for the full ones.

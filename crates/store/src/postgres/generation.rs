@@ -48,7 +48,7 @@ const SERVER: &str =
      FROM pg_control_system() c";
 
 /// Random, by the database itself; its thirteenth digit is never 0.
-const EPOCHS: &str = "UPDATE rooms SET changed = pg_current_xact_id(),
+pub(super) const EPOCHS: &str = "UPDATE rooms SET changed = pg_current_xact_id(),
          epoch = ('x' || translate(gen_random_uuid()::text, '-', ''))::bit(64)::bigint";
 
 impl Generation {
@@ -124,6 +124,26 @@ impl State {
         let note = Note { store: row.try_get(0)?, generation: row.try_get(1)? };
         Ok(Self { note, is_same_server: row.try_get(2)? })
     }
+}
+
+/// In what the database differs from the one that was in use last, for who only looks.
+pub(super) async fn look(client: &Client, folder: &Path) -> Result<Option<String>, Failure> {
+    let state = State::from_row(&client.query_one(STATE, &[]).await?)?;
+    if !state.is_same_server {
+        let what =
+            "it runs on another cluster or timeline than before, as after a promotion or a restore";
+        return Ok(Some(what.to_owned()));
+    }
+    let noted = read(folder).filter(|noted| noted.store == state.note.store);
+    let behind = noted.filter(|noted| noted.generation > state.note.generation);
+    Ok(behind.map(|noted| {
+        format!(
+            "an older state than the one that was in use last stands here (generation {}, the note in {} says {})",
+            state.note.generation,
+            folder.display(),
+            noted.generation
+        )
+    }))
 }
 
 fn tell_of_new_epochs() {

@@ -3,6 +3,7 @@
 //! `lane.rs` is the way of a command, `batch.rs` and its neighbours what commands do to the rows that `load.rs` brings and
 //! `write.rs` writes back; `reads/` is the way of a read. No read goes to a replica.
 
+pub(crate) mod backup;
 mod batch;
 mod connect;
 mod events;

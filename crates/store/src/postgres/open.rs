@@ -85,7 +85,7 @@ fn apart<T: Send, F: Future<Output = T>>(work: impl FnOnce() -> F + Send) -> Res
     })
 }
 
-fn runtime() -> std::io::Result<Runtime> {
+pub(super) fn runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
@@ -100,6 +100,7 @@ async fn prepare(
     let mut client = connect_patiently(connector).await.map_err(failed)?;
     connector.check(&client).await.map_err(failed)?;
     schema::migrate(&mut client, place).await?;
+    super::backup::refuse_unfinished(&client).await.map_err(failed)?;
     let key = identity(&client).await.map_err(failed)?;
     let generation = Generation::open(&mut client, folder).await.map_err(failed)?;
     Ok((generation, key))

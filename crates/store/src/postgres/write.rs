@@ -252,7 +252,7 @@ fn changed_columns(writes: &Writes) -> Values {
 }
 
 /// The words of a message, each once; `None` where there is none.
-fn found_by(body: &str) -> Option<String> {
+pub(super) fn found_by(body: &str) -> Option<String> {
     let mut words: Vec<String> = words(body).collect();
     words.sort_unstable();
     words.dedup();

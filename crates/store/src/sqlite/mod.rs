@@ -4,6 +4,7 @@
 //! `reads/` the way of a read.
 
 mod accounts;
+pub(crate) mod backup;
 mod batch;
 mod cache;
 mod checkpoint;

@@ -8,6 +8,10 @@ mod backend;
 mod durability;
 #[path = "sqlite/generation.rs"]
 mod generation;
+#[path = "sqlite/import.rs"]
+mod import;
+#[path = "sqlite/older.rs"]
+mod older;
 mod suite;
 
 use suite::stage;

@@ -31,6 +31,12 @@ impl Place {
         StoreConfig::new(self.folder.path()).in_database(self.url().parse().unwrap())
     }
 
+    /// The same for a backup.
+    pub(crate) fn backup(&self) -> moorline_store::backup::Place {
+        let url = self.url().parse().unwrap();
+        moorline_store::backup::Place::Database(url, self.folder.path().to_owned())
+    }
+
     pub(crate) fn url(&self) -> String {
         match &self.on {
             On::Shared(database) => database.url(),

@@ -3,6 +3,7 @@
 //! `stage.rs` opens the store and speaks for people; the rest are sentences. `crate::backend` says which back end it is.
 
 mod accounts;
+pub(crate) mod backup;
 mod changes;
 mod members;
 mod model;

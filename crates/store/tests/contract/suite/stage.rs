@@ -76,6 +76,12 @@ impl Stage {
         Self { store, told: follow(commits), place, clock }
     }
 
+    /// Another store, with the clock and the place of this one.
+    pub(crate) fn of(store: Store, told: Arc<Mutex<Told>>, other: &Self) -> Self {
+        let clock = AtomicU64::new(other.now());
+        Self { store, told, place: Arc::clone(&other.place), clock }
+    }
+
     /// People by these ids, each named after the id.
     pub(crate) async fn with(people: &[&str]) -> Self {
         let stage = Self::new();
