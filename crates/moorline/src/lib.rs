@@ -18,6 +18,7 @@ pub mod settings;
 pub mod soak;
 mod stop;
 pub mod token;
+pub mod users;
 pub mod version;
 pub mod welcome;
 
@@ -56,6 +57,10 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Migrate { command } => {
             print!("{}", migrate::run(&command, &environment)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Users { command } => {
+            users::run(&command, &environment, &mut std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Soak { command: SoakCommand::Verify { file, json } } => verify(&file, json),

@@ -9,5 +9,7 @@ mod durability;
 #[path = "sqlite/generation.rs"]
 mod generation;
 mod suite;
+#[path = "sqlite/traces.rs"]
+mod traces;
 
 use suite::stage;

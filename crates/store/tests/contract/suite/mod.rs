@@ -4,8 +4,10 @@
 
 mod accounts;
 mod changes;
+mod erase;
 mod members;
 mod model;
+mod prune;
 mod resume;
 mod rooms;
 mod search;
