@@ -9,7 +9,7 @@ use moorline_protocol::{RoomId, Seq};
 
 use crate::command::Command;
 use crate::upkeep::{CidCursor, EndMembership, EraseCids, EraseEvents, LogPlace, Trace};
-use crate::{Erasing, Error, Reply, Store, UPKEEP_STEP};
+use crate::{Erasing, Error, LogCursor, Reply, Store, UPKEEP_STEP};
 
 /// Rooms whose memberships end together.
 const ROOMS: usize = 32;
@@ -27,7 +27,7 @@ enum Stage {
     Memberships,
     /// Every event that holds something of the person was stored before their last membership ended.
     Log {
-        after: Option<i64>,
+        after: Option<LogCursor>,
         found: VecDeque<LogPlace>,
     },
     Cids {
@@ -52,7 +52,9 @@ impl Eraser {
         let next = match &mut self.stage {
             Stage::Memberships => match end_memberships(&self.store, &self.erasing, at_ms).await? {
                 true => None,
-                false => Some(Stage::Log { after: Some(0), found: VecDeque::new() }),
+                false => {
+                    Some(Stage::Log { after: Some(LogCursor::default()), found: VecDeque::new() })
+                }
             },
             Stage::Log { found, .. } if !found.is_empty() => {
                 erase_events(&self.store, &self.erasing, found, at_ms).await?;

@@ -303,12 +303,12 @@ impl Store {
         profile: &Profile,
         after: LogCursor,
     ) -> Result<(Vec<LogPlace>, Option<LogCursor>), Error> {
-        let found = self.traces(Trace::Messages(profile.n), after.0).await?;
-        Ok((found.places, found.next.map(LogCursor)))
+        let found = self.traces(Trace::Messages(profile.n), after).await?;
+        Ok((found.places, found.next))
     }
 
     /// The next piece of all logs, looked through for what a person left in them.
-    pub(crate) async fn traces(&self, of: Trace, after: i64) -> Result<Traces, Error> {
+    pub(crate) async fn traces(&self, of: Trace, after: LogCursor) -> Result<Traces, Error> {
         to_backend!(&self.0, backend => backend.traces(of, after).await)
     }
 

@@ -121,14 +121,14 @@ pub struct LogPlace {
 
 /// Where a look through all logs stands; the default is its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LogCursor(pub(crate) i64);
+pub struct LogCursor(pub(crate) i64, pub(crate) i64);
 
 /// Positions found in one piece of all logs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Traces {
     pub(crate) places: Vec<LogPlace>,
     /// Where the next piece begins; absent: this was the last one.
-    pub(crate) next: Option<i64>,
+    pub(crate) next: Option<LogCursor>,
 }
 
 /// Where a look through all cids stands.

@@ -49,9 +49,9 @@ use crate::fingerprint::Hasher;
 use crate::queue::{Full, Job, Queue};
 use crate::upkeep::{CidCursor, CidTraces, Trace, Traces};
 use crate::{
-    Account, Answer, ChangedRooms, Erasing, Error, ForWelcome, Head, Health, Hits, LogPlace,
-    Members, Overdue, Page, Profile, Range, Read, Reply, Resumed, RoomCursor, RoomNumber, Rooms,
-    SessionRow, Since, User,
+    Account, Answer, ChangedRooms, Erasing, Error, ForWelcome, Head, Health, Hits, LogCursor,
+    LogPlace, Members, Overdue, Page, Profile, Range, Read, Reply, Resumed, RoomCursor, RoomNumber,
+    Rooms, SessionRow, Since, User,
 };
 
 /// Handle of the back end.
@@ -223,7 +223,7 @@ reads! {
     upkeep::erasings() -> Vec<Erasing>;
     upkeep::profile(user: &UserId) -> Option<Profile>;
     upkeep::events_at(places: &[LogPlace]) -> Vec<moorline_protocol::Event>;
-    upkeep::traces_of(of: &Trace, after: i64) -> Traces;
+    upkeep::traces_of(of: &Trace, after: LogCursor) -> Traces;
     upkeep::cids_of(user: i64, after: Option<&CidCursor>) -> CidTraces;
     upkeep::rooms_of_erased(user: i64, limit: usize) -> Vec<RoomId>;
     search::search(user: &UserId, query: &str, room: Option<&RoomId>, before: Option<u64>, limit: usize) -> Hits;
@@ -234,7 +234,7 @@ impl Postgres {
         self.user_or_hash(user, &self.0.hasher.erased_id(user.as_str())).await
     }
 
-    pub(crate) async fn traces(&self, of: Trace, after: i64) -> Result<Traces, Error> {
+    pub(crate) async fn traces(&self, of: Trace, after: LogCursor) -> Result<Traces, Error> {
         self.traces_of(&of, after).await
     }
 

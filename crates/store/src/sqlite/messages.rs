@@ -194,20 +194,15 @@ impl Batch<'_> {
 
     /// Takes the old words out of the search index and puts the new ones in. Rows that the index has not reached yet
     /// are left to it.
-    fn reindex(&mut self, target: &Target, body: Option<&str>) -> Result<(), Stop> {
-        self.unindex(target.row, &target.body)?;
-        if let Some(body) = body.filter(|_| target.row <= self.indexed) {
+    pub(super) fn reindex(&mut self, target: &Target, body: Option<&str>) -> Result<(), Stop> {
+        if target.row > self.indexed {
+            return Ok(());
+        }
+        let out = "INSERT INTO search (search, rowid, body) VALUES ('delete', ?1, ?2)";
+        self.db.prepare_cached(out)?.execute(params![target.row, target.body])?;
+        if let Some(body) = body {
             let into = "INSERT INTO search (rowid, body) VALUES (?1, ?2)";
             self.db.prepare_cached(into)?.execute(params![target.row, body])?;
-        }
-        Ok(())
-    }
-
-    /// Takes the words of a message out of the search index, if it has them yet.
-    pub(super) fn unindex(&mut self, row: i64, body: &str) -> Result<(), Stop> {
-        if row <= self.indexed {
-            let out = "INSERT INTO search (search, rowid, body) VALUES ('delete', ?1, ?2)";
-            self.db.prepare_cached(out)?.execute(params![row, body])?;
         }
         Ok(())
     }

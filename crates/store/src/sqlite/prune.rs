@@ -6,17 +6,16 @@ use rusqlite::{Connection, params};
 use super::batch::{Batch, Stop};
 use super::cache::{Room, get, put};
 use super::events::BLOCK;
+use super::messages::Target;
 use super::schema::kind;
 use crate::{Error, Prune, SetRetention, UPKEEP_STEP};
 
 /// An event that goes.
 struct Old {
-    row: i64,
-    seq: u64,
+    event: Target,
     /// Whether search may find it.
     is_text: bool,
     messages: u64,
-    body: String,
 }
 
 impl Batch<'_> {
@@ -24,10 +23,10 @@ impl Batch<'_> {
         let room = self.room(&prune.room)?.ok_or(Error::NotFound)?;
         let old = oldest(self.db, &room, prune.before_ms)?;
         let Some(last) = old.last() else { return Ok(0) };
-        let first = last.seq + 1;
-        for event in &old {
-            if event.is_text {
-                self.unindex(event.row, &event.body)?;
+        let first = last.event.seq + 1;
+        for Old { event, is_text, .. } in &old {
+            if *is_text {
+                self.reindex(event, None)?;
             }
             self.db.prepare_cached("DELETE FROM events WHERE n = ?1")?.execute([event.row])?;
         }
@@ -48,7 +47,7 @@ impl Batch<'_> {
 /// The events before the first that is young enough; the newest of the room is never among them.
 fn oldest(db: &Connection, room: &Room, before_ms: u64) -> rusqlite::Result<Vec<Old>> {
     let mut find = db.prepare_cached(
-        "SELECT n, seq, kind, deleted IS NULL, at, messages, body FROM events e
+        "SELECT n, seq, kind, deleted IS NOT NULL, at, messages, body, sender FROM events e
          WHERE e.seq >> 4 = ?4 AND e.room = ?1 AND e.seq BETWEEN ?2 AND ?3 ORDER BY e.seq",
     )?;
     let mut old = Vec::new();
@@ -59,13 +58,15 @@ fn oldest(db: &Connection, room: &Room, before_ms: u64) -> rusqlite::Result<Vec<
             if get(row, 4)? >= before_ms || old.len() >= UPKEEP_STEP {
                 return Ok(old);
             }
-            old.push(Old {
+            let event = Target {
                 row: row.get(0)?,
                 seq: get(row, 1)?,
-                is_text: row.get::<_, i64>(2)? == kind::MESSAGE && row.get(3)?,
-                messages: get(row, 5)?,
+                sender: row.get(7)?,
                 body: row.get(6)?,
-            });
+                is_deleted: row.get(3)?,
+            };
+            let is_text = row.get::<_, i64>(2)? == kind::MESSAGE && !event.is_deleted;
+            old.push(Old { event, is_text, messages: get(row, 5)? });
         }
     }
     Ok(old)

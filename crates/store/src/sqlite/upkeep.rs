@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::{Sqlite, reads};
 use crate::upkeep::{CidCursor, CidTraces, Trace, Traces};
-use crate::{Erasing, Error, LogPlace, Overdue, Profile, RoomNumber};
+use crate::{Erasing, Error, LogCursor, LogPlace, Overdue, Profile, RoomNumber};
 
 impl Sqlite {
     async fn ask_slowly<T: Send + 'static>(
@@ -43,7 +43,7 @@ impl Sqlite {
         self.ask_slowly(move |db| reads::upkeep::events_at(db, &places)).await
     }
 
-    pub(crate) async fn traces(&self, of: Trace, after: i64) -> Result<Traces, Error> {
+    pub(crate) async fn traces(&self, of: Trace, after: LogCursor) -> Result<Traces, Error> {
         self.ask_slowly(move |db| reads::upkeep::traces(db, &of, after)).await
     }
 

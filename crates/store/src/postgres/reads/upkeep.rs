@@ -10,7 +10,7 @@ use crate::postgres::events::{COLUMNS, event, number, room_id, user_id};
 use crate::postgres::failure::Failure;
 use crate::postgres::schema::{cid_bytes, cid_from, get, put};
 use crate::upkeep::{CidCursor, CidTraces, Trace, Traces};
-use crate::{Erasing, Error, LogPlace, Overdue, Profile, RoomNumber};
+use crate::{Erasing, Error, LogCursor, LogPlace, Overdue, Profile, RoomNumber};
 
 /// Rooms, events or cids of one piece: a few milliseconds.
 const PIECE: i64 = 2_048;
@@ -100,29 +100,29 @@ pub(in crate::postgres) async fn profile(
 pub(in crate::postgres) async fn traces_of(
     db: &impl GenericClient,
     of: &Trace,
-    after: i64,
+    after: LogCursor,
 ) -> Result<Traces, Stop> {
     let wanted = match of {
         Trace::Messages(_) => {
-            "e.sender = $2 AND e.kind = 1 AND e.deleted IS NULL AND $3::bytea IS NULL"
+            "e.sender = $3 AND e.kind = 1 AND e.deleted IS NULL AND $4::bytea IS NULL"
         }
         Trace::All(erasing) if erasing.keeps_messages => {
-            "e.sender = $2 AND e.cid IS NOT NULL OR e.kind = 5 AND position($3::bytea IN e.body) > 0"
+            "e.sender = $3 AND e.cid IS NOT NULL OR e.kind = 5 AND position($4::bytea IN e.body) > 0"
         }
         Trace::All(_) => {
-            "e.sender = $2 AND (e.cid IS NOT NULL OR e.kind = 1 AND e.deleted IS NULL)
-             OR e.kind = 5 AND position($3::bytea IN e.body) > 0"
+            "e.sender = $3 AND (e.cid IS NOT NULL OR e.kind = 1 AND e.deleted IS NULL)
+             OR e.kind = 5 AND position($4::bytea IN e.body) > 0"
         }
     };
-    // The last one of a full piece comes in any case: from there the next one goes on.
+    // Room by room, by the log's own key. The last one of a full piece comes in any case: from there the next goes on.
     let find = format!(
-        "SELECT e.n, {wanted}, r.id, e.seq, octet_length(e.body)::bigint, e.i = {PIECE}
-         FROM (SELECT *, row_number() OVER (ORDER BY n) AS i
-               FROM (SELECT * FROM events WHERE n > $1 ORDER BY n LIMIT {PIECE}) p) e
-         JOIN rooms r ON r.n = e.room WHERE {wanted} OR e.i = {PIECE} ORDER BY e.n"
+        "SELECT e.room, {wanted}, r.id, e.seq, octet_length(e.body)::bigint, e.i = {PIECE}
+         FROM (SELECT *, row_number() OVER (ORDER BY room, seq) AS i
+               FROM (SELECT * FROM events WHERE (room, seq) > ($1, $2) ORDER BY room, seq LIMIT {PIECE}) p) e
+         JOIN rooms r ON r.n = e.room WHERE {wanted} OR e.i = {PIECE} ORDER BY e.i"
     );
     let named = of.named().map(String::into_bytes);
-    let values: [&(dyn ToSql + Sync); 3] = [&after, &of.sender(), &named];
+    let values: [&(dyn ToSql + Sync); 4] = [&after.0, &after.1, &of.sender(), &named];
     let mut traces = Traces::default();
     for row in query(db, &find, &values).await? {
         if row.try_get::<_, Option<bool>>(1)? == Some(true) {
@@ -130,7 +130,7 @@ pub(in crate::postgres) async fn traces_of(
             traces.places.push(LogPlace { room, seq, bytes: number(&row, 4)? });
         }
         if row.try_get(5)? {
-            traces.next = Some(row.try_get(0)?);
+            traces.next = Some(LogCursor(row.try_get(0)?, row.try_get(3)?));
         }
     }
     Ok(traces)

@@ -8,7 +8,7 @@ use crate::sqlite::cache::{get, put};
 use crate::sqlite::events::event_at;
 use crate::sqlite::schema::{CidKey, Sql};
 use crate::upkeep::{CidCursor, CidTraces, Trace, Traces};
-use crate::{Erasing, Error, LogPlace, Overdue, Profile, RoomNumber};
+use crate::{Erasing, Error, LogCursor, LogPlace, Overdue, Profile, RoomNumber};
 
 /// Rooms, events or cids of one piece: a few milliseconds.
 const PIECE: i64 = 2_048;
@@ -89,7 +89,11 @@ pub(in crate::sqlite) fn profile(db: &Connection, user: &UserId) -> Result<Optio
     Ok(profile.optional()?)
 }
 
-pub(in crate::sqlite) fn traces(db: &Connection, of: &Trace, after: i64) -> Result<Traces, Error> {
+pub(in crate::sqlite) fn traces(
+    db: &Connection,
+    of: &Trace,
+    after: LogCursor,
+) -> Result<Traces, Error> {
     let wanted = match of {
         Trace::Messages(_) => "e.sender = ?2 AND e.kind = 1 AND e.deleted IS NULL AND ?3 IS NULL",
         Trace::All(erasing) if erasing.keeps_messages => {
@@ -104,7 +108,7 @@ pub(in crate::sqlite) fn traces(db: &Connection, of: &Trace, after: i64) -> Resu
         "SELECT e.n, {wanted}, r.id, e.seq, length(CAST(e.body AS BLOB))
          FROM events e CROSS JOIN rooms r ON r.n = e.room WHERE e.n > ?1 ORDER BY e.n LIMIT {PIECE}"
     ))?;
-    let mut rows = find.query(params![after, of.sender(), of.named()])?;
+    let mut rows = find.query(params![after.0, of.sender(), of.named()])?;
     let (mut traces, mut seen, mut last) = (Traces::default(), 0, 0);
     while let Some(row) = rows.next()? {
         (seen, last) = (seen + 1, row.get(0)?);
@@ -113,7 +117,7 @@ pub(in crate::sqlite) fn traces(db: &Connection, of: &Trace, after: i64) -> Resu
             traces.places.push(LogPlace { room, seq, bytes: get(row, 4)? });
         }
     }
-    traces.next = (seen == PIECE).then_some(last);
+    traces.next = (seen == PIECE).then_some(LogCursor(last, 0));
     Ok(traces)
 }
 
