@@ -217,6 +217,7 @@ impl Hub {
             self.bar_the_removed(&events);
             self.deliver_known(feed, &events, wakers);
             self.tell_memberships(&events, wakers);
+            self.close_the_erased(&events).await;
             got_on = true;
             if !page.more {
                 return true;

@@ -1,14 +1,15 @@
 //! What other nodes committed, and what else happens to a log as a whole: a new life, a beginning that has risen, a person
 //! who is erased. A part of the hub, run by its one task; trusts nothing but the store.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::Waker;
 
-use moorline_protocol::{CloseCode, PeopleList, Person, Reply, RoomId, UserId};
-use moorline_store::{ChangedRooms, DELETED_NAME, TouchedRoom};
+use moorline_protocol::{Change, CloseCode, Event, PeopleList, Person, Reply, RoomId, UserId};
+use moorline_store::{ChangedRooms, DELETED_NAME, Revoked, TouchedRoom};
 
-use super::Hub;
 use super::presence::each_once;
+use super::{Hub, changes};
 use crate::feed::Feed;
 use crate::outbox::{Close, Notice};
 
@@ -64,6 +65,24 @@ impl Hub {
         if let Some(feed) = self.feeds.lock().get(&touched.room) {
             feed.set_members(touched.members);
             feed.begins_at(touched.head.first);
+        }
+    }
+
+    /// Who was taken out by another node may have been erased there: then their connections here end as well.
+    pub(super) async fn close_the_erased(&self, events: &[Arc<Event>]) {
+        let gone: HashSet<UserId> = changes(events)
+            .filter(|(_, user, change)| {
+                *change == Change::Removed && !self.people.lock().listeners(user).is_empty()
+            })
+            .map(|(_, user, _)| user.clone())
+            .collect();
+        for user in gone {
+            match self.store.user(&user).await {
+                Ok(Some(known)) if known.removed => self.revoke(&Revoked { user, session: None }),
+                Ok(_) => {}
+                // They are out of the room all the same, and every command of theirs is refused.
+                Err(error) => tracing::debug!(%error, "could not see whether somebody is erased"),
+            }
         }
     }
 

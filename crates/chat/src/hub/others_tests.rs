@@ -236,6 +236,27 @@ async fn those_around_an_erased_person_are_told_and_nothing_of_them_is_kept_in_m
 }
 
 #[tokio::test]
+async fn one_who_is_erased_on_another_node_is_signed_out_here_and_one_who_is_removed_is_not() {
+    let node = Node::with_room(&["ann", "bob", "cleo"]).await;
+    let (bob, cleo) = (node.live("bob", 1), node.live("cleo", 1));
+    let remove = moorline_store::Remove {
+        by: Some(user("ann")),
+        room: node.room.clone(),
+        cid: Cid::new("r").unwrap(),
+        users: vec![user("cleo")],
+        at_ms: 2,
+    };
+    node.store.remove(remove).await.unwrap();
+    node.store.begin_erasing(user("bob"), false, 3).await.unwrap();
+    let erasing = node.store.erasings().await.unwrap().pop().unwrap();
+    let mut eraser = moorline_store::Eraser::new(node.store.clone(), erasing);
+    while eraser.step(4).await.unwrap() {}
+    node.hub.catch_up(&node.changed().await).await;
+    assert_eq!(heard(&bob), (vec![2, 3], Some(4403)));
+    assert_eq!(heard(&cleo), (vec![2], None));
+}
+
+#[tokio::test]
 async fn the_removed_are_barred_before_they_hear_what_follows() {
     let node = Node::with_room(&["ann", "bob"]).await;
     let bob = node.live("bob", 1);
