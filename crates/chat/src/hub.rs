@@ -160,7 +160,9 @@ impl Hub {
                 self.end_life(feed, "a room's log begins anew");
             }
             self.bar_the_removed(&events);
-            if let Some(feed) = feed {
+            if let Some(feed) = feed
+                && self.bar_the_erased(&feed, &events).await
+            {
                 self.deliver(&feed, &events, &mut wakers).await;
             }
             self.tell_memberships(&events, &mut wakers);
@@ -215,6 +217,9 @@ impl Hub {
             after = last.seq;
             self.counts.filled.fetch_add(1, Ordering::Relaxed);
             self.bar_the_removed(&events);
+            if !self.bar_the_erased(feed, &events).await {
+                return false;
+            }
             self.deliver_known(feed, &events, wakers);
             self.tell_memberships(&events, wakers);
             self.close_the_erased(&events).await;

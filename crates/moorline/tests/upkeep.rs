@@ -23,7 +23,7 @@ fn post(server: &Running, from: &str, body: &str) -> Value {
     let posted = server
         .request("POST", "/api/v1/rooms/ops/messages")
         .header("authorization", &format!("Bearer {SECRET}"))
-        .header("idempotency-key", body)
+        .header("idempotency-key", &body.replace(' ', "-"))
         .json(json!({"from": from, "body": body}))
         .send();
     assert_eq!(posted.status, 201, "{}", posted.text);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use moorline_protocol::{Change, CloseCode, Event, PeopleList, Person, Reply, RoomId, UserId};
-use moorline_store::{ChangedRooms, DELETED_NAME, Revoked, TouchedRoom};
+use moorline_store::{ChangedRooms, DELETED_NAME, DELETED_USER, Revoked, TouchedRoom};
 
 use super::presence::each_once;
 use super::{Hub, changes};
@@ -66,6 +66,36 @@ impl Hub {
             feed.set_members(touched.members);
             feed.begins_at(touched.head.first);
         }
+    }
+
+    /// Somebody who is erased may stand as nobody by the time that another node reads of their removal: then those in the
+    /// room are looked up, and the one who is gone is taken out before anything else is delivered. Answers whether the
+    /// feed can go on.
+    pub(super) async fn bar_the_erased(&self, feed: &Arc<Feed>, events: &[Arc<Event>]) -> bool {
+        let is_nobody = |user: &UserId| user.as_str() == DELETED_USER;
+        let removal =
+            changes(events).find(|(_, user, change)| *change == Change::Removed && is_nobody(user));
+        let Some((event, ..)) = removal else { return true };
+        let listeners = feed.listeners();
+        let people: HashSet<&UserId> = listeners.iter().map(|listener| listener.user()).collect();
+        for user in people {
+            let is_gone = match self.store.user(user).await {
+                Ok(known) => known.is_some_and(|known| known.removed),
+                Err(error) => {
+                    tracing::warn!(%error, "could not see who was erased; those in the room come back");
+                    self.end_life(feed, "the store is not available");
+                    return false;
+                }
+            };
+            if is_gone {
+                for listener in listeners.iter().filter(|listener| listener.user() == user) {
+                    listener.bar(feed.room(), event.seq);
+                    feed.leave(listener);
+                }
+                self.revoke(&Revoked { user: user.clone(), session: None });
+            }
+        }
+        true
     }
 
     /// Who was taken out by another node may have been erased there: then their connections here end as well.

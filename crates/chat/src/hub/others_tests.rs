@@ -235,6 +235,18 @@ async fn those_around_an_erased_person_are_told_and_nothing_of_them_is_kept_in_m
     assert!(frames(&stranger).is_empty() && frames(&ann).is_empty());
 }
 
+/// Carries an erasing on by so many steps.
+async fn erase(store: &Store, who: &str, steps: usize) {
+    store.begin_erasing(user(who), false, 3).await.unwrap();
+    let erasing = store.erasings().await.unwrap().pop().unwrap();
+    let mut eraser = moorline_store::Eraser::new(store.clone(), erasing);
+    for _ in 0..steps {
+        if !eraser.step(4).await.unwrap() {
+            return;
+        }
+    }
+}
+
 #[tokio::test]
 async fn one_who_is_erased_on_another_node_is_signed_out_here_and_one_who_is_removed_is_not() {
     let node = Node::with_room(&["ann", "bob", "cleo"]).await;
@@ -247,13 +259,40 @@ async fn one_who_is_erased_on_another_node_is_signed_out_here_and_one_who_is_rem
         at_ms: 2,
     };
     node.store.remove(remove).await.unwrap();
-    node.store.begin_erasing(user("bob"), false, 3).await.unwrap();
-    let erasing = node.store.erasings().await.unwrap().pop().unwrap();
-    let mut eraser = moorline_store::Eraser::new(node.store.clone(), erasing);
-    while eraser.step(4).await.unwrap() {}
+    erase(&node.store, "bob", 1).await;
     node.hub.catch_up(&node.changed().await).await;
     assert_eq!(heard(&bob), (vec![2, 3], Some(4403)));
     assert_eq!(heard(&cleo), (vec![2], None));
+}
+
+#[tokio::test]
+async fn one_who_stands_as_nobody_already_hears_nothing_above_their_removal() {
+    let node = Node::with_room(&["ann", "bob"]).await;
+    let (ann, bob) = (node.live("ann", 1), node.live("bob", 1));
+    erase(&node.store, "bob", usize::MAX).await;
+    node.send("secret", 5).await;
+    let page = node.store.log(&node.room, Seq(1), 1).await.unwrap();
+    assert!(
+        format!("{:?}", page.events[0].kind).contains("deleted"),
+        "the log tells no id any more"
+    );
+    node.hub.catch_up(&node.changed().await).await;
+    assert_eq!(heard(&bob), (vec![], Some(4403)));
+    assert!(!bob.may_enter(&node.room, Seq(1)));
+    assert_eq!(heard(&ann), (vec![2, 3], None), "the others stay");
+}
+
+#[tokio::test]
+async fn where_nobody_can_say_who_was_erased_all_come_back_instead_of_one_hearing_too_much() {
+    let node = Node::with_room(&["ann", "bob"]).await;
+    let bob = node.live("bob", 1);
+    erase(&node.store, "bob", usize::MAX).await;
+    let page = node.store.log(&node.room, Seq(1), 10).await.unwrap();
+    node.store.clone().close().await;
+    let mut commit = moorline_store::Commit::default();
+    commit.events.extend(page.events.into_iter().map(Arc::new));
+    node.hub.publish(commit).await;
+    assert_eq!(heard(&bob), (vec![], Some(4442)));
 }
 
 #[tokio::test]

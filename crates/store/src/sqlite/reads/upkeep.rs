@@ -137,14 +137,14 @@ pub(in crate::sqlite) fn cid_traces(
     user: i64,
     after: Option<&CidCursor>,
 ) -> Result<CidTraces, Error> {
+    let from = if after.is_some() { "WHERE (cid, sender, room) > (?1, ?2, ?3)" } else { "" };
     let mut find = db.prepare_cached(&format!(
-        "SELECT cid, sender, room FROM cids WHERE ?1 IS NULL OR (cid, sender, room) > (?1, ?2, ?3)
-         ORDER BY cid, sender, room LIMIT {PIECE}"
+        "SELECT cid, sender, room FROM cids {from} ORDER BY cid, sender, room LIMIT {PIECE}"
     ))?;
     let values = after.map(|CidCursor(cid, sender, room)| (CidKey::new(cid), *sender, *room));
     let mut rows = match &values {
         Some((cid, sender, room)) => find.query(params![cid, sender, room])?,
-        None => find.query(params![None::<i64>, 0, 0])?,
+        None => find.query([])?,
     };
     let (mut traces, mut seen, mut last) = (CidTraces::default(), 0, None);
     while let Some(row) = rows.next()? {
