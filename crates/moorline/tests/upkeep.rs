@@ -4,8 +4,12 @@
 mod running;
 
 use std::process::Output;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use moorline::args::MintArgs;
+use moorline::settings::Environment;
+use moorline::token;
+use moorline_test_postgres::Database;
 use running::{PATIENCE, Running, SECRET, program};
 use serde_json::{Value, json};
 
@@ -209,4 +213,34 @@ fn a_folder_without_data_and_an_id_that_is_none_are_explained() {
     assert!(!folder.path().join("moorline.db").exists(), "nothing was made");
     let wrong = run(&["users", "export", "a\nb"], folder.path());
     assert_eq!(wrong.status.code(), Some(2));
+}
+
+fn token_of(person: &str) -> String {
+    let args =
+        MintArgs { sub: person.into(), jwt_secret: Some(SECRET.into()), ..MintArgs::default() };
+    token::mint(&args, &Environment::default(), SystemTime::now()).unwrap()
+}
+
+#[tokio::test]
+async fn beside_running_nodes_the_commands_work_on_the_database_and_open_windows_notice() {
+    let database = Database::new();
+    let url = database.url();
+    let server = server(&["--database-url", &url]);
+    let sent = post(&server, "ann", "of ann");
+    let (mut ann, mut bob) =
+        (server.person(&token_of("ann")).await, server.person(&token_of("bob")).await);
+    let run = |words: &[&str]| program(words).env("DATABASE_URL", &url).output().unwrap();
+    let exported = run(&["users", "export", "ann"]);
+    let export: Value = serde_json::from_slice(&exported.stdout).unwrap();
+    assert_eq!(export["messages"][0]["id"], sent["message"]);
+    let erased = run(&["users", "erase", "ann"]);
+    assert!(erased.status.success(), "{}", String::from_utf8_lossy(&erased.stderr));
+    assert_eq!(ann.close_code().await, 4403);
+    loop {
+        let event = bob.next("event").await;
+        if event["kind"] == "delete" {
+            assert_eq!(event["message"], sent["message"]);
+            break;
+        }
+    }
 }

@@ -103,4 +103,9 @@ async fn nodes_that_send_for_a_person_while_they_are_erased_leave_nothing_behind
     let texts = lines.iter().filter(|line| line.contains("walrus")).count();
     let tombstones = lines.iter().filter(|line| line.contains("(deleted by")).count();
     assert_eq!((texts, tombstones), (0, sent));
+    let left = "SELECT count(*) FROM moorline.cids c JOIN moorline.users u ON u.n = c.sender
+         WHERE u.removed IS NOT NULL";
+    assert_eq!(stage.place().database().psql(left).unwrap().trim(), "0", "their cids are gone");
+    let named = "SELECT count(*) FROM moorline.users WHERE id = 'ann' OR name ILIKE 'ann'";
+    assert_eq!(stage.place().database().psql(named).unwrap().trim(), "0");
 }

@@ -18,10 +18,11 @@ fn is_in_files(folder: &Path, text: &str) -> bool {
     })
 }
 
-/// Many messages, so that they stand on pages of their own and in several segments of the index.
+/// Many messages, so that they stand on pages of their own and in several segments of the index. Their cids name the
+/// sender: they outlive what they point to, and go with the person.
 async fn fill(stage: &Stage, from: &str, word: &str) {
     let sends: Vec<_> = (0..600)
-        .map(|n| stage.send(from, "r", &format!("{}", stage.now()), &format!("{word} {n}")))
+        .map(|n| stage.send(from, "r", &format!("{from}~{}", stage.now()), &format!("{word} {n}")))
         .collect();
     for send in sends {
         send.await.unwrap();
