@@ -139,7 +139,7 @@ export type Epoch = string;
 /**
  * Why something was refused. `docs/protocol.md` lists them for clients.
  */
-export type ErrorCode = "bad_json" | "unknown_type" | "invalid" | "too_large" | "too_deep" | "hello_first" | "already_hello" | "token_refused" | "not_found" | "forbidden" | "cid_conflict" | "deleted" | "too_many_rooms" | "too_many_members" | "rate_limited" | "overloaded" | "unavailable" | "storage_full" | "draining" | "internal" | "unauthorized" | "bad_origin" | "name_taken" | "signup_closed" | "bad_credentials" | "conflict" | "method_not_allowed" | "unsupported_media_type";
+export type ErrorCode = "bad_json" | "unknown_type" | "invalid" | "too_large" | "too_deep" | "hello_first" | "already_hello" | "token_refused" | "not_found" | "forbidden" | "cid_conflict" | "deleted" | "too_many_rooms" | "too_many_members" | "rate_limited" | "overloaded" | "unavailable" | "storage_full" | "draining" | "internal" | "unauthorized" | "bad_origin" | "name_taken" | "signup_closed" | "bad_credentials" | "erased" | "conflict" | "method_not_allowed" | "unsupported_media_type";
 
 /**
  * An event of a room: a UUIDv7 (RFC 9562), whose end is random.
@@ -493,6 +493,10 @@ events: Array<event>,
  * Whether there are more in the direction asked for.
  */
 more: boolean, 
+/**
+ * Whether there was more before `first`, which is not kept any more.
+ */
+pruned?: boolean, 
 /**
  * Names of those whom the events mention.
  */

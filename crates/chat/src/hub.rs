@@ -3,6 +3,7 @@
 //! One task publishes ([`Hub::publish`]); sessions come, enter rooms, leave. What other nodes commit will enter by
 //! [`Hub::advance`], which trusts nothing but the store; what this node commits will leave at the end of `publish`.
 
+mod others;
 mod presence;
 
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ use moorline_protocol::{
     Change, CloseCode, Epoch, Event, EventKind, Frame, Goodbye, Limits, Position, Presence,
     Receipt, Reply, RoomChange, RoomChangeKind, RoomId, Seq, UserId,
 };
-use moorline_store::{ChangedRooms, Commit, Head, Revoked, Store};
+use moorline_store::{Commit, Head, Revoked, Store};
 use parking_lot::Mutex;
 
 use crate::feed::{Delivered, Entered, Feed};
@@ -156,15 +157,17 @@ impl Hub {
             if let (Some(feed), Some(epoch)) = (&feed, epoch)
                 && !feed.is_of(epoch)
             {
-                self.end_life(feed);
+                self.end_life(feed, "a room's log begins anew");
             }
             self.bar_the_removed(&events);
-            if let Some(feed) = feed {
+            if let Some(feed) = feed
+                && self.bar_the_erased(&feed, &events).await
+            {
                 self.deliver(&feed, &events, &mut wakers).await;
             }
             self.tell_memberships(&events, &mut wakers);
         }
-        self.touch(&commit);
+        commit.rooms.iter().for_each(|touched| self.touch(touched));
         for receipt in &commit.receipts {
             self.tell_receipt(receipt);
         }
@@ -174,51 +177,6 @@ impl Hub {
         self.counts.published.fetch_add(commit.events.len() as u64, Ordering::Relaxed);
         commit.answer();
         wakers.into_iter().for_each(Waker::wake);
-    }
-
-    /// Something says that a room's log has reached `head`: delivers what is missing from the store. Whatever said it
-    /// may be late, repeated, reordered or wrong; nothing but the store's own events is delivered.
-    pub async fn advance(&self, room: &RoomId) {
-        let feed = self.feeds.lock().get(room).cloned();
-        let Some(feed) = feed else { return };
-        let mut wakers = Vec::new();
-        if let Some(after) = feed.position() {
-            self.fill(&feed, after, &mut wakers).await;
-        }
-        wakers.into_iter().for_each(Waker::wake);
-    }
-
-    /// Delivers what other nodes committed, as far as somebody here listens to it.
-    pub async fn catch_up(&self, changed: &ChangedRooms) {
-        for touched in &changed.rooms {
-            let feed = self.feeds.lock().get(&touched.room).cloned();
-            let Some(feed) = feed else { continue };
-            feed.set_members(touched.members);
-            if !feed.is_of(touched.head.epoch) {
-                self.end_life(&feed);
-            } else if feed.position().is_some_and(|last| last < touched.head.head) {
-                self.advance(&touched.room).await;
-            }
-        }
-        let mut wakers = Vec::new();
-        for joined in &changed.joined {
-            for listener in self.people.lock().listeners(&joined.user) {
-                let is_in = listener.feeds().iter().any(|feed| *feed.room() == joined.room);
-                if !is_in {
-                    listener.unbar(&joined.room);
-                    wakers.extend(listener.notify(Notice::Added { room: joined.room.clone() }));
-                }
-            }
-        }
-        wakers.into_iter().for_each(Waker::wake);
-    }
-
-    /// The room's log has begun a new life: its feed is forgotten, and who listens comes back to be told so.
-    fn end_life(&self, feed: &Arc<Feed>) {
-        self.feeds.lock().remove(feed.room());
-        for listener in feed.listeners() {
-            listener.outbox().close(Close::new(CloseCode::MOVED, "a room's log begins anew"));
-        }
     }
 
     async fn deliver(&self, feed: &Arc<Feed>, events: &[Arc<Event>], wakers: &mut Vec<Waker>) {
@@ -249,13 +207,22 @@ impl Hub {
                     return false;
                 }
             };
+            if page.first > after.next() {
+                // What is missing was pruned meanwhile: whoever listens comes back, and is told so.
+                self.end_life(feed, "events were pruned");
+                return false;
+            }
             let events: Vec<Arc<Event>> = page.events.into_iter().map(Arc::new).collect();
             let Some(last) = events.last() else { return got_on };
             after = last.seq;
             self.counts.filled.fetch_add(1, Ordering::Relaxed);
             self.bar_the_removed(&events);
+            if !self.bar_the_erased(feed, &events).await {
+                return false;
+            }
             self.deliver_known(feed, &events, wakers);
             self.tell_memberships(&events, wakers);
+            self.close_the_erased(&events).await;
             got_on = true;
             if !page.more {
                 return true;
@@ -288,15 +255,6 @@ impl Hub {
                         .outbox()
                         .reply(Reply::from(RoomChange { what, people: Vec::new() }).frame());
                 }
-            }
-        }
-    }
-
-    fn touch(&self, commit: &Commit) {
-        let feeds = self.feeds.lock();
-        for touched in &commit.rooms {
-            if let Some(feed) = feeds.get(&touched.room) {
-                feed.set_members(touched.members);
             }
         }
     }

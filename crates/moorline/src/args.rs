@@ -43,6 +43,12 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Move a SQLite store into a PostgreSQL database; the server must be stopped.
     Import(ImportArgs),
+    /// Give out or erase what is known of a person.
+    Users {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: UsersCommand,
+    },
     /// Check recorded histories against the delivery contract.
     Soak {
         /// What to check.
@@ -71,6 +77,36 @@ pub enum MigrateCommand {
     Status(DatabaseArgs),
     /// Make those that it lacks; `serve` does the same at its start
     Up(DatabaseArgs),
+}
+
+/// Commands about people.
+#[derive(Debug, Subcommand)]
+pub enum UsersCommand {
+    /// Print all that is known of a person as JSON
+    Export(UserArgs),
+    /// Erase a person for good; the id is not given out again
+    Erase {
+        /// Whom, and where.
+        #[command(flatten)]
+        args: UserArgs,
+        /// Leave their messages, under the name of nobody, instead of making them tombstones
+        #[arg(long)]
+        keep_messages: bool,
+    },
+}
+
+/// Which person and where, as typed.
+#[derive(Debug, Default, Clone, Args)]
+pub struct UserArgs {
+    /// The person's id
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Folder of a server that is not running [default: ./moorline-data]
+    #[arg(long, value_name = "FOLDER")]
+    pub data_dir: Option<String>,
+    /// Which database instead.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
 }
 
 /// Which database, as typed.
@@ -130,6 +166,13 @@ pub struct ServeArgs {
     /// File that holds the database URL; - is standard input [default: DATABASE_URL_FILE]
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub database_url_file: Option<String>,
+
+    /// How long messages are kept, as 365d or 12h, unless a room says otherwise [default: for ever]
+    #[arg(long, value_name = "TIME", help_heading = "Data")]
+    pub retention: Option<String>,
+    /// What becomes of an erased person's messages: tombstone, or keep (without their name) [default: tombstone]
+    #[arg(long, value_name = "WAY", help_heading = "Data")]
+    pub erase_messages: Option<String>,
 
     /// Seconds between pings; keep it below the idle timeout of every proxy [default: 25]
     #[arg(long, value_name = "SECONDS", help_heading = "Connections", allow_hyphen_values = true)]
@@ -222,6 +265,11 @@ pub fn command() -> clap::Command {
             migrate
                 .mut_subcommand("status", |status| status.mut_args(with_env_name))
                 .mut_subcommand("up", |up| up.mut_args(with_env_name))
+        })
+        .mut_subcommand("users", |users| {
+            users
+                .mut_subcommand("export", |export| export.mut_args(with_env_name_of_store))
+                .mut_subcommand("erase", |erase| erase.mut_args(with_env_name_of_store))
         })
 }
 

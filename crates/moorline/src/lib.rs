@@ -19,6 +19,7 @@ pub mod settings;
 pub mod soak;
 mod stop;
 pub mod token;
+pub mod users;
 pub mod version;
 pub mod welcome;
 
@@ -63,6 +64,10 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Restore(args) => backup::restore(&args, &environment),
         Command::Verify(args) => backup::verify(&args, &environment),
         Command::Import(args) => backup::import(&args, &environment),
+        Command::Users { command } => {
+            users::run(&command, &environment, &mut std::io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Soak { command: SoakCommand::Verify { file, json } } => verify(&file, json),
         Command::Version { json } => {
             println!("{}", version::text(json));

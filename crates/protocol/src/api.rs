@@ -226,6 +226,25 @@ pub struct Revoked {
     pub sessions: u64,
 }
 
+/// The answer to `DELETE /api/v1/users/{id}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
+pub struct ErasedPerson {
+    /// Who was erased.
+    pub id: UserId,
+    /// Whether all is done; else the rest goes on, and asking again tells when it is.
+    pub done: bool,
+}
+
+/// `PUT` and `GET /api/v1/rooms/{id}/retention`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
+pub struct RoomRetention {
+    /// How long the room's events are kept, 0 for ever; null: as long as the server says.
+    #[cfg_attr(feature = "schema", ts(type = "number | null"))]
+    pub seconds: Option<u64>,
+}
+
 /// What a token (JWT, HS256) says. Times are seconds since 1970, as RFC 7519 has them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]

@@ -9,6 +9,7 @@ mod codec;
 mod command;
 mod error;
 mod event;
+pub mod export;
 mod frame;
 mod ids;
 mod limits;

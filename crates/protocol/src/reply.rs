@@ -123,6 +123,10 @@ replies! {
         events: Vec<Event>,
         /// Whether there are more in the direction asked for.
         more: bool,
+        /// Whether there was more before `first`, which is not kept any more.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(feature = "schema", ts(optional, as = "Option<bool>"))]
+        pruned: bool,
         /// Names of those whom the events mention.
         people: Vec<Person>,
     }

@@ -5,6 +5,7 @@ pub(crate) mod body;
 pub(crate) mod failure;
 mod key;
 mod rooms;
+pub(crate) mod upkeep;
 mod users;
 
 use std::sync::Arc;
@@ -24,25 +25,38 @@ pub use key::ApiKey;
 pub struct Api {
     chat: Arc<Chat>,
     key: Option<ApiKey>,
+    keeps_messages: bool,
 }
 
 impl Api {
     /// The API over a chat; without a key every call is refused.
     #[must_use]
     pub fn new(chat: Arc<Chat>, key: Option<&str>) -> Self {
-        Self { chat, key: key.map(ApiKey::new) }
+        Self { chat, key: key.map(ApiKey::new), keeps_messages: false }
+    }
+
+    /// Whether the messages of an erased person stay, under the name of nobody, unless a request says otherwise; else
+    /// they become tombstones.
+    #[must_use]
+    pub fn keeping_messages(self, keeps_messages: bool) -> Self {
+        Self { keeps_messages, ..self }
     }
 
     /// Its routes, and the answer to every other path under `/api`.
     pub fn router(self) -> Router {
         let guard = from_fn_with_state(self.clone(), key::require);
         let guarded = Router::new()
-            .route("/api/v1/users/{id}", put(users::put))
+            .route("/api/v1/users/{id}", put(users::put).delete(upkeep::erase))
+            .route("/api/v1/users/{id}/export", get(upkeep::export))
             .route("/api/v1/users/{id}/sessions", delete(users::revoke_sessions))
             .route("/api/v1/rooms", post(rooms::create))
             .route("/api/v1/rooms/{id}/members/{user}", put(rooms::add).delete(rooms::remove))
             .route("/api/v1/rooms/{id}/messages", post(rooms::post))
             .route("/api/v1/rooms/{id}/events", get(rooms::events))
+            .route(
+                "/api/v1/rooms/{id}/retention",
+                get(upkeep::retention).put(upkeep::set_retention),
+            )
             .method_not_allowed_fallback(failure::no_such_method)
             .route_layer(guard)
             .with_state(self);

@@ -137,8 +137,8 @@ pub struct Rooms {
     pub people: Vec<Person>,
 }
 
-/// A moment up to which changes are known; of this database only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A moment up to which changes are known; of this database only. The default is before all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Since(pub(crate) i64);
 
 /// What changed since a moment. Something may be told twice; nothing is left out.
@@ -256,6 +256,8 @@ pub struct Page {
     pub events: Vec<Event>,
     /// Whether there are more in the direction asked for.
     pub more: bool,
+    /// Whether there was more before `first`, and is pruned.
+    pub pruned: bool,
     /// Names of those whom the events mention.
     pub people: Vec<Person>,
 }

@@ -7,6 +7,7 @@ mod answer;
 pub mod backup;
 mod command;
 mod commit;
+mod eraser;
 mod error;
 mod fingerprint;
 mod fresh;
@@ -14,6 +15,7 @@ mod postgres;
 mod queue;
 mod sqlite;
 mod store;
+mod upkeep;
 mod words;
 
 pub use answer::{
@@ -25,6 +27,12 @@ pub use command::{
     Create, Delete, Edit, Invite, Join, Leave, NewAccount, NewSession, Read, Remove, Rename, Send,
 };
 pub use commit::{Answer, Commit, Commits, Receipt, Reply, Revoked, TouchedRoom};
+pub use eraser::Eraser;
 pub use error::Error;
 pub use postgres::{DatabaseUrl, InvalidUrl, Migration};
-pub use store::{MAX_MEMBERS, MAX_ROOMS, SYSTEM_USER, Store, StoreConfig};
+pub use store::{
+    DELETED_NAME, DELETED_USER, MAX_MEMBERS, MAX_ROOMS, SYSTEM_USER, Store, StoreConfig,
+};
+pub use upkeep::{
+    Erasing, LogCursor, LogPlace, Overdue, Profile, Prune, RoomNumber, SetRetention, UPKEEP_STEP,
+};

@@ -191,7 +191,7 @@ fn check_person(
     if claims.sub.starts_with(RESERVED) && !has_account {
         return Err(refused("ids that begin with u_ belong to built-in accounts", Some(user)));
     }
-    if claims.sub == store::SYSTEM_USER {
+    if [store::SYSTEM_USER, store::DELETED_USER].contains(&claims.sub.as_str()) {
         return Err(refused("this id belongs to the server itself", Some(user)));
     }
     let Some(known) = known else { return Ok(()) };

@@ -149,8 +149,8 @@ async fn page(
     };
     let limit = bounded(history.limit, EVENTS, u64::from(Limits::DEFAULT.history));
     let page = chat.store().events(user, &history.room, range, limit).await?;
-    let moorline_store::Page { epoch, first, head, events, more, people } = page;
-    let reply = Page { id, room: history.room, epoch, first, head, events, more, people };
+    let moorline_store::Page { epoch, first, head, events, more, pruned, people } = page;
+    let reply = Page { id, room: history.room, epoch, first, head, events, more, pruned, people };
     Ok((Some(reply.into()), Vec::new()))
 }
 

@@ -65,12 +65,13 @@ tables! {
     rooms by n {
         n: Int, id: Text, kind: Int, history: Int, name: Text, folded: Text, epoch: Int, first: Int, head: Int,
         messages: Int, members: Int, last_message: Int, active: Int, at: Int, pair_low: Int, pair_high: Int,
-        made_as: Bytes,
+        made_as: Bytes, pruned: Int, retention: Int,
     }
     users by n {
         n: Int, id: Text, name: Text, folded: Text, at: Int, seen: Int, not_before: Int, removed: Int, rooms: Int,
     }
     members by user, room { user: Int, room: Int, role: Int, joined: Int, read: Int, read_messages: Int }
+    erasures by user { user: Int, keeps: Int }
     removals by room, user { room: Int, user: Int, at: Int }
     accounts by login { login: Text, user: Int, password_hash: Text }
     sessions by token_hash { token_hash: Bytes, id: Text, user: Int, device: Text, created: Int, expires: Int }

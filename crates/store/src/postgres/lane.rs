@@ -293,7 +293,10 @@ impl Worker {
                 rooms.attempt(work, &self.unsettled, committing).await?
             }
             None => {
-                let mut people = People::begin(&link.client, work, self.is_after_failure).await?;
+                let mut people = {
+                    let hasher = &self.tools.hasher;
+                    People::begin(&link.client, hasher, work, self.is_after_failure).await?
+                };
                 let mut outcomes = Vec::with_capacity(work.jobs.len());
                 for job in &work.jobs {
                     outcomes.push(people.run(&job.command).await?);

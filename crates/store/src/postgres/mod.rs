@@ -6,6 +6,7 @@
 pub(crate) mod backup;
 mod batch;
 mod connect;
+mod erase;
 mod events;
 mod failure;
 mod generation;
@@ -25,6 +26,7 @@ mod rows;
 mod schema;
 mod shared;
 mod tls;
+mod upkeep;
 mod url;
 mod wanted;
 mod write;
@@ -46,9 +48,11 @@ use self::shared::Shared;
 use crate::command::Command;
 use crate::fingerprint::Hasher;
 use crate::queue::{Full, Job, Queue};
+use crate::upkeep::{CidCursor, CidTraces, Trace, Traces};
 use crate::{
-    Account, Answer, ChangedRooms, Error, ForWelcome, Head, Health, Hits, Members, Page, Range,
-    Read, Reply, Resumed, RoomCursor, Rooms, SessionRow, Since, User,
+    Account, Answer, ChangedRooms, Erasing, Error, ForWelcome, Head, Health, Hits, LogCursor,
+    LogPlace, Members, Overdue, Page, Profile, Range, Read, Reply, Resumed, RoomCursor, RoomNumber,
+    Rooms, SessionRow, Since, User,
 };
 
 /// Handle of the back end.
@@ -101,6 +105,9 @@ impl Inner {
             Command::Invite(invite) => self.lane(invite.room.as_str()),
             Command::Remove(remove) => self.lane(remove.room.as_str()),
             Command::Rename(rename) => self.lane(rename.room.as_str()),
+            Command::Prune(prune) => self.lane(prune.room.as_str()),
+            Command::EndMembership(end) => self.lane(end.room.as_str()),
+            Command::EraseEvents(erase) => self.lane(erase.room.as_str()),
             Command::Create(create) => {
                 self.lane(create.id.as_ref().map_or(create.cid.as_str(), RoomId::as_str))
             }
@@ -195,7 +202,7 @@ reads! {
     accounts::account_by_login(login: &str) -> Option<Account>;
     accounts::session(token_hash: [u8; 32], now_ms: u64) -> Option<SessionRow>;
     accounts::sessions(user: &UserId, now_ms: u64) -> Vec<SessionRow>;
-    accounts::user(user: &UserId) -> Option<User>;
+    accounts::user_or_hash(user: &UserId, erased: &str) -> Option<User>;
     rooms::room_ids_of(user: &UserId) -> Vec<(RoomId, Seq)>;
     rooms::room_of(user: &UserId, room: &RoomId) -> (RoomInfo, Vec<Person>);
     rooms::member_ids(room: &RoomId) -> Vec<UserId>;
@@ -212,10 +219,34 @@ reads! {
     people::names(ids: &[UserId]) -> Vec<Person>;
     people::people_by_ids(user: &UserId, ids: &[UserId]) -> Vec<Person>;
     people::people_by_name(query: &str, shared_with: Option<&UserId>, limit: usize) -> Vec<Person>;
+    upkeep::overdue(seconds: Option<u64>, now_ms: u64, after: Option<RoomNumber>) -> Overdue;
+    upkeep::retention(room: &RoomId) -> Option<u64>;
+    upkeep::erasings() -> Vec<Erasing>;
+    upkeep::profile(user: &UserId) -> Option<Profile>;
+    upkeep::events_at(places: &[LogPlace]) -> Vec<moorline_protocol::Event>;
+    upkeep::traces_of(of: &Trace, after: LogCursor) -> Traces;
+    upkeep::cids_of(user: i64, after: Option<&CidCursor>) -> CidTraces;
+    upkeep::rooms_of_erased(user: i64, limit: usize) -> Vec<RoomId>;
     search::search(user: &UserId, query: &str, room: Option<&RoomId>, before: Option<u64>, limit: usize) -> Hits;
 }
 
 impl Postgres {
+    pub(crate) async fn user(&self, user: &UserId) -> Result<Option<User>, Error> {
+        self.user_or_hash(user, &self.0.hasher.erased_id(user.as_str())).await
+    }
+
+    pub(crate) async fn traces(&self, of: Trace, after: LogCursor) -> Result<Traces, Error> {
+        self.traces_of(&of, after).await
+    }
+
+    pub(crate) async fn cid_traces(
+        &self,
+        user: i64,
+        after: Option<CidCursor>,
+    ) -> Result<CidTraces, Error> {
+        self.cids_of(user, after.as_ref()).await
+    }
+
     pub(crate) async fn rooms_of(
         &self,
         user: &UserId,
@@ -251,12 +282,14 @@ impl Postgres {
         limit: usize,
         positions: Vec<(RoomId, Position)>,
     ) -> Result<ForWelcome, Error> {
+        let erased = self.0.hasher.erased_id(user.as_str());
+        let who = (user, erased.as_str());
         let mut db = self.0.pool.connection().await?;
-        match reads::welcome::for_welcome(&mut db, user, limit, &positions).await {
+        match reads::welcome::for_welcome(&mut db, who, limit, &positions).await {
             Err(stop) if stop.is_worth_another() => {
                 drop(db);
                 let mut db = self.0.pool.another().await?;
-                Ok(reads::welcome::for_welcome(&mut db, user, limit, &positions).await?)
+                Ok(reads::welcome::for_welcome(&mut db, who, limit, &positions).await?)
             }
             other => Ok(other?),
         }

@@ -9,7 +9,7 @@ use super::cache::{get, put};
 use super::schema::{Sql, kind};
 
 /// The columns that [`event`] reads, in its order; `e` is the event, `s` its sender, `r` its room.
-pub(super) const COLUMNS: &str = "r.id, r.epoch, e.seq, e.kind, e.id, s.id, e.cid, e.at, e.messages, e.body, \
+pub(super) const COLUMNS: &str = "r.id, r.epoch, e.seq, e.kind, e.id, iif(s.removed IS NULL, s.id, 'deleted'), e.cid, e.at, e.messages, e.body, \
      e.refers, e.target, e.edited, e.edited_at, e.deleted, e.deleted_at";
 /// The condition that finds `e` at a position through the index, whose first part is a block of 16 seqs. With a plain
 /// `e.seq = ?2` SQLite would put `?2` for `e.seq` everywhere and no longer see the index.
@@ -70,7 +70,7 @@ pub(super) fn changes_text(changes: &[MemberChange]) -> String {
     serde_json::to_string(changes).unwrap_or_else(|_| "[]".to_owned())
 }
 
-fn changes(text: &str, column: usize) -> rusqlite::Result<Vec<MemberChange>> {
+pub(super) fn changes(text: &str, column: usize) -> rusqlite::Result<Vec<MemberChange>> {
     serde_json::from_str(text).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
     })

@@ -13,12 +13,12 @@ use crate::{Delete, Edit, Error, Send, Stored};
 const MAX_BODY_BYTES: usize = 1 << 18;
 
 /// A message that is to be changed.
-struct Target {
-    row: i64,
-    seq: u64,
-    sender: i64,
-    body: String,
-    is_deleted: bool,
+pub(super) struct Target {
+    pub(super) row: i64,
+    pub(super) seq: u64,
+    pub(super) sender: i64,
+    pub(super) body: String,
+    pub(super) is_deleted: bool,
 }
 
 impl Batch<'_> {
@@ -134,6 +134,17 @@ impl Batch<'_> {
             message: delete.message,
             of: Seq(target.seq),
         })?;
+        self.erase_text(room.n, &target, &stored)?;
+        Ok(stored)
+    }
+
+    /// Erases a message's text wherever it stands, by the deletion at this position.
+    pub(super) fn erase_text(
+        &mut self,
+        room: i64,
+        target: &Target,
+        stored: &Stored,
+    ) -> Result<(), Stop> {
         let erase = "UPDATE events SET body = '', deleted = ?2, deleted_at = ?3 WHERE n = ?1";
         self.db.prepare_cached(erase)?.execute(params![
             target.row,
@@ -142,9 +153,8 @@ impl Batch<'_> {
         ])?;
         let erase_edits =
             "UPDATE events SET body = '' WHERE room = ?1 AND target = ?2 AND kind = 2";
-        self.db.prepare_cached(erase_edits)?.execute(params![room.n, put(target.seq)])?;
-        self.reindex(&target, None)?;
-        Ok(stored)
+        self.db.prepare_cached(erase_edits)?.execute(params![room, put(target.seq)])?;
+        self.reindex(target, None)
     }
 
     fn check_delete(&mut self, delete: &Delete, room: &Room, user: i64) -> Result<Target, Stop> {
@@ -184,7 +194,7 @@ impl Batch<'_> {
 
     /// Takes the old words out of the search index and puts the new ones in. Rows that the index has not reached yet
     /// are left to it.
-    fn reindex(&mut self, target: &Target, body: Option<&str>) -> Result<(), Stop> {
+    pub(super) fn reindex(&mut self, target: &Target, body: Option<&str>) -> Result<(), Stop> {
         if target.row > self.indexed {
             return Ok(());
         }

@@ -9,6 +9,7 @@ mod batch;
 mod cache;
 mod checkpoint;
 mod cids;
+mod erase;
 mod events;
 #[cfg(test)]
 mod fault_tests;
@@ -19,10 +20,12 @@ mod index;
 mod membership;
 mod messages;
 mod pool;
+mod prune;
 mod reads;
 mod rooms;
 mod schema;
 mod shared;
+mod upkeep;
 mod writer;
 
 use std::fmt;
@@ -57,6 +60,8 @@ pub(crate) struct Sqlite(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     readers: Pool,
+    /// Knows the ids of erased people.
+    hasher: Hasher,
     ended: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
@@ -80,7 +85,7 @@ impl Sqlite {
         let (db, hasher) = prepare(folder)?;
         let shared = Arc::new(Shared::new(config.queue));
         let (sender, receiver) = mpsc::channel(COMMITS);
-        let writer = Writer::new(folder.clone(), db, Arc::clone(&shared), sender, hasher)
+        let writer = Writer::new(folder.clone(), db, Arc::clone(&shared), sender, hasher.clone())
             .map_err(|error| open(error.to_string()))?;
         let (ended, has_ended) = oneshot::channel();
         let spawned = spawn(folder, &shared, writer, ended).and_then(|()| Pool::start(folder));
@@ -88,7 +93,7 @@ impl Sqlite {
             shared.queue.close();
             open(error.to_string())
         })?;
-        let inner = Inner { shared, readers, ended: Mutex::new(Some(has_ended)) };
+        let inner = Inner { shared, readers, hasher, ended: Mutex::new(Some(has_ended)) };
         Ok((Self(Arc::new(inner)), Commits { receiver }))
     }
 
@@ -216,8 +221,8 @@ impl Sqlite {
     }
 
     pub(crate) async fn user(&self, user: &UserId) -> Result<Option<User>, Error> {
-        let user = user.clone();
-        self.ask(move |db| reads::accounts::user(db, &user)).await
+        let (user, hasher) = (user.clone(), self.0.hasher.clone());
+        self.ask(move |db| reads::accounts::user(db, &hasher, &user)).await
     }
 
     pub(crate) async fn rooms_of(
@@ -236,8 +241,8 @@ impl Sqlite {
         limit: usize,
         positions: Vec<(RoomId, Position)>,
     ) -> Result<ForWelcome, Error> {
-        let user = user.clone();
-        self.ask(move |db| reads::welcome::for_welcome(db, &user, limit, positions)).await
+        let (user, hasher) = (user.clone(), self.0.hasher.clone());
+        self.ask(move |db| reads::welcome::for_welcome(db, &hasher, &user, limit, positions)).await
     }
 
     pub(crate) async fn room_ids_of(&self, user: &UserId) -> Result<Vec<(RoomId, Seq)>, Error> {

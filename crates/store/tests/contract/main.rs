@@ -13,5 +13,7 @@ mod import;
 #[path = "sqlite/older.rs"]
 mod older;
 mod suite;
+#[path = "sqlite/traces.rs"]
+mod traces;
 
 use suite::stage;

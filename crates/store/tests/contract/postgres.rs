@@ -15,5 +15,7 @@ mod nodes;
 #[path = "postgres/opening.rs"]
 mod opening;
 mod suite;
+#[path = "postgres/upkeep.rs"]
+mod upkeep;
 
 use suite::stage;

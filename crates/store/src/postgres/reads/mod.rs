@@ -8,6 +8,7 @@ pub(super) mod people;
 pub(super) mod resume;
 pub(super) mod rooms;
 pub(super) mod search;
+pub(super) mod upkeep;
 pub(super) mod welcome;
 
 use std::collections::HashMap;

@@ -39,9 +39,12 @@ impl View {
         }
         if from.seq.0 > 0
             && let Some(check) = &from.check
-            && self.id_at.is_none_or(|id| id.check() != *check)
         {
-            return Some(ResetReason::Epoch);
+            match self.id_at {
+                Some(id) if id.check() == *check => {}
+                Some(_) => return Some(ResetReason::Epoch),
+                None => return Some(ResetReason::Pruned),
+            }
         }
         // Who has nothing yet goes on from the first that they may see; who has something must get what follows it.
         if from.seq.0 > 0 && from.seq.0 + 1 < self.first {

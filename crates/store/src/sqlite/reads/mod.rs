@@ -6,6 +6,7 @@ pub(super) mod log;
 pub(super) mod people;
 pub(super) mod rooms;
 pub(super) mod search;
+pub(super) mod upkeep;
 pub(super) mod welcome;
 
 use std::collections::HashMap;

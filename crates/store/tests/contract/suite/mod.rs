@@ -5,8 +5,10 @@
 mod accounts;
 pub(crate) mod backup;
 mod changes;
+mod erase;
 mod members;
 mod model;
+mod prune;
 mod resume;
 mod rooms;
 mod search;
