@@ -14,6 +14,7 @@ mod ids;
 mod limits;
 mod reply;
 mod room;
+mod search;
 
 pub use close::CloseCode;
 pub use codec::{Refused, parse};
@@ -32,3 +33,4 @@ pub use reply::{
     TypingNow, Welcome,
 };
 pub use room::{Member, Person, Presence, Role, RoomHistory, RoomInfo, RoomKind};
+pub use search::SearchSort;

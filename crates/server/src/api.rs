@@ -5,6 +5,7 @@ pub(crate) mod body;
 pub(crate) mod failure;
 mod key;
 mod rooms;
+mod search;
 mod users;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use http::HeaderMap;
 use moorline_chat::Chat;
 use moorline_protocol::{Cid, ErrorCode};
 
+use crate::auth::Authenticator;
 use failure::Failure;
 pub use key::ApiKey;
 
@@ -24,13 +26,14 @@ pub use key::ApiKey;
 pub struct Api {
     chat: Arc<Chat>,
     key: Option<ApiKey>,
+    sessions: Arc<Authenticator>,
 }
 
 impl Api {
-    /// The API over a chat; without a key every call is refused.
+    /// The API over a chat; without a key every call is refused, but for what signed-in people may ask as well.
     #[must_use]
-    pub fn new(chat: Arc<Chat>, key: Option<&str>) -> Self {
-        Self { chat, key: key.map(ApiKey::new) }
+    pub fn new(chat: Arc<Chat>, key: Option<&str>, sessions: Arc<Authenticator>) -> Self {
+        Self { chat, key: key.map(ApiKey::new), sessions }
     }
 
     /// Its routes, and the answer to every other path under `/api`.
@@ -44,9 +47,11 @@ impl Api {
             .route("/api/v1/rooms/{id}/messages", post(rooms::post))
             .route("/api/v1/rooms/{id}/events", get(rooms::events))
             .method_not_allowed_fallback(failure::no_such_method)
-            .route_layer(guard)
-            .with_state(self);
+            .route_layer(guard);
         guarded
+            .route("/api/v1/search", get(search::search))
+            .method_not_allowed_fallback(failure::no_such_method)
+            .with_state(self)
             .route("/api", any(failure::no_such_path))
             .route("/api/{*rest}", any(failure::no_such_path))
     }

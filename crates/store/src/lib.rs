@@ -11,6 +11,7 @@ mod fingerprint;
 mod fresh;
 mod postgres;
 mod queue;
+mod search;
 mod sqlite;
 mod store;
 mod words;
@@ -26,4 +27,5 @@ pub use command::{
 pub use commit::{Answer, Commit, Commits, Receipt, Reply, Revoked, TouchedRoom};
 pub use error::Error;
 pub use postgres::{DatabaseUrl, InvalidUrl, Migration};
+pub use search::{Search, SearchCursor};
 pub use store::{MAX_MEMBERS, MAX_ROOMS, SYSTEM_USER, Store, StoreConfig};

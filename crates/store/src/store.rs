@@ -11,7 +11,7 @@ use crate::sqlite::Sqlite;
 use crate::{
     Account, Answer, ChangedRooms, Commits, Create, Created, DatabaseUrl, Delete, Edit, Error,
     ForWelcome, Head, Health, Hits, Invite, Join, Leave, Members, Migration, NewAccount,
-    NewSession, Page, Range, Read, Remove, Rename, Reply, Resumed, RoomCursor, Rooms, Send,
+    NewSession, Page, Range, Read, Remove, Rename, Reply, Resumed, RoomCursor, Rooms, Search, Send,
     SessionId, SessionRow, Since, Stored, User,
 };
 
@@ -255,7 +255,8 @@ impl Store {
         people_by_name(query: &str, shared_with: Option<&UserId>, limit: usize) -> Vec<Person>;
         /// A page of public rooms as a person sees them, the latest activity first.
         browse(user: &UserId, query: Option<&str>, after: Option<RoomCursor>, limit: usize) -> Rooms;
-        /// Messages by their words, in one room or in all that the person is a member of, the newest first.
-        search(user: &UserId, query: &str, room: Option<&RoomId>, before: Option<u64>, limit: usize) -> Hits;
+        /// Messages by words, authors, rooms and times, as they are now, of rooms that the person is a member of and as
+        /// far back as each shows them. A query that cannot be is invalid.
+        search(user: &UserId, asked: &Search) -> Hits;
     }
 }

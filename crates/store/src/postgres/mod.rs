@@ -47,7 +47,7 @@ use crate::fingerprint::Hasher;
 use crate::queue::{Full, Job, Queue};
 use crate::{
     Account, Answer, ChangedRooms, Error, ForWelcome, Head, Health, Hits, Members, Page, Range,
-    Read, Reply, Resumed, RoomCursor, Rooms, SessionRow, Since, User,
+    Read, Reply, Resumed, RoomCursor, Rooms, Search, SessionRow, Since, User,
 };
 
 /// Handle of the back end.
@@ -211,7 +211,7 @@ reads! {
     people::names(ids: &[UserId]) -> Vec<Person>;
     people::people_by_ids(user: &UserId, ids: &[UserId]) -> Vec<Person>;
     people::people_by_name(query: &str, shared_with: Option<&UserId>, limit: usize) -> Vec<Person>;
-    search::search(user: &UserId, query: &str, room: Option<&RoomId>, before: Option<u64>, limit: usize) -> Hits;
+    search::search(user: &UserId, asked: &Search) -> Hits;
 }
 
 impl Postgres {

@@ -8,6 +8,8 @@ mod backend;
 mod durability;
 #[path = "sqlite/generation.rs"]
 mod generation;
+#[path = "sqlite/index.rs"]
+mod index;
 mod suite;
 
 use suite::stage;
