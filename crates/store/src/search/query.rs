@@ -135,8 +135,8 @@ impl Query {
             // As in BM25: each further occurrence counts less, and less in a longer text.
             let times = (2 * whole + begun).min(64);
             let length = u64::try_from(text.len()).unwrap_or(u64::MAX).min(100_000);
-            let damping = 1 + 3 * length / ORDINARY_WORDS;
-            score += 1_000 * times / (times + damping);
+            let times = times * ORDINARY_WORDS;
+            score += 1_000 * times / (times + ORDINARY_WORDS + 3 * length);
         }
         if self.phrases.len() > 1 && self.as_asked().count(&text) != Found::default() {
             score += 500;
