@@ -103,6 +103,6 @@ async fn a_resume_looks_for_the_events_that_it_brings_and_for_no_others_of_the_r
 #[tokio::test]
 async fn the_test_sees_a_statement_that_goes_through_a_table() {
     let (_database, _writer, reader) = stage().await;
-    let plan = plan(&reader, "SELECT count(*) FROM events WHERE at = $1").await;
+    let plan = plan(&reader, "SELECT count(*) FROM events WHERE messages = $1").await;
     assert!(plan.contains("Seq Scan on events"), "{plan}");
 }

@@ -32,7 +32,7 @@ fn scans(steps: &[String]) -> Vec<&String> {
     let is_fine = |what: &str| {
         what.starts_with('(')
             || what == "state"
-            || what == "mine"
+            || ["mine", "waiting"].contains(&what)
             || (what.starts_with("search VIRTUAL TABLE INDEX") && what.contains(":M"))
     };
     steps

@@ -50,9 +50,10 @@ static NEWEST: LazyLock<String> = LazyLock::new(|| {
     )
 });
 const INDEXED: &str = "SELECT indexed, (SELECT max(n) FROM events) FROM state";
-const BEHIND: &str = "SELECT r.id, e.room, min(e.seq) - 1 FROM (SELECT room, seq FROM events WHERE n > ?1 ORDER BY n LIMIT ?3) e
-     CROSS JOIN members m ON m.user = ?2 AND m.room = e.room CROSS JOIN rooms r ON r.n = e.room
-     GROUP BY e.room ORDER BY e.room LIMIT ?4";
+const BEHIND: &str = "SELECT r.id, waiting.room, min(waiting.seq) - 1
+     FROM (SELECT room, seq FROM events WHERE n > ?1 ORDER BY n LIMIT ?3) waiting
+     CROSS JOIN members m ON m.user = ?2 AND m.room = waiting.room CROSS JOIN rooms r ON r.n = waiting.room
+     GROUP BY waiting.room ORDER BY waiting.room LIMIT ?4";
 const OLDER_THAN: &str = "SELECT max(last) + 1 FROM hours WHERE hour <= ?1";
 const YOUNGER_THAN: &str = "SELECT min(first) FROM hours WHERE hour >= ?1";
 const OWN: &str = "SELECT room FROM members WHERE user = ?1 LIMIT ?2";
