@@ -55,6 +55,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Compare how long reading takes in a store of 1,000,000 messages and in one of 10,000, on both back ends:
+    /// `cargo xtask bench-store -- --help`.
+    BenchStore {
+        /// Passed on to the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// Take a picture of every view of the page into target/screenshots.
     Screenshots(prove::Screenshots),
 }
@@ -81,6 +88,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Schema(args) => schema::run(&repository, &args).map(|()| true),
         Task::Bench { rest } => bench(&repository, &rest),
         Task::BenchLayer { rest } => interop::bench(&repository, &rest),
+        Task::BenchStore { rest } => bench_store(&repository, &rest),
         Task::Screenshots(args) => prove::screenshots(&repository, &args).map(|()| true),
     }
 }
@@ -89,4 +97,10 @@ fn run(task: Task) -> Result<bool> {
 fn bench(repository: &Repository, rest: &[String]) -> Result<bool> {
     let args = ["run", "--release", "-p", "moorline-bench", "--"];
     repository.command("cargo").args(args).args(rest).succeeds()
+}
+
+/// Runs the benchmark of the store's reads, which prints its own verdict and exits with it.
+fn bench_store(repository: &Repository, rest: &[String]) -> Result<bool> {
+    install::everything(repository)?;
+    test::read_times(repository).args(rest).succeeds()
 }

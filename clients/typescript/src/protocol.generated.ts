@@ -239,13 +239,30 @@ export type Hits = {
  */
 id?: number, 
 /**
- * The messages as they are now, newest first.
+ * The messages as they are now, in the order asked for.
  */
 hits: Array<event>, 
 /**
- * Whether there are more.
+ * Whether there may be more.
  */
 more: boolean, 
+/**
+ * Where the next page goes on; absent where these are all.
+ */
+after?: string, 
+/**
+ * Whether the search ended before the page was full, since it had looked at 1,000 messages; `after` goes on.
+ */
+partial?: boolean, 
+/**
+ * Age of the oldest message that the index has not reached, in ms; 0: the answer is complete to the heads.
+ */
+behind_ms: number, 
+/**
+ * Of the rooms searched, those in which newer messages are stored than were searched, at most 100: the seq up to
+ * which the answer is complete.
+ */
+upto?: { [key in string]: Seq }, 
 /**
  * Names of those whom the hits mention.
  */
@@ -851,11 +868,11 @@ after?: string,
 people: Array<Person>, };
 
 /**
- * Messages by their words.
+ * Messages by their words, their authors, rooms and times.
  */
 export type Search = { 
 /**
- * Words, all of which must occur.
+ * Words, all of which must occur, `"quoted phrases"`, `from:`, `in:`, `before:` and `after:`; at most 1,024 bytes.
  */
 query: string, 
 /**
@@ -863,9 +880,22 @@ query: string,
  */
 room?: RoomId, 
 /**
- * At most so many; 50 where absent.
+ * In which order; the newest first where absent.
+ */
+sort?: SearchSort, 
+/**
+ * The cursor of the page before, as `after` of its `hits`.
+ */
+after?: string, 
+/**
+ * At most so many; 50 where absent, 100 at most.
  */
 limit?: number, };
+
+/**
+ * The order of the messages that a search finds.
+ */
+export type SearchSort = "newest" | "best";
 
 /**
  * A message.

@@ -115,7 +115,8 @@ async fn router(
     let sign_in = SignIn::new(Arc::clone(chat), Arc::clone(auth), settings).await;
     let sign_in = sign_in.map_err(|error| unusable("the password pool", &error))?;
     let key = config.api_key.as_ref().map(|key| key.expose());
-    let api = Api::new(Arc::clone(chat), key).keeping_messages(config.keeps_erased_messages);
+    let api = Api::new(Arc::clone(chat), key, Arc::clone(auth))
+        .keeping_messages(config.keeps_erased_messages);
     Ok(page.router().merge(sign_in.router()).merge(api.router()))
 }
 

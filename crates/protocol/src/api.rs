@@ -7,7 +7,9 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ids::MAX_INTEGER;
-use crate::{Epoch, ErrorCode, EventId, Person, RoomId, RoomKind, Seq, ServerInfo, UserId};
+use crate::{
+    Epoch, ErrorCode, EventId, Person, RoomId, RoomKind, SearchSort, Seq, ServerInfo, UserId,
+};
 
 /// Every refusal over HTTP: `{"error":{"code":…,"message":…}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,6 +217,34 @@ pub struct Posted {
     /// When it was stored, ms since 1970.
     #[cfg_attr(feature = "schema", ts(type = "number"))]
     pub at: u64,
+}
+
+/// `GET /api/v1/search`, as the query of its address; the answer has the fields of `hits`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
+pub struct SearchQuery {
+    /// For whom a backend asks; not allowed for a signed-in person, who asks for themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", ts(optional))]
+    pub user: Option<UserId>,
+    /// As in the command `search`.
+    pub query: String,
+    /// Only there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", ts(optional))]
+    pub room: Option<RoomId>,
+    /// In which order; the newest first where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", ts(optional))]
+    pub sort: Option<SearchSort>,
+    /// The cursor of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", ts(optional))]
+    pub after: Option<String>,
+    /// At most so many; 50 where absent, 100 at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", ts(optional, type = "number"))]
+    pub limit: Option<u64>,
 }
 
 /// The answer to `DELETE /api/v1/users/{id}/sessions`.

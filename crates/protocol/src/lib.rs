@@ -15,6 +15,7 @@ mod ids;
 mod limits;
 mod reply;
 mod room;
+mod search;
 
 pub use close::CloseCode;
 pub use codec::{Refused, parse};
@@ -33,3 +34,4 @@ pub use reply::{
     TypingNow, Welcome,
 };
 pub use room::{Member, Person, Presence, Role, RoomHistory, RoomInfo, RoomKind};
+pub use search::SearchSort;

@@ -5,6 +5,7 @@ pub(crate) mod body;
 pub(crate) mod failure;
 mod key;
 mod rooms;
+mod search;
 pub(crate) mod upkeep;
 mod users;
 
@@ -17,6 +18,7 @@ use http::HeaderMap;
 use moorline_chat::Chat;
 use moorline_protocol::{Cid, ErrorCode};
 
+use crate::auth::Authenticator;
 use failure::Failure;
 pub use key::ApiKey;
 
@@ -26,13 +28,14 @@ pub struct Api {
     chat: Arc<Chat>,
     key: Option<ApiKey>,
     keeps_messages: bool,
+    sessions: Arc<Authenticator>,
 }
 
 impl Api {
-    /// The API over a chat; without a key every call is refused.
+    /// The API over a chat; without a key every call is refused, but for what signed-in people may ask as well.
     #[must_use]
-    pub fn new(chat: Arc<Chat>, key: Option<&str>) -> Self {
-        Self { chat, key: key.map(ApiKey::new), keeps_messages: false }
+    pub fn new(chat: Arc<Chat>, key: Option<&str>, sessions: Arc<Authenticator>) -> Self {
+        Self { chat, key: key.map(ApiKey::new), sessions, keeps_messages: false }
     }
 
     /// Whether the messages of an erased person stay, under the name of nobody, unless a request says otherwise; else
@@ -58,9 +61,11 @@ impl Api {
                 get(upkeep::retention).put(upkeep::set_retention),
             )
             .method_not_allowed_fallback(failure::no_such_method)
-            .route_layer(guard)
-            .with_state(self);
+            .route_layer(guard);
         guarded
+            .route("/api/v1/search", get(search::search))
+            .method_not_allowed_fallback(failure::no_such_method)
+            .with_state(self)
             .route("/api", any(failure::no_such_path))
             .route("/api/{*rest}", any(failure::no_such_path))
     }

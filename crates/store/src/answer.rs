@@ -1,5 +1,6 @@
 //! What the store tells: results of commands and of reads, as plain values.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,6 +8,8 @@ use moorline_protocol::{
     Epoch, Event, EventId, Member, Person, Position, ResetReason, RoomId, RoomInfo, Seq, Totals,
     UserId,
 };
+
+use crate::SearchCursor;
 
 /// Where a command's event stands. The same command again gets the same value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -273,17 +276,22 @@ pub struct Members {
     pub total: u64,
 }
 
-/// Messages found, the newest first.
-#[derive(Debug, Clone, PartialEq)]
+/// Messages found.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Hits {
-    /// The messages as they are now.
+    /// The messages as they are now, in the order asked for.
     pub hits: Vec<Event>,
     /// Whether there may be more.
     pub more: bool,
-    /// Where the next page begins; opaque.
-    pub before: Option<u64>,
-    /// How far behind the index is, ms; younger messages may be missing.
+    /// Where the next page begins, if there may be one.
+    pub after: Option<SearchCursor>,
+    /// Whether the page ended before it was full, since enough messages were looked at.
+    pub partial: bool,
+    /// How far behind the index is, ms; younger messages may be missing. 0: nothing is.
     pub behind_ms: u64,
+    /// Of the rooms searched, those of which newer messages are stored than were searched, at most 100, and up to which
+    /// seq they were searched.
+    pub upto: BTreeMap<RoomId, Seq>,
     /// Names of those whom the hits mention.
     pub people: Vec<Person>,
 }

@@ -13,6 +13,7 @@ mod fingerprint;
 mod fresh;
 mod postgres;
 mod queue;
+mod search;
 mod sqlite;
 mod store;
 mod upkeep;
@@ -30,6 +31,7 @@ pub use commit::{Answer, Commit, Commits, Receipt, Reply, Revoked, TouchedRoom};
 pub use eraser::Eraser;
 pub use error::Error;
 pub use postgres::{DatabaseUrl, InvalidUrl, Migration};
+pub use search::{Search, SearchCursor};
 pub use store::{
     DELETED_NAME, DELETED_USER, MAX_MEMBERS, MAX_ROOMS, SYSTEM_USER, Store, StoreConfig,
 };

@@ -13,8 +13,8 @@ use crate::{
     Account, Answer, ChangedRooms, Commits, Create, Created, DatabaseUrl, Delete, Edit, Erasing,
     Error, ForWelcome, Head, Health, Hits, Invite, Join, Leave, LogCursor, LogPlace, Members,
     Migration, NewAccount, NewSession, Overdue, Page, Profile, Prune, Range, Read, Remove, Rename,
-    Reply, Resumed, RoomCursor, RoomNumber, Rooms, Send, SessionId, SessionRow, SetRetention,
-    Since, Stored, User,
+    Reply, Resumed, RoomCursor, RoomNumber, Rooms, Search, Send, SessionId, SessionRow,
+    SetRetention, Since, Stored, User,
 };
 
 /// Rooms that a person can be in: what a room list and its sums can read within a few milliseconds.
@@ -290,8 +290,9 @@ impl Store {
         profile(user: &UserId) -> Option<Profile>;
         /// The events at these positions, as they are now; those that are gone are left out.
         events_at(places: &[LogPlace]) -> Vec<moorline_protocol::Event>;
-        /// Messages by their words, in one room or in all that the person is a member of, the newest first.
-        search(user: &UserId, query: &str, room: Option<&RoomId>, before: Option<u64>, limit: usize) -> Hits;
+        /// Messages by words, authors, rooms and times, as they are now, of rooms that the person is a member of and as
+        /// far back as each shows them. A query that cannot be is invalid.
+        search(user: &UserId, asked: &Search) -> Hits;
     }
 
     /// Messages of a person in the next piece of all logs, and where the piece after it begins.

@@ -17,7 +17,7 @@ use crate::settings::Environment;
 
 /// Imports, or goes on with an import.
 pub fn import(args: &ImportArgs, environment: &Environment) -> Result<ExitCode, Failure> {
-    logging::start(LogFormat::Text, 0);
+    let _log = logging::start(LogFormat::Text, 0).ok();
     let url = database(args.to.as_ref(), args.to_file.as_ref(), environment)?.ok_or_else(|| {
         Failure::usage(
             "No PostgreSQL database is named.",

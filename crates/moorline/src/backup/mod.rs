@@ -28,7 +28,7 @@ use crate::settings::Environment;
 
 /// Writes a backup. A store with faults is saved all the same; the exit code tells.
 pub fn backup(args: &BackupArgs, environment: &Environment) -> Result<ExitCode, Failure> {
-    logging::start(LogFormat::Text, 0);
+    let _log = logging::start(LogFormat::Text, 0).ok();
     let from = place(&args.store, environment)?;
     let bar = Bar::new();
     let saved = save(&from, &args.file, args.let_log_grow, &mut |progress| bar.tell(progress));

@@ -14,7 +14,7 @@ use crate::settings::Environment;
 
 /// Restores.
 pub fn restore(args: &RestoreArgs, environment: &Environment) -> Result<ExitCode, Failure> {
-    logging::start(LogFormat::Text, 0);
+    let _log = logging::start(LogFormat::Text, 0).ok();
     let to = place(&args.store, environment)?;
     let _held = match hold(&to)? {
         Hold::Server(failure) => return Err(failure),

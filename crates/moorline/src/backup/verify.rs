@@ -16,7 +16,7 @@ use crate::settings::Environment;
 
 /// Looks at a file, or at the store.
 pub fn verify(args: &VerifyArgs, environment: &Environment) -> Result<ExitCode, Failure> {
-    logging::start(LogFormat::Text, 0);
+    let _log = logging::start(LogFormat::Text, 0).ok();
     let bar = Bar::new();
     let (of, looked) = match &args.file {
         Some(file) => {

@@ -52,7 +52,7 @@ use crate::upkeep::{CidCursor, CidTraces, Trace, Traces};
 use crate::{
     Account, Answer, ChangedRooms, Erasing, Error, ForWelcome, Head, Health, Hits, LogCursor,
     LogPlace, Members, Overdue, Page, Profile, Range, Read, Reply, Resumed, RoomCursor, RoomNumber,
-    Rooms, SessionRow, Since, User,
+    Rooms, Search, SessionRow, Since, User,
 };
 
 /// Handle of the back end.
@@ -227,7 +227,7 @@ reads! {
     upkeep::traces_of(of: &Trace, after: LogCursor) -> Traces;
     upkeep::cids_of(user: i64, after: Option<&CidCursor>) -> CidTraces;
     upkeep::rooms_of_erased(user: i64, limit: usize) -> Vec<RoomId>;
-    search::search(user: &UserId, query: &str, room: Option<&RoomId>, before: Option<u64>, limit: usize) -> Hits;
+    search::search(user: &UserId, asked: &Search) -> Hits;
 }
 
 impl Postgres {

@@ -13,7 +13,7 @@ use super::pipeline::{self, Step, step, word};
 use super::rows::{Member, Membership, Room, Rows};
 use super::schema::{Numbered, kind, put};
 use super::writes::{CidRow, EventRow, RoomRow, Writes};
-use crate::words::words;
+use crate::words::entry;
 
 macro_rules! statements {
     ($($name:ident = $sql:expr;)+) => {
@@ -244,7 +244,7 @@ fn event_columns(events: &[EventRow]) -> Values {
     columns![events;
         |e| e.room, |e| put(e.seq), |e| e.kind, |e| e.id.0, |e| e.sender, |e| e.cid.clone(),
         |e| put(e.at_ms), |e| put(e.messages), |e| e.body.clone().into_bytes(), |e| e.refers.map(|id| id.0),
-        |e| e.target.map(put), |e| (e.kind == kind::MESSAGE).then(|| found_by(&e.body)).flatten(),
+        |e| e.target.map(put), |e| (e.kind == kind::MESSAGE).then(|| entry(&e.body, e.room, e.sender)),
     ]
 }
 
@@ -259,7 +259,7 @@ fn changed_columns(writes: &Writes) -> Values {
     let changed: Vec<_> = writes.changed.iter().collect();
     columns![changed;
         |((room, _), _)| *room, |((_, seq), _)| put(*seq), |(_, c)| c.body.clone().into_bytes(),
-        |(_, c)| c.deleted.is_none().then(|| found_by(&c.body)).flatten(),
+        |(_, c)| c.words.clone(),
         |(_, c)| c.edited.map(|mark| put(mark.0)), |(_, c)| c.edited.map(|mark| put(mark.1)),
         |(_, c)| c.deleted.map(|mark| put(mark.0)), |(_, c)| c.deleted.map(|mark| put(mark.1)),
     ]
@@ -271,14 +271,6 @@ fn unnamed_columns(writes: &Writes) -> Values {
         |((room, _), _)| *room, |((_, seq), _)| put(*seq), |(_, u)| i64::from(u.forgets_cid),
         |(_, u)| u.body.clone().map(String::into_bytes),
     ]
-}
-
-/// The words of a message, each once; `None` where there is none.
-pub(super) fn found_by(body: &str) -> Option<String> {
-    let mut words: Vec<String> = words(body).collect();
-    words.sort_unstable();
-    words.dedup();
-    (!words.is_empty()).then(|| words.join(" "))
 }
 
 /// How a room's name is compared when somebody looks for a part of it.

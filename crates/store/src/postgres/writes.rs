@@ -46,6 +46,8 @@ pub(super) struct RoomRow {
 #[derive(Default)]
 pub(super) struct Changed {
     pub(super) body: String,
+    /// What search finds it by from now on; none for a deleted one.
+    pub(super) words: Option<String>,
     pub(super) edited: Option<(u64, u64)>,
     pub(super) deleted: Option<(u64, u64)>,
 }

@@ -6,7 +6,9 @@ use rusqlite::{OptionalExtension, params};
 use super::batch::{Batch, NewEvent, Stop};
 use super::cache::{Membership, Room, get, put};
 use super::cids::Claim;
+use super::index;
 use super::schema::{Sql, kind};
+use crate::words::entry;
 use crate::{Delete, Edit, Error, Send, Stored};
 
 /// Longer texts are refused here whatever the callers allow; one page of the index could not hold them in time.
@@ -94,7 +96,7 @@ impl Batch<'_> {
             put(stored.seq.0),
             put(stored.at_ms)
         ])?;
-        self.reindex(&target, Some(&edit.body))?;
+        self.reindex(room.n, &target, Some(&edit.body))?;
         Ok(stored)
     }
 
@@ -154,7 +156,7 @@ impl Batch<'_> {
         let erase_edits =
             "UPDATE events SET body = '' WHERE room = ?1 AND target = ?2 AND kind = 2";
         self.db.prepare_cached(erase_edits)?.execute(params![room, put(target.seq)])?;
-        self.reindex(target, None)
+        self.reindex(room, target, None)
     }
 
     fn check_delete(&mut self, delete: &Delete, room: &Room, user: i64) -> Result<Target, Stop> {
@@ -194,15 +196,18 @@ impl Batch<'_> {
 
     /// Takes the old words out of the search index and puts the new ones in. Rows that the index has not reached yet
     /// are left to it.
-    pub(super) fn reindex(&mut self, target: &Target, body: Option<&str>) -> Result<(), Stop> {
+    pub(super) fn reindex(
+        &mut self,
+        room: i64,
+        target: &Target,
+        body: Option<&str>,
+    ) -> Result<(), Stop> {
         if target.row > self.indexed {
             return Ok(());
         }
-        let out = "INSERT INTO search (search, rowid, body) VALUES ('delete', ?1, ?2)";
-        self.db.prepare_cached(out)?.execute(params![target.row, target.body])?;
+        index::remove(self.db, target.row, &entry(&target.body, room, target.sender))?;
         if let Some(body) = body {
-            let into = "INSERT INTO search (rowid, body) VALUES (?1, ?2)";
-            self.db.prepare_cached(into)?.execute(params![target.row, body])?;
+            index::insert(self.db, target.row, &entry(body, room, target.sender))?;
         }
         Ok(())
     }

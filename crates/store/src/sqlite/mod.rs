@@ -19,6 +19,8 @@ mod generation;
 mod index;
 mod membership;
 mod messages;
+#[cfg(test)]
+mod plans;
 mod pool;
 mod prune;
 mod reads;
@@ -47,7 +49,7 @@ use crate::fingerprint::Hasher;
 use crate::queue::{Full, Job};
 use crate::{
     Account, Answer, Commits, Error, ForWelcome, Head, Health, Hits, Members, Page, Range, Read,
-    Reply, Resumed, RoomCursor, Rooms, SessionRow, StoreConfig, User,
+    Reply, Resumed, RoomCursor, Rooms, Search, SessionRow, StoreConfig, User,
 };
 
 /// Commits that may wait for their reader: while it is behind by so many transactions, the writer waits.
@@ -361,19 +363,10 @@ impl Sqlite {
         self.0.readers.ask_slowly(browse).await
     }
 
-    pub(crate) async fn search(
-        &self,
-        user: &UserId,
-        query: &str,
-        room: Option<&RoomId>,
-        before: Option<u64>,
-        limit: usize,
-    ) -> Result<Hits, Error> {
-        let (user, query, room) = (user.clone(), query.to_owned(), room.cloned());
+    pub(crate) async fn search(&self, user: &UserId, asked: &Search) -> Result<Hits, Error> {
+        let (user, asked) = (user.clone(), asked.clone());
         let behind_ms = self.0.shared.index_behind_ms();
-        let search = move |db: &Connection| {
-            reads::search::search(db, &user, &query, room.as_ref(), before, limit)
-        };
-        Ok(Hits { behind_ms, ..self.0.readers.ask_slowly(search).await? })
+        let search = move |db: &Connection| reads::search::search(db, &user, &asked, behind_ms);
+        self.0.readers.ask_slowly(search).await
     }
 }

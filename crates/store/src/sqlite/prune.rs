@@ -26,7 +26,7 @@ impl Batch<'_> {
         let first = last.event.seq + 1;
         for Old { event, is_text, .. } in &old {
             if *is_text {
-                self.reindex(event, None)?;
+                self.reindex(room.n, event, None)?;
             }
             self.db.prepare_cached("DELETE FROM events WHERE n = ?1")?.execute([event.row])?;
         }

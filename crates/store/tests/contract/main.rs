@@ -10,6 +10,8 @@ mod durability;
 mod generation;
 #[path = "sqlite/import.rs"]
 mod import;
+#[path = "sqlite/index.rs"]
+mod index;
 #[path = "sqlite/older.rs"]
 mod older;
 mod suite;

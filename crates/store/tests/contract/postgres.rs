@@ -14,6 +14,8 @@ mod generation;
 mod nodes;
 #[path = "postgres/opening.rs"]
 mod opening;
+#[path = "postgres/search.rs"]
+mod search;
 mod suite;
 #[path = "postgres/upkeep.rs"]
 mod upkeep;

@@ -13,7 +13,7 @@ use crate::postgres::DatabaseUrl;
 use crate::postgres::failure::Failure;
 use crate::postgres::generation::EPOCHS;
 use crate::postgres::schema::{cid_bytes, kind, migrate};
-use crate::postgres::write::found_by;
+use crate::words::entry;
 
 /// Rows of one statement, and their bytes.
 const ROWS: usize = 2_000;
@@ -320,5 +320,5 @@ fn bytes(kind: Kind, value: &Value) -> Option<Vec<u8>> {
 fn words(table: &Table, row: &Row) -> Option<String> {
     let of = |name: &str| table.position(name).map_or(&Value::Null, |place| &row[place]);
     let is_found = of("kind").int() == kind::MESSAGE && *of("deleted") == Value::Null;
-    is_found.then(|| found_by(of("body").text())).flatten()
+    is_found.then(|| Some(entry(of("body").text(), of("room").int(), of("sender").int()))).flatten()
 }

@@ -30,6 +30,7 @@ pub(super) fn statements() -> Vec<String> {
         log::statements(),
         resume::statements(),
         rooms::statements(),
+        search::statements(),
         vec![people::SHARES.to_owned()],
     ]
     .concat()

@@ -40,18 +40,19 @@ fn access_row(row: &Row<'_>) -> rusqlite::Result<Access> {
     })
 }
 
+pub(super) const ACCESS: &str =
+    "SELECT r.n, r.epoch, CASE r.history WHEN 1 THEN r.first ELSE max(r.first, m.joined) END,
+         r.head, r.members, r.first > 1 AND (r.history = 1 OR r.first >= m.joined)
+     FROM users u JOIN rooms r ON r.id = ?2 JOIN members m ON m.user = u.n AND m.room = r.n
+     WHERE u.id = ?1 AND u.removed IS NULL";
+
 /// What a member may read; `None` for a stranger and for no such room alike.
 pub(in crate::sqlite) fn access(
     db: &Connection,
     user: &UserId,
     room: &RoomId,
 ) -> Result<Option<Access>, Error> {
-    let mut find = db.prepare_cached(
-        "SELECT r.n, r.epoch, CASE r.history WHEN 1 THEN r.first ELSE max(r.first, m.joined) END,
-             r.head, r.members, r.first > 1 AND (r.history = 1 OR r.first >= m.joined)
-         FROM users u JOIN rooms r ON r.id = ?2 JOIN members m ON m.user = u.n AND m.room = r.n
-         WHERE u.id = ?1 AND u.removed IS NULL",
-    )?;
+    let mut find = db.prepare_cached(ACCESS)?;
     Ok(find.query_row([user.as_str(), room.as_str()], access_row).optional()?)
 }
 
