@@ -15,13 +15,14 @@ use crate::repository::Repository;
 const NODE_FOLDERS: [&str; 3] = ["clients/typescript", "web", "tests/e2e"];
 
 /// Debian packages: the program or file that shows that one is there, and its name.
-const DEBIAN: [(&str, &str); 6] = [
+const DEBIAN: [(&str, &str); 7] = [
     ("/usr/bin/chromium", "chromium"),
     ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core"),
     ("/usr/bin/python3", "python3-venv"),
     ("/usr/bin/gcc", "gcc"),
     ("/usr/bin/redis-server", "redis-server"),
     ("/usr/bin/pg_ctlcluster", "postgresql"),
+    ("/usr/sbin/pgbouncer", "pgbouncer"),
 ];
 
 /// Installs everything; what is there already costs nothing.

@@ -3,9 +3,10 @@
 //! One task publishes ([`Hub::publish`]); sessions come, enter rooms, leave. What other nodes commit will enter by
 //! [`Hub::advance`], which trusts nothing but the store; what this node commits will leave at the end of `publish`.
 
+mod elsewhere;
 mod presence;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
@@ -15,7 +16,7 @@ use moorline_protocol::{
     Change, CloseCode, Epoch, Event, EventKind, Frame, Goodbye, Limits, Position, Presence,
     Receipt, Reply, RoomChange, RoomChangeKind, RoomId, Seq, UserId,
 };
-use moorline_store::{ChangedRooms, Commit, Head, Revoked, Store};
+use moorline_store::{Commit, Head, Revoked, Store};
 use parking_lot::Mutex;
 
 use crate::feed::{Delivered, Entered, Feed};
@@ -36,6 +37,8 @@ pub struct Hub {
     /// Rooms with a typing frame that is due.
     typing: Mutex<Vec<Arc<Feed>>>,
     revocations: AtomicU64,
+    /// People whose connections are to be looked at again, since another node ended something of theirs.
+    doubted: Mutex<HashSet<UserId>>,
     counts: Counts,
 }
 
@@ -58,6 +61,7 @@ impl Hub {
             people: Mutex::default(),
             typing: Mutex::default(),
             revocations: AtomicU64::new(0),
+            doubted: Mutex::default(),
             counts: Counts::default(),
         }
     }
@@ -188,31 +192,6 @@ impl Hub {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Delivers what other nodes committed, as far as somebody here listens to it.
-    pub async fn catch_up(&self, changed: &ChangedRooms) {
-        for touched in &changed.rooms {
-            let feed = self.feeds.lock().get(&touched.room).cloned();
-            let Some(feed) = feed else { continue };
-            feed.set_members(touched.members);
-            if !feed.is_of(touched.head.epoch) {
-                self.end_life(&feed);
-            } else if feed.position().is_some_and(|last| last < touched.head.head) {
-                self.advance(&touched.room).await;
-            }
-        }
-        let mut wakers = Vec::new();
-        for joined in &changed.joined {
-            for listener in self.people.lock().listeners(&joined.user) {
-                let is_in = listener.feeds().iter().any(|feed| *feed.room() == joined.room);
-                if !is_in {
-                    listener.unbar(&joined.room);
-                    wakers.extend(listener.notify(Notice::Added { room: joined.room.clone() }));
-                }
-            }
-        }
-        wakers.into_iter().for_each(Waker::wake);
-    }
-
     /// The room's log has begun a new life: its feed is forgotten, and who listens comes back to be told so.
     fn end_life(&self, feed: &Arc<Feed>) {
         self.feeds.lock().remove(feed.room());
@@ -333,12 +312,9 @@ impl Hub {
 
     fn revoke(&self, revoked: &Revoked) {
         self.revocations.fetch_add(1, Ordering::SeqCst);
-        let goodbye = Goodbye { code: CloseCode::SIGNED_OUT.0, reconnect: false, after_ms: 0 };
-        let frame = Reply::from(goodbye).frame();
         for listener in self.people.lock().listeners(&revoked.user) {
             if revoked.session.is_none() || revoked.session.as_ref() == listener.session() {
-                listener.outbox().reply(frame.clone());
-                listener.outbox().close(Close::new(CloseCode::SIGNED_OUT, "signed out"));
+                sign_out(listener);
             }
         }
     }
@@ -377,6 +353,13 @@ impl Hub {
     pub fn listeners(&self) -> Vec<Arc<Listener>> {
         self.people.lock().all().cloned().collect()
     }
+}
+
+/// Tells a connection that what it came with is not good any more, and closes it.
+fn sign_out(listener: &Listener) {
+    let goodbye = Goodbye { code: CloseCode::SIGNED_OUT.0, reconnect: false, after_ms: 0 };
+    listener.outbox().reply(Reply::from(goodbye).frame());
+    listener.outbox().close(Close::new(CloseCode::SIGNED_OUT, "signed out"));
 }
 
 /// The events of a commit, room by room, each in the order of its log.

@@ -1,5 +1,8 @@
 //! A server of a test's own, which it may kill, restart and starve.
 
+use std::fs::Permissions;
+use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -32,6 +35,27 @@ impl Server {
         server
     }
 
+    /// A running server that can be reached over TLS alone at this address of the machine itself, with this certificate
+    /// and its key.
+    #[must_use]
+    pub fn start_with_tls(address: Ipv4Addr, certificate: &str, key: &str) -> Self {
+        assert!(address.is_loopback());
+        let own = TempDir::with_prefix("moorline-postgres-").unwrap();
+        let mut server = Self::made_in(own.path());
+        let data = own.path().join("data");
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            std::fs::write(data.join(name), text).unwrap();
+            std::fs::set_permissions(data.join(name), Permissions::from_mode(0o600)).unwrap();
+            programs::give(&data.join(name));
+        }
+        let rules = "local all all trust\nhostssl all all 127.0.0.0/8 trust\n";
+        std::fs::write(data.join("pg_hba.conf"), rules).unwrap();
+        server.set(&["ssl=on", &format!("listen_addresses={address}")]);
+        server._own = Some(own);
+        server.resume();
+        server
+    }
+
     /// A running server whose files lie in this folder, for example on a small disk.
     #[must_use]
     pub fn start_in(folder: &Path) -> Self {
@@ -52,6 +76,29 @@ impl Server {
         let mut server = Self { folder, settings: Vec::new(), child: None, _own: Some(own) };
         server.resume();
         server
+    }
+
+    /// A standby gets nothing more from its primary from now on.
+    pub fn fall_behind(&self) {
+        self.psql("postgres", "ALTER SYSTEM SET primary_conninfo = ''").unwrap();
+        self.psql("postgres", "SELECT pg_reload_conf()").unwrap();
+        let started = Instant::now();
+        let count = "SELECT count(*) FROM pg_stat_wal_receiver";
+        while self.psql("postgres", count).unwrap() != "0" {
+            assert!(started.elapsed() < DEADLINE, "the standby still follows");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until a standby has everything that its primary has committed.
+    pub fn catch_up_with(&self, primary: &Self) {
+        let end = primary.psql("postgres", "SELECT pg_current_wal_lsn()").unwrap();
+        let is_there = format!("SELECT pg_last_wal_replay_lsn() >= '{end}'");
+        let started = Instant::now();
+        while self.psql("postgres", &is_there).unwrap() != "t" {
+            assert!(started.elapsed() < DEADLINE, "the standby does not catch up");
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Makes a standby a primary, and waits until it is one.
@@ -110,6 +157,13 @@ impl Server {
         programs::url(&self.folder, database)
     }
 
+    /// The URL of a database that is on this server or, where this one is away or cannot be written to, on the other.
+    #[must_use]
+    pub fn url_or(&self, other: &Self, database: &str) -> String {
+        let host = |server: &Self| server.folder.display().to_string().replace('/', "%2F");
+        format!("postgres://postgres@{},{}/{database}", host(self), host(other))
+    }
+
     /// Runs a statement and gives its rows as lines.
     ///
     /// # Errors
@@ -135,6 +189,24 @@ impl Server {
                 thread::sleep(Duration::from_millis(5));
             }
         }
+    }
+
+    /// Keeps a copy of its files; it must not be running.
+    pub fn keep_copy(&self) {
+        self.copy("data", "data.kept");
+    }
+
+    /// Puts the copy that was kept into the place of its files; it must not be running.
+    pub fn put_copy_back(&self) {
+        std::fs::remove_dir_all(self.folder.join("data")).unwrap();
+        self.copy("data.kept", "data");
+    }
+
+    fn copy(&self, from: &str, to: &str) {
+        assert!(self.child.is_none(), "the server runs");
+        let mut copy = Command::new("cp");
+        copy.arg("-a").arg(self.folder.join(from)).arg(self.folder.join(to));
+        programs::output(&mut copy).unwrap();
     }
 
     /// The processes that serve connections whose application is named so.

@@ -178,6 +178,7 @@ impl Lane {
         shared.commits.fetch_add(1, Ordering::Relaxed);
         shared.commands.fetch_add(jobs.len() as u64, Ordering::Relaxed);
         let mut commit = made.commit;
+        self.worker.tools.generation.seen().events(commit.events.iter().map(AsRef::as_ref));
         commit.replies = jobs.into_iter().map(|job| job.reply).zip(made.outcomes).collect();
         self.hand_on(commit);
     }
@@ -306,6 +307,9 @@ impl Worker {
         self.committing = None;
         self.unsettled.clear();
         self.is_after_failure = false;
+        if let Err(error) = self.tools.generation.make_room(&link.client).await {
+            tracing::debug!(%error, "the generation could not be raised, trying again");
+        }
         Ok(made)
     }
 

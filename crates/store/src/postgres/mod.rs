@@ -12,6 +12,7 @@ mod lane;
 mod load;
 mod membership;
 mod messages;
+mod noted;
 mod open;
 mod people;
 mod pipeline;
@@ -22,6 +23,7 @@ mod reads;
 mod rooms;
 mod rows;
 mod schema;
+mod seen;
 mod shared;
 mod tls;
 mod url;
@@ -41,13 +43,14 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use self::pool::Pool;
+use self::seen::Seen;
 use self::shared::Shared;
 use crate::command::Command;
 use crate::fingerprint::Hasher;
 use crate::queue::{Full, Job, Queue};
 use crate::{
-    Account, Answer, ChangedRooms, Error, ForWelcome, Head, Health, Hits, Members, Page, Range,
-    Read, Reply, Resumed, RoomCursor, Rooms, SessionRow, Since, User,
+    Account, Answer, Error, Head, Health, Hits, Members, Page, Range, Read, Reply, Resumed,
+    RoomCursor, Rooms, SessionRow, User,
 };
 
 /// Handle of the back end.
@@ -61,6 +64,7 @@ struct Inner {
     rooms: Vec<Arc<Queue>>,
     people: Arc<Queue>,
     pool: Pool,
+    seen: Seen,
     ended: Mutex<Vec<oneshot::Receiver<()>>>,
 }
 
@@ -177,14 +181,15 @@ macro_rules! reads {
         impl Postgres {
             $(pub(crate) async fn $name(&self, $($arg: $kind),*) -> Result<$answer, Error> {
                 let db = self.0.pool.connection().await?;
-                match reads::$module::$name(&db, $($arg),*).await {
+                let answer: $answer = match reads::$module::$name(&db, $($arg),*).await {
                     Err(stop) if stop.is_worth_another() => {
                         drop(db);
                         let db = self.0.pool.another().await?;
-                        Ok(reads::$module::$name(&db, $($arg),*).await?)
+                        reads::$module::$name(&db, $($arg),*).await?
                     }
-                    other => Ok(other?),
-                }
+                    other => other?,
+                };
+                Ok(answer)
             })+
         }
     };
@@ -203,11 +208,10 @@ reads! {
     rooms::rooms_below(user: &UserId, after: Option<&RoomCursor>, limit: usize) -> Rooms;
     rooms::public_below(user: &UserId, query: Option<&str>, after: Option<&RoomCursor>, limit: usize) -> Rooms;
     resume::resume_from(user: &UserId, room: &RoomId, from: &Position, limit: usize) -> Resumed;
-    log::head(room: &RoomId) -> Head;
-    log::events(user: &UserId, room: &RoomId, range: Range, limit: usize) -> Page;
-    log::log(room: &RoomId, after: Seq, limit: usize) -> Page;
+    log::head_of(room: &RoomId) -> Head;
+    log::events_of(user: &UserId, room: &RoomId, range: Range, limit: usize) -> Page;
+    log::log_of(room: &RoomId, after: Seq, limit: usize) -> Page;
     people::shares_room(user: &UserId, others: &[UserId]) -> Vec<UserId>;
-    changes::changed_rooms(since: Option<Since>) -> ChangedRooms;
     people::names(ids: &[UserId]) -> Vec<Person>;
     people::people_by_ids(user: &UserId, ids: &[UserId]) -> Vec<Person>;
     people::people_by_name(query: &str, shared_with: Option<&UserId>, limit: usize) -> Vec<Person>;
@@ -232,32 +236,5 @@ impl Postgres {
         limit: usize,
     ) -> Result<Rooms, Error> {
         self.public_below(user, query, after.as_ref(), limit).await
-    }
-
-    pub(crate) async fn resume(
-        &self,
-        user: &UserId,
-        room: &RoomId,
-        from: Position,
-        limit: usize,
-    ) -> Result<Resumed, Error> {
-        self.resume_from(user, room, &from, limit).await
-    }
-
-    pub(crate) async fn for_welcome(
-        &self,
-        user: &UserId,
-        limit: usize,
-        positions: Vec<(RoomId, Position)>,
-    ) -> Result<ForWelcome, Error> {
-        let mut db = self.0.pool.connection().await?;
-        match reads::welcome::for_welcome(&mut db, user, limit, &positions).await {
-            Err(stop) if stop.is_worth_another() => {
-                drop(db);
-                let mut db = self.0.pool.another().await?;
-                Ok(reads::welcome::for_welcome(&mut db, user, limit, &positions).await?)
-            }
-            other => Ok(other?),
-        }
     }
 }

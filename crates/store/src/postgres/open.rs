@@ -146,6 +146,7 @@ fn start(
     shared: Arc<Shared>,
 ) -> std::io::Result<Inner> {
     let hasher = tools.hasher.clone();
+    let seen = tools.generation.seen().clone();
     let mut ended = Vec::new();
     for (number, queue) in queues.iter().enumerate() {
         let (name, kind) = match number {
@@ -167,5 +168,5 @@ fn start(
     }
     let mut rooms = queues;
     let people = rooms.pop().ok_or_else(|| std::io::Error::other("no lane"))?;
-    Ok(Inner { shared, hasher, rooms, people, pool, ended: Mutex::new(ended) })
+    Ok(Inner { shared, hasher, rooms, people, pool, seen, ended: Mutex::new(ended) })
 }
