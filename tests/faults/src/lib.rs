@@ -7,6 +7,7 @@ pub mod client;
 pub mod control;
 pub mod crowd;
 pub mod kill;
+pub mod middleman;
 pub mod network;
 pub mod postgres;
 pub mod power;
@@ -15,6 +16,7 @@ pub mod proxy;
 pub mod raw;
 pub mod recorder;
 pub mod server;
+pub mod small_disk;
 
 /// The numbers of a proof: `short`, unless `MOORLINE_PROOF` asks for the full ones.
 pub fn times(short: u64, full: u64) -> u64 {

@@ -19,6 +19,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub struct Server {
     folder: PathBuf,
     settings: Vec<String>,
+    /// Loaded before everything else into the server's processes.
+    preload: Option<PathBuf>,
     child: Option<Child>,
     /// Absent where the test brought its own folder.
     _own: Option<TempDir>,
@@ -69,13 +71,42 @@ impl Server {
     pub fn replica_of(primary: &Self) -> Self {
         let own = TempDir::with_prefix("moorline-postgres-").unwrap();
         programs::give(own.path());
-        let mut copy = programs::as_nobody(&programs::path("pg_basebackup"));
-        copy.args(["-U", "postgres", "-R", "-X", "stream", "-c", "fast", "-h"]);
-        programs::output(copy.arg(&primary.folder).arg("-D").arg(own.path().join("data"))).unwrap();
+        primary.copy_running(own.path());
         let folder = own.path().to_owned();
-        let mut server = Self { folder, settings: Vec::new(), child: None, _own: Some(own) };
+        let mut server =
+            Self { folder, settings: Vec::new(), preload: None, child: None, _own: Some(own) };
         server.resume();
         server
+    }
+
+    /// Makes the files of a standby in this folder.
+    fn copy_running(&self, folder: &Path) {
+        if programs::version("pg_basebackup") < programs::version("postgres") {
+            return self.copy_running_by_hand(folder);
+        }
+        let mut copy = programs::as_nobody(&programs::path("pg_basebackup"));
+        copy.args(["-U", "postgres", "-R", "-X", "stream", "-c", "fast", "-h"]);
+        programs::output(copy.arg(&self.folder).arg("-D").arg(folder.join("data"))).unwrap();
+    }
+
+    /// The same where there is no `pg_basebackup` of this version: in one session, as PostgreSQL's manual says.
+    fn copy_running_by_hand(&self, folder: &Path) {
+        let (from, to) = (self.folder.join("data"), folder.join("data"));
+        let (from, to) = (from.display(), to.display());
+        let script = folder.join("copy.sql");
+        let text = format!(
+            "SELECT pg_backup_start('copy', true);\n\\! cp -a {from} {to} && rm {to}/postmaster.pid\n\
+             \\o {to}/backup_label\nSELECT labelfile FROM pg_backup_stop();\n"
+        );
+        std::fs::write(&script, text).unwrap();
+        programs::give(&script);
+        programs::psql_script(&self.folder, &script).unwrap();
+        let follow = format!("primary_conninfo = 'user=postgres host={}'\n", self.folder.display());
+        for (name, text) in [("postgresql.auto.conf", follow.as_str()), ("standby.signal", "")] {
+            let path = folder.join("data").join(name);
+            std::fs::write(&path, text).unwrap();
+            programs::give(&path);
+        }
     }
 
     /// A standby gets nothing more from its primary from now on.
@@ -109,12 +140,34 @@ impl Server {
     fn made_in(folder: &Path) -> Self {
         programs::give(folder);
         programs::init(folder);
-        Self { folder: folder.to_owned(), settings: Vec::new(), child: None, _own: None }
+        Self {
+            folder: folder.to_owned(),
+            settings: Vec::new(),
+            preload: None,
+            child: None,
+            _own: None,
+        }
     }
 
     /// Settings of `postgresql.conf` from the next start on.
     pub fn set(&mut self, settings: &[&str]) {
         self.settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+    }
+
+    /// A library that is preloaded from the next start on; the server gets a copy that it can read.
+    pub fn preload(&mut self, library: &Path) {
+        let copy = self.folder.join("preloaded.so");
+        std::fs::copy(library, &copy).unwrap();
+        self.preload = Some(copy);
+    }
+
+    /// The postmaster and all processes that it has now.
+    #[must_use]
+    pub fn processes(&self) -> Vec<u32> {
+        let Some(child) = &self.child else { return Vec::new() };
+        let mut all = processes_below(child.id());
+        all.push(child.id());
+        all
     }
 
     /// Starts it again and waits until it takes connections.
@@ -135,6 +188,7 @@ impl Server {
         for setting in &self.settings {
             command.args(["-c", setting]);
         }
+        command.envs(self.preload.iter().map(|library| ("LD_PRELOAD", library)));
         command.stdout(Stdio::null()).stderr(log);
         self.child = Some(command.spawn().unwrap());
     }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, TargetSessionAttrs};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 /// A connection that is not there by then is taken for away.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -72,6 +72,11 @@ impl FromStr for DatabaseUrl {
         }
         config.keepalives_idle(SILENCE / 2).keepalives_interval(SILENCE / 4).keepalives_retries(2);
         config.tcp_user_timeout(SILENCE);
+        // A socket of this machine is not encrypted, whatever is asked for, as in libpq.
+        #[cfg(unix)]
+        if config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_))) {
+            config.ssl_mode(SslMode::Disable);
+        }
         // Of several hosts, the one that can be written to.
         if config.get_hosts().len() > 1 {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
@@ -169,8 +174,6 @@ impl fmt::Debug for DatabaseUrl {
 
 #[cfg(test)]
 mod tests {
-    use tokio_postgres::config::SslMode;
-
     use super::*;
 
     fn parse(text: &str) -> Result<DatabaseUrl, InvalidUrl> {
@@ -206,6 +209,8 @@ mod tests {
             let url = parse(&format!("postgres://db/chat?{query}")).unwrap();
             assert_eq!((&url.trust, url.config.get_ssl_mode()), (&trust, mode), "{query}");
         }
+        let socket = parse("postgres://%2Frun/chat?sslmode=require").unwrap();
+        assert_eq!(socket.config.get_ssl_mode(), SslMode::Disable);
     }
 
     #[test]
