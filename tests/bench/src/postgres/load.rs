@@ -13,6 +13,8 @@ use crate::stores::{On, Opened, Servers};
 const ROOMS: usize = 250;
 /// Sends that wait for their acks: eight a room.
 const IN_FLIGHT: usize = 2_000;
+/// The same for one connection, which is never without work by these either.
+const IN_FLIGHT_OF_ONE: usize = 100;
 /// Ticks of the clock in `/proc/PID/stat` a second; fixed on Linux.
 const TICKS: f64 = 100.0;
 
@@ -60,11 +62,15 @@ pub(crate) async fn measure(servers: &Servers, on: On, window: Duration) -> Resu
     let answering = tokio::spawn(commits.answer_all());
     let rooms = make(&store).await?;
     let mut sent = 0;
-    run(&store, &rooms, window / 4, &mut sent).await?;
+    let in_flight = match on {
+        On::OneByOne | On::SlowOneByOne => IN_FLIGHT_OF_ONE,
+        On::Postgres | On::SlowPostgres | On::Sqlite => IN_FLIGHT,
+    };
+    run(&store, &rooms, in_flight, window / 4, &mut sent).await?;
     let processes = servers.processes(on);
     let (here, there) = (cpu(&[std::process::id()])?, cpu(&processes)?);
     let (commits, started, before) = (store.health().commits, Instant::now(), sent);
-    run(&store, &rooms, window, &mut sent).await?;
+    run(&store, &rooms, in_flight, window, &mut sent).await?;
     let wall = started.elapsed().as_secs_f64();
     let figures = Figures {
         messages: sent - before,
@@ -81,13 +87,17 @@ pub(crate) async fn measure(servers: &Servers, on: On, window: Duration) -> Resu
 
 /// People and their rooms.
 async fn make(store: &Store) -> Result<Vec<Room>> {
-    let mut rooms = Vec::new();
+    let mut pairs = Vec::new();
     for n in 0..ROOMS {
         let people = [UserId::new(format!("a{n}"))?, UserId::new(format!("b{n}"))?];
         for person in &people {
             drop(store.put_user(person.clone(), format!("Person {person}"), 1));
         }
-        store.flush().await?;
+        pairs.push(people);
+    }
+    store.flush().await?;
+    let mut making = Vec::new();
+    for people in pairs {
         let create = Create {
             by: Some(people[0].clone()),
             id: None,
@@ -97,21 +107,31 @@ async fn make(store: &Store) -> Result<Vec<Room>> {
             members: vec![people[1].clone()],
             at_ms: 1,
         };
-        rooms.push(Room { id: store.create(create).await?.room, people });
+        making.push((store.create(create), people));
+    }
+    let mut rooms = Vec::new();
+    for (created, people) in making {
+        rooms.push(Room { id: created.await?.room, people });
     }
     Ok(rooms)
 }
 
-async fn run(store: &Store, rooms: &[Room], time: Duration, sent: &mut usize) -> Result<()> {
+async fn run(
+    store: &Store,
+    rooms: &[Room],
+    in_flight: usize,
+    time: Duration,
+    sent: &mut usize,
+) -> Result<()> {
     let started = Instant::now();
     let mut waiting: VecDeque<Reply<Stored>> = VecDeque::new();
     while started.elapsed() < time {
-        while waiting.len() < IN_FLIGHT {
+        while waiting.len() < in_flight {
             waiting.push_back(send(store, rooms, *sent)?);
             *sent += 1;
         }
         // A few at a time, so that no queue is ever empty.
-        for _ in 0..IN_FLIGHT / 20 {
+        for _ in 0..in_flight / 20 {
             let Some(reply) = waiting.pop_front() else { break };
             reply.await?;
         }
