@@ -17,6 +17,7 @@ mod schema;
 mod sdk;
 mod steps;
 mod test;
+mod versions;
 mod web;
 
 use std::process::ExitCode;
@@ -45,6 +46,12 @@ enum Task {
     Schema(schema::Args),
     /// Compare the server with a bare one: `cargo xtask bench -- --help` lists the rows.
     Bench {
+        /// Passed on to the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+    /// Compare the store on PostgreSQL with one connection and with SQLite: `cargo xtask bench-postgres -- --help`.
+    BenchPostgres {
         /// Passed on to the benchmark.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
@@ -87,6 +94,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Web(args) => web::run(&repository, &args).map(|()| true),
         Task::Schema(args) => schema::run(&repository, &args).map(|()| true),
         Task::Bench { rest } => bench(&repository, &rest),
+        Task::BenchPostgres { rest } => bench_postgres(&repository, &rest),
         Task::BenchLayer { rest } => interop::bench(&repository, &rest),
         Task::BenchStore { rest } => bench_store(&repository, &rest),
         Task::Screenshots(args) => prove::screenshots(&repository, &args).map(|()| true),
@@ -103,4 +111,12 @@ fn bench(repository: &Repository, rest: &[String]) -> Result<bool> {
 fn bench_store(repository: &Repository, rest: &[String]) -> Result<bool> {
     install::everything(repository)?;
     test::read_times(repository).args(rest).succeeds()
+}
+
+/// The same for the benchmark of PostgreSQL, which needs its programs.
+fn bench_postgres(repository: &Repository, rest: &[String]) -> Result<bool> {
+    install::everything(repository)?;
+    let args =
+        ["run", "--release", "-p", "moorline-bench", "--bin", "moorline-bench-postgres", "--"];
+    repository.command("cargo").args(args).args(rest).succeeds()
 }

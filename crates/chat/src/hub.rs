@@ -3,10 +3,11 @@
 //! One task publishes ([`Hub::publish`]); sessions come, enter rooms, leave. What other nodes commit will enter by
 //! [`Hub::advance`], which trusts nothing but the store; what this node commits will leave at the end of `publish`.
 
+mod elsewhere;
 mod others;
 mod presence;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
@@ -37,6 +38,8 @@ pub struct Hub {
     /// Rooms with a typing frame that is due.
     typing: Mutex<Vec<Arc<Feed>>>,
     revocations: AtomicU64,
+    /// People whose connections are to be looked at again, since another node ended something of theirs.
+    doubted: Mutex<HashSet<UserId>>,
     counts: Counts,
 }
 
@@ -59,6 +62,7 @@ impl Hub {
             people: Mutex::default(),
             typing: Mutex::default(),
             revocations: AtomicU64::new(0),
+            doubted: Mutex::default(),
             counts: Counts::default(),
         }
     }
@@ -291,12 +295,9 @@ impl Hub {
 
     fn revoke(&self, revoked: &Revoked) {
         self.revocations.fetch_add(1, Ordering::SeqCst);
-        let goodbye = Goodbye { code: CloseCode::SIGNED_OUT.0, reconnect: false, after_ms: 0 };
-        let frame = Reply::from(goodbye).frame();
         for listener in self.people.lock().listeners(&revoked.user) {
             if revoked.session.is_none() || revoked.session.as_ref() == listener.session() {
-                listener.outbox().reply(frame.clone());
-                listener.outbox().close(Close::new(CloseCode::SIGNED_OUT, "signed out"));
+                sign_out(listener);
             }
         }
     }
@@ -335,6 +336,13 @@ impl Hub {
     pub fn listeners(&self) -> Vec<Arc<Listener>> {
         self.people.lock().all().cloned().collect()
     }
+}
+
+/// Tells a connection that what it came with is not good any more, and closes it.
+fn sign_out(listener: &Listener) {
+    let goodbye = Goodbye { code: CloseCode::SIGNED_OUT.0, reconnect: false, after_ms: 0 };
+    listener.outbox().reply(Reply::from(goodbye).frame());
+    listener.outbox().close(Close::new(CloseCode::SIGNED_OUT, "signed out"));
 }
 
 /// The events of a commit, room by room, each in the order of its log.

@@ -18,8 +18,10 @@ CREATE TABLE users (
     seen BIGINT NOT NULL DEFAULT 0,
     not_before BIGINT NOT NULL DEFAULT 0,
     removed BIGINT,
-    rooms BIGINT NOT NULL DEFAULT 0
+    rooms BIGINT NOT NULL DEFAULT 0,
+    revoked XID8                    -- The transaction that last ended a session or tokens; see changes.rs.
 ) WITH (fillfactor = 90);
+CREATE INDEX users_revoked ON users (revoked) WHERE revoked IS NOT NULL;
 -- Who does what the server's API does.
 INSERT INTO users (n, id, name, folded, at) VALUES (1, 'moorline', 'Moorline', '', 0);
 

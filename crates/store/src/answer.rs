@@ -100,6 +100,15 @@ pub struct User {
     pub seen_ms: u64,
 }
 
+impl User {
+    /// Whether a token made at this moment is one of those that were revoked. Tokens carry whole seconds: one of the same
+    /// second counts as older, so that none slips through.
+    #[must_use]
+    pub fn refuses_token_of(&self, issued_ms: u64) -> bool {
+        self.not_before_ms > 0 && issued_ms < self.not_before_ms
+    }
+}
+
 /// Where a list of rooms goes on. A text on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomCursor {
@@ -142,10 +151,25 @@ pub struct Rooms {
 
 /// A moment up to which changes are known; of this database only. The default is before all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Since(pub(crate) i64);
+pub struct Since {
+    /// What this transaction and later ones did is not known.
+    pub(crate) xid: i64,
+    /// Of what that transaction did, rooms up to this row are known.
+    pub(crate) row: i64,
+    /// Where to go on once the rest of a long answer is told.
+    pub(crate) then: Option<i64>,
+}
+
+impl Since {
+    /// Whether the answer was too long, so that the rest is to be asked for at once.
+    #[must_use]
+    pub fn has_rest(&self) -> bool {
+        self.then.is_some()
+    }
+}
 
 /// What changed since a moment. Something may be told twice; nothing is left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChangedRooms {
     /// Where the next look begins.
     pub since: Since,
@@ -153,6 +177,10 @@ pub struct ChangedRooms {
     pub rooms: Vec<crate::TouchedRoom>,
     /// Who joined which room.
     pub joined: Vec<Joined>,
+    /// Of whom a session, or all that proves who they are, was ended.
+    pub revoked: Vec<UserId>,
+    /// Rooms that this node has shown and that the database does not have any more: it lost their making.
+    pub lost: Vec<RoomId>,
 }
 
 /// A person who joined a room.

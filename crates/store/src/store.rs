@@ -41,13 +41,16 @@ pub struct StoreConfig {
     pub database: Option<DatabaseUrl>,
     /// Commands that may wait for the writer; more are refused as overloaded. 10,000 is ten full batches.
     pub queue: usize,
+    /// On PostgreSQL, one connection that commits each command by itself: what a benchmark compares with.
+    #[doc(hidden)]
+    pub is_one_by_one: bool,
 }
 
 impl StoreConfig {
     /// The store in this folder, with the default limits.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), database: None, queue: 10_000 }
+        Self { folder: folder.into(), database: None, queue: 10_000, is_one_by_one: false }
     }
 
     /// The store in this PostgreSQL database; the folder keeps a small note of how new it was.

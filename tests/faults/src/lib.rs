@@ -10,6 +10,7 @@ pub mod control;
 pub mod crowd;
 pub mod import;
 pub mod kill;
+pub mod middleman;
 pub mod network;
 pub mod postgres;
 pub mod power;
@@ -19,6 +20,7 @@ pub mod raw;
 pub mod recorder;
 pub mod seed;
 pub mod server;
+pub mod small_disk;
 
 /// The numbers of a proof: `short`, unless `MOORLINE_PROOF` asks for the full ones.
 pub fn times(short: u64, full: u64) -> u64 {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use moorline_protocol::{Change, CloseCode, Event, PeopleList, Person, Reply, RoomId, UserId};
-use moorline_store::{ChangedRooms, DELETED_NAME, DELETED_USER, Revoked, TouchedRoom};
+use moorline_store::{DELETED_NAME, DELETED_USER, Revoked, TouchedRoom};
 
 use super::presence::each_once;
 use super::{Hub, changes};
 use crate::feed::Feed;
-use crate::outbox::{Close, Notice};
+use crate::outbox::Close;
 
 impl Hub {
     /// Something says that a room's log has reached `head`: delivers what is missing from the store. Whatever said it
@@ -22,31 +22,6 @@ impl Hub {
         let mut wakers = Vec::new();
         if let Some(after) = feed.position() {
             self.fill(&feed, after, &mut wakers).await;
-        }
-        wakers.into_iter().for_each(Waker::wake);
-    }
-
-    /// Delivers what other nodes committed, as far as somebody here listens to it.
-    pub async fn catch_up(&self, changed: &ChangedRooms) {
-        for touched in &changed.rooms {
-            let feed = self.feeds.lock().get(&touched.room).cloned();
-            let Some(feed) = feed else { continue };
-            self.touch(touched);
-            if !feed.is_of(touched.head.epoch) {
-                self.end_life(&feed, "a room's log begins anew");
-            } else if feed.position().is_some_and(|last| last < touched.head.head) {
-                self.advance(&touched.room).await;
-            }
-        }
-        let mut wakers = Vec::new();
-        for joined in &changed.joined {
-            for listener in self.people.lock().listeners(&joined.user) {
-                let is_in = listener.feeds().iter().any(|feed| *feed.room() == joined.room);
-                if !is_in {
-                    listener.unbar(&joined.room);
-                    wakers.extend(listener.notify(Notice::Added { room: joined.room.clone() }));
-                }
-            }
         }
         wakers.into_iter().for_each(Waker::wake);
     }

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use moorline_protocol::{Cid, Epoch, Event, EventKind, RoomKind, Seq};
-use moorline_store::{Create, Head, Joined, Prune, Send, Since, Store, StoreConfig, Stored};
+use moorline_store::{Create, Head, Joined, Prune, Send, Store, StoreConfig, Stored};
 use tempfile::TempDir;
 
 use super::*;
@@ -71,7 +71,7 @@ impl Node {
     async fn changed(&self) -> ChangedRooms {
         let head = self.store.head(&self.room).await.unwrap();
         let touched = TouchedRoom { room: self.room.clone(), head, members: 2 };
-        ChangedRooms { since: Since::default(), rooms: vec![touched], joined: Vec::new() }
+        ChangedRooms { rooms: vec![touched], ..ChangedRooms::default() }
     }
 }
 

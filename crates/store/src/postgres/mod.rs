@@ -14,6 +14,7 @@ mod lane;
 mod load;
 mod membership;
 mod messages;
+mod noted;
 mod open;
 mod people;
 mod pipeline;
@@ -24,6 +25,7 @@ mod reads;
 mod rooms;
 mod rows;
 mod schema;
+mod seen;
 mod shared;
 mod tls;
 mod upkeep;
@@ -44,15 +46,16 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use self::pool::Pool;
+use self::seen::Seen;
 use self::shared::Shared;
 use crate::command::Command;
 use crate::fingerprint::Hasher;
 use crate::queue::{Full, Job, Queue};
 use crate::upkeep::{CidCursor, CidTraces, Trace, Traces};
 use crate::{
-    Account, Answer, ChangedRooms, Erasing, Error, ForWelcome, Head, Health, Hits, LogCursor,
-    LogPlace, Members, Overdue, Page, Profile, Range, Read, Reply, Resumed, RoomCursor, RoomNumber,
-    Rooms, Search, SessionRow, Since, User,
+    Account, Answer, Erasing, Error, Head, Health, Hits, LogCursor, LogPlace, Members, Overdue,
+    Page, Profile, Range, Read, Reply, Resumed, RoomCursor, RoomNumber, Rooms, Search, SessionRow,
+    User,
 };
 
 /// Handle of the back end.
@@ -66,6 +69,7 @@ struct Inner {
     rooms: Vec<Arc<Queue>>,
     people: Arc<Queue>,
     pool: Pool,
+    seen: Seen,
     ended: Mutex<Vec<oneshot::Receiver<()>>>,
 }
 
@@ -185,14 +189,15 @@ macro_rules! reads {
         impl Postgres {
             $(pub(crate) async fn $name(&self, $($arg: $kind),*) -> Result<$answer, Error> {
                 let db = self.0.pool.connection().await?;
-                match reads::$module::$name(&db, $($arg),*).await {
+                let answer: $answer = match reads::$module::$name(&db, $($arg),*).await {
                     Err(stop) if stop.is_worth_another() => {
                         drop(db);
                         let db = self.0.pool.another().await?;
-                        Ok(reads::$module::$name(&db, $($arg),*).await?)
+                        reads::$module::$name(&db, $($arg),*).await?
                     }
-                    other => Ok(other?),
-                }
+                    other => other?,
+                };
+                Ok(answer)
             })+
         }
     };
@@ -211,11 +216,10 @@ reads! {
     rooms::rooms_below(user: &UserId, after: Option<&RoomCursor>, limit: usize) -> Rooms;
     rooms::public_below(user: &UserId, query: Option<&str>, after: Option<&RoomCursor>, limit: usize) -> Rooms;
     resume::resume_from(user: &UserId, room: &RoomId, from: &Position, limit: usize) -> Resumed;
-    log::head(room: &RoomId) -> Head;
-    log::events(user: &UserId, room: &RoomId, range: Range, limit: usize) -> Page;
-    log::log(room: &RoomId, after: Seq, limit: usize) -> Page;
+    log::head_of(room: &RoomId) -> Head;
+    log::events_of(user: &UserId, room: &RoomId, range: Range, limit: usize) -> Page;
+    log::log_of(room: &RoomId, after: Seq, limit: usize) -> Page;
     people::shares_room(user: &UserId, others: &[UserId]) -> Vec<UserId>;
-    changes::changed_rooms(since: Option<Since>) -> ChangedRooms;
     people::names(ids: &[UserId]) -> Vec<Person>;
     people::people_by_ids(user: &UserId, ids: &[UserId]) -> Vec<Person>;
     people::people_by_name(query: &str, shared_with: Option<&UserId>, limit: usize) -> Vec<Person>;
@@ -264,34 +268,5 @@ impl Postgres {
         limit: usize,
     ) -> Result<Rooms, Error> {
         self.public_below(user, query, after.as_ref(), limit).await
-    }
-
-    pub(crate) async fn resume(
-        &self,
-        user: &UserId,
-        room: &RoomId,
-        from: Position,
-        limit: usize,
-    ) -> Result<Resumed, Error> {
-        self.resume_from(user, room, &from, limit).await
-    }
-
-    pub(crate) async fn for_welcome(
-        &self,
-        user: &UserId,
-        limit: usize,
-        positions: Vec<(RoomId, Position)>,
-    ) -> Result<ForWelcome, Error> {
-        let erased = self.0.hasher.erased_id(user.as_str());
-        let who = (user, erased.as_str());
-        let mut db = self.0.pool.connection().await?;
-        match reads::welcome::for_welcome(&mut db, who, limit, &positions).await {
-            Err(stop) if stop.is_worth_another() => {
-                drop(db);
-                let mut db = self.0.pool.another().await?;
-                Ok(reads::welcome::for_welcome(&mut db, who, limit, &positions).await?)
-            }
-            other => Ok(other?),
-        }
     }
 }

@@ -166,8 +166,20 @@ impl<'a> People<'a> {
         Ok(Ok(ended))
     }
 
-    /// Notes who was seen, and commits.
+    /// Marks whose sessions ended, for the other nodes.
+    async fn mark_revoked(&self) -> Result<(), Failure> {
+        let ids: Vec<&str> =
+            self.commit.revoked.iter().map(|revoked| revoked.user.as_str()).collect();
+        if !ids.is_empty() {
+            let mark = "UPDATE users SET revoked = pg_current_xact_id() WHERE id = ANY($1::text[])";
+            self.client.execute(mark, &[&ids]).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes who was seen and whose sessions ended, and commits.
     pub(super) async fn commit(&self, work: &Work) -> Result<(), Failure> {
+        self.mark_revoked().await?;
         let (ids, times): (Vec<&str>, Vec<i64>) =
             work.seen.iter().map(|(id, at_ms)| (id.as_str(), put(*at_ms))).unzip();
         if !ids.is_empty() {

@@ -120,7 +120,7 @@ pub(super) async fn piece(
     Piece::from_rows(&query(db, sql, &values).await?)
 }
 
-pub(in crate::postgres) async fn head(
+pub(in crate::postgres) async fn head_of(
     db: &impl GenericClient,
     room: &RoomId,
 ) -> Result<Head, Stop> {
@@ -129,7 +129,7 @@ pub(in crate::postgres) async fn head(
     Ok(Head { epoch: epoch(&row, 0)?, first: Seq(number(&row, 1)?), head: Seq(number(&row, 2)?) })
 }
 
-pub(in crate::postgres) async fn events(
+pub(in crate::postgres) async fn events_of(
     db: &impl GenericClient,
     user: &UserId,
     room: &RoomId,
@@ -139,7 +139,7 @@ pub(in crate::postgres) async fn events(
     page(db, Some(user), room, range, limit).await
 }
 
-pub(in crate::postgres) async fn log(
+pub(in crate::postgres) async fn log_of(
     db: &impl GenericClient,
     room: &RoomId,
     after: Seq,
