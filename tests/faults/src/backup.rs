@@ -53,6 +53,8 @@ pub struct Outcome {
     pub bytes: u64,
     /// Acknowledged before and not there afterwards.
     pub missing: Vec<String>,
+    /// Acknowledged after it and, as it must be, not there: the comparison can fail.
+    pub later_missing: u64,
 }
 
 /// An acknowledged message.
@@ -62,6 +64,12 @@ struct Ack {
     id: String,
     sent: Instant,
     at: Instant,
+}
+
+/// What has to be there, and what came later.
+struct Due {
+    due: Vec<Ack>,
+    later: Vec<Ack>,
 }
 
 /// Takes a backup under load, restores it into both stores, and compares.
@@ -88,8 +96,9 @@ pub async fn prove(plan: Plan) -> Result<Outcome> {
     let known = position(&site).await?;
     server.stop().await?;
     must(&["verify", text(&file)?]).await?;
-    let due: Vec<Ack> =
-        acks.into_iter().filter(|ack| ack.at < began || plan.plants_fault).collect();
+    let (due, later): (Vec<Ack>, Vec<Ack>) =
+        acks.into_iter().partition(|ack| ack.at < began || plan.plants_fault);
+    let due = Due { due, later };
     restored_into_a_folder(folder.path(), &file, &due, &known, &mut outcome).await?;
     restored_into_a_database(folder.path(), &file, &due, &known, &mut outcome).await?;
     Ok(outcome)
@@ -195,7 +204,7 @@ async fn position(site: &Site) -> Result<Value> {
 async fn restored_into_a_folder(
     folder: &Path,
     file: &Path,
-    due: &[Ack],
+    due: &Due,
     known: &Value,
     outcome: &mut Outcome,
 ) -> Result<()> {
@@ -208,7 +217,7 @@ async fn restored_into_a_folder(
 async fn restored_into_a_database(
     folder: &Path,
     file: &Path,
-    due: &[Ack],
+    due: &Due,
     known: &Value,
     outcome: &mut Outcome,
 ) -> Result<()> {
@@ -223,12 +232,14 @@ async fn restored_into_a_database(
 }
 
 /// Asks the server of a restored store for everything that is due, and whether a client of the life before is told.
-async fn compare(site: &Site, due: &[Ack], known: &Value, outcome: &mut Outcome) -> Result<()> {
+async fn compare(site: &Site, due: &Due, known: &Value, outcome: &mut Outcome) -> Result<()> {
     let mut server = site.start().await?;
-    let lowest = due.iter().map(|ack| ack.seq).min().context("nothing was acknowledged")?;
+    let lowest = due.due.iter().map(|ack| ack.seq).min().context("nothing was acknowledged")?;
     let there = log_from(&server, lowest - 1).await?;
-    for ack in due {
-        if there.get(&ack.seq) != Some(&ack.id) {
+    let is_missing = |ack: &&Ack| there.get(&ack.seq) != Some(&ack.id);
+    outcome.later_missing += due.later.iter().filter(is_missing).count() as u64;
+    for ack in &due.due {
+        if is_missing(&ack) {
             outcome.missing.push(format!("{HALL} seq {} {}", ack.seq, ack.id));
         }
     }
@@ -236,6 +247,7 @@ async fn compare(site: &Site, due: &[Ack], known: &Value, outcome: &mut Outcome)
     let resume = json!({"type":"resume","positions":{HALL:known}});
     let Came::Frame(frame) = raw.ask(&resume).await? else { anyhow::bail!("no answer") };
     ensure!(frame["type"] == "reset", "a client of the life before is not told: {frame}");
+    drop(raw);
     server.stop().await.map(drop)
 }
 

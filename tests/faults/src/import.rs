@@ -28,6 +28,8 @@ pub struct Outcome {
     pub took: Duration,
     /// Whether the two stores hold the same rows.
     pub is_equal: bool,
+    /// Whether they would not count as equal any more once one row is changed.
+    pub notices_a_change: bool,
 }
 
 /// Imports so many messages; with `plants_fault` one of them is changed afterwards.
@@ -55,16 +57,23 @@ pub async fn prove(messages: u64, plants_fault: bool) -> Result<Outcome> {
     must(&words).await?;
     let took = started.elapsed();
     if plants_fault {
-        let change = "UPDATE moorline.events SET at = at + 1 WHERE n = (SELECT max(n) / 2 FROM moorline.events)";
-        database.psql(change).map_err(anyhow::Error::msg)?;
+        change_one(&database)?;
     }
     let node = folder.path().join("node");
     let to = ["--data-dir", text(&node)?, "--database-url", &url];
     must(&[&["verify"], &to[..]].concat()).await?;
     let imported = rows_of(folder.path(), "imported", &to).await?;
     goes_on(&node, &url, &sent, &known).await?;
+    change_one(&database)?;
+    let notices_a_change = rows_of(folder.path(), "changed", &to).await? != imported;
     let is_equal = imported == original;
-    Ok(Outcome { rows: original.count, killed_at, took, is_equal })
+    Ok(Outcome { rows: original.count, killed_at, took, is_equal, notices_a_change })
+}
+
+fn change_one(database: &Database) -> Result<()> {
+    let change =
+        "UPDATE moorline.events SET at = at + 1 WHERE n = (SELECT max(n) / 2 FROM moorline.events)";
+    database.psql(change).map(drop).map_err(anyhow::Error::msg)
 }
 
 fn text(path: &Path) -> Result<&str> {
@@ -91,6 +100,7 @@ async fn last_send(data: &Path, words: &[&str]) -> Result<((Value, Value), Value
     ensure!(ack["type"] == "ack", "no ack: {ack}");
     let id = ack["message"].as_str().context("an ack without its message")?;
     let known = json!({"epoch":ack["epoch"],"seq":ack["seq"],"check":id[id.len() - 8..]});
+    drop(ann);
     server.stop().await?;
     Ok(((send, ack), known))
 }
@@ -138,5 +148,6 @@ async fn goes_on(node: &Path, url: &str, sent: &(Value, Value), known: &Value) -
     for field in ["epoch", "seq", "message"] {
         ensure!(answer[field] == first[field], "another ack than the first: {answer}, {first}");
     }
+    drop(ann);
     server.stop().await.map(drop)
 }

@@ -116,7 +116,7 @@ fn place(n: u64, rooms: &[RoomId]) -> Result<(UserId, RoomId)> {
 async fn change(store: &Store, n: u64, stored: &Stored, rooms: &[RoomId]) -> Result<()> {
     let (by, room) = place(n, rooms)?;
     let (message, at_ms): (EventId, u64) = (stored.id, START_MS + n * 50);
-    if n / WINDOW % 2 == 0 {
+    if (n / WINDOW).is_multiple_of(2) {
         let body = "it came back".to_owned();
         store.edit(Edit { by, room, cid: cid()?, message, body, at_ms }).await?;
     } else {

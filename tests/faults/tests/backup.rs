@@ -11,6 +11,8 @@ async fn backup(on_postgres: bool) {
     println!("{outcome:?}");
     assert_eq!(outcome.missing, [""; 0]);
     assert!(outcome.acks[0] >= 200 && outcome.acks[2] > outcome.acks[0], "{outcome:?}");
+    // The comparison can fail: what was acknowledged after the backup is not in it.
+    assert!(outcome.later_missing > 0, "{outcome:?}");
     assert!(outcome.largest_log < LOG_BOUND, "{outcome:?}");
 }
 
@@ -25,20 +27,9 @@ async fn a_backup_of_postgresql_under_load_does_so_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_later_is_not_in_it_and_the_proof_notices() {
-    let plan = Plan { before: 100, on_postgres: false, plants_fault: true };
-    let outcome = prove(plan).await.unwrap();
-    assert!(!outcome.missing.is_empty(), "{outcome:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_import_that_is_killed_twice_equals_the_original() {
     let outcome = import::prove(times(20_000, 1_000_000), false).await.unwrap();
     println!("{outcome:?}");
     assert!(outcome.is_equal, "{outcome:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_import_that_differs_by_one_row_is_noticed() {
-    assert!(!import::prove(6_000, true).await.unwrap().is_equal);
+    assert!(outcome.notices_a_change, "one changed row makes no difference: {outcome:?}");
 }

@@ -26,6 +26,7 @@ const TELL_EVERY: u64 = 1_000;
 
 /// Where a store is.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a command has one or two of them")]
 pub enum Place {
     /// SQLite in this data folder.
     Folder(PathBuf),
@@ -282,14 +283,14 @@ enum Source {
         Box<sqlite::Source>,
         #[expect(dead_code, reason = "it is removed with this")] Option<sqlite::Copy>,
     ),
-    Postgres(postgres::Source),
+    Postgres(Box<postgres::Source>),
 }
 
 impl Source {
     fn open(of: &Place) -> Result<Self, BackupError> {
         Ok(match of {
             Place::Folder(folder) => Self::Sqlite(Box::new(sqlite::Source::open(folder)?), None),
-            Place::Database(url, _) => Self::Postgres(postgres::Source::open(url)?),
+            Place::Database(url, _) => Self::Postgres(Box::new(postgres::Source::open(url)?)),
         })
     }
 
