@@ -115,7 +115,7 @@ impl Loader {
             return Err(BackupError::Unfinished(place));
         }
         let ask =
-            "SELECT EXISTS (SELECT 1 FROM rooms) OR EXISTS (SELECT 1 FROM users WHERE n <> 1),
+            "SELECT EXISTS (SELECT 1 FROM rooms) OR EXISTS (SELECT 1 FROM users WHERE id NOT IN ('moorline', 'deleted')),
                  (SELECT count(*) FROM pg_stat_activity
                   WHERE datname = current_database() AND pid <> pg_backend_pid()
                       AND application_name = current_setting('application_name'))";

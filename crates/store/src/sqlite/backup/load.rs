@@ -114,8 +114,7 @@ fn is_empty(folder: &Path) -> Result<bool, BackupError> {
     if tables < 2 {
         return Ok(true);
     }
-    let is_empty =
-        "SELECT NOT EXISTS (SELECT 1 FROM rooms) AND NOT EXISTS (SELECT 1 FROM users WHERE n <> 1)";
+    let is_empty = "SELECT NOT EXISTS (SELECT 1 FROM rooms) AND NOT EXISTS (SELECT 1 FROM users WHERE id NOT IN ('moorline', 'deleted'))";
     db.query_row(is_empty, [], |row| row.get(0)).map_err(failed)
 }
 
