@@ -147,6 +147,15 @@ pub async fn prove(points: u64, seed: u64, is_planted: bool) -> Result<Outcome> 
         middleman.lie_at_every(0);
         ensure!(middleman.told() > 0, "the planted fault never came");
     }
+    conclude(crowd, server, recorder, crashes).await
+}
+
+async fn conclude(
+    mut crowd: Crowd,
+    mut server: Server,
+    recorder: Recorder,
+    crashes: Vec<(Crash, u64)>,
+) -> Result<Outcome> {
     crowd.conclude(&server, &recorder).await?;
     let judgement = judge(recorder.end()?)?;
     crowd.disperse().await;

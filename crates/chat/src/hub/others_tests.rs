@@ -3,12 +3,13 @@
 use std::task::{Context, Poll};
 
 use moorline_protocol::{Cid, Epoch, Event, EventKind, RoomKind, Seq};
-use moorline_store::{Create, Head, Joined, Prune, Send, Store, StoreConfig, Stored};
+use moorline_store::{ChangedRooms, Create, Head, Joined, Prune, Send, Store, StoreConfig, Stored};
 use tempfile::TempDir;
 
 use super::*;
 use crate::feed::Entered;
 use crate::listener::Listener;
+use crate::outbox::Notice;
 use crate::outbox::{Drained, Outbox};
 
 /// A hub over a real store whose commits reach nobody: as far as it knows, another node wrote them.

@@ -160,12 +160,15 @@ fn rows(rounds: &[Round]) -> Vec<Row> {
     vec![plain, slow, beside, cpu]
 }
 
+/// What a round says of one side.
+type Figure = fn(&Round) -> f64;
+
 /// The two sides of a row in each round, and their ratio.
 fn row(
     (name, unit, bar): (&'static str, &'static str, Bar),
     score_is: &'static str,
     rounds: &[Round],
-    (product, bare): (fn(&Round) -> f64, fn(&Round) -> f64),
+    (product, bare): (Figure, Figure),
 ) -> Row {
     Row {
         name,
