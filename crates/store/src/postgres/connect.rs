@@ -33,11 +33,12 @@ impl Purpose {
                  -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off \
                  -c enable_mergejoin=off -c jit=off"
             }
+            // That it only reads is set later, by `pool.rs`: of several hosts the one to write to is found by that setting.
             // Going through a table of rooms that was written a million times costs more than its rows say.
             Self::Read => {
                 " -c statement_timeout=8000 -c idle_in_transaction_session_timeout=8000 -c jit=off \
                  -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off \
-                 -c enable_mergejoin=off -c default_transaction_read_only=on"
+                 -c enable_mergejoin=off"
             }
             Self::Migrate => "",
         }
