@@ -12,8 +12,7 @@ use crate::files;
 use crate::repository::Repository;
 
 /// Folders with a `package-lock.json`, the SDK first since the page is built with it.
-const NODE_FOLDERS: [&str; 4] =
-    ["clients/typescript", "web", "tests/e2e", "tests/postgres/versions"];
+const NODE_FOLDERS: [&str; 3] = ["clients/typescript", "web", "tests/e2e"];
 
 /// Debian packages: the program or file that shows that one is there, and its name.
 const DEBIAN: [(&str, &str); 7] = [

@@ -7,9 +7,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::install;
 use crate::repository::Repository;
 
-const PACKAGES: &str = "tests/postgres/versions/node_modules";
+/// Installed by this proof alone, since nothing else needs it.
+const FOLDER: &str = "tests/postgres/versions";
 
 /// Runs the contract on each of these versions.
 pub(crate) fn prove(repository: &Repository, versions: &[&str]) -> Result<()> {
@@ -17,6 +19,7 @@ pub(crate) fn prove(repository: &Repository, versions: &[&str]) -> Result<()> {
         println!("skipped: npm has these programs for Linux on x86-64 alone");
         return Ok(());
     }
+    install::node_packages(repository, FOLDER)?;
     versions.iter().try_for_each(|version| prove_one(repository, version))
 }
 
@@ -24,7 +27,7 @@ fn prove_one(repository: &Repository, version: &str) -> Result<()> {
     // Where the server's own user can read it: the checkout may lie in somebody's home.
     let copy = tempfile::Builder::new().prefix("moorline-postgres-programs-").tempdir()?;
     std::fs::set_permissions(copy.path(), std::fs::Permissions::from_mode(0o755))?;
-    let package = repository.path(PACKAGES).join(format!("postgres-{version}"));
+    let package = repository.path(FOLDER).join(format!("node_modules/postgres-{version}"));
     repository.command("cp").arg("-a").arg(&package).arg(copy.path().join("package")).run()?;
     let package = copy.path().join("package");
     // Links are not kept in a package; npm may or may not have made them when it was installed.
