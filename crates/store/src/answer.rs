@@ -179,6 +179,9 @@ pub struct ChangedRooms {
     pub joined: Vec<Joined>,
     /// Of whom a session, or all that proves who they are, was ended.
     pub revoked: Vec<UserId>,
+    /// The same of people who are erased, of whose ids hashes are left: [`Store::erased_among`](crate::Store::erased_among)
+    /// tells who they were.
+    pub erased: Vec<String>,
     /// Rooms that this node has shown and that the database does not have any more: it lost their making.
     pub lost: Vec<RoomId>,
 }

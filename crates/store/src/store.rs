@@ -144,6 +144,15 @@ impl Store {
         }
     }
 
+    /// Which of these people are those of whom [`ChangedRooms::erased`] has the hashes.
+    #[must_use]
+    pub fn erased_among(&self, erased: &[String], people: Vec<UserId>) -> Vec<UserId> {
+        match &self.0 {
+            Backend::Sqlite(_) => Vec::new(),
+            Backend::Postgres(postgres) => postgres.erased_among(erased, people),
+        }
+    }
+
     /// How the store is, without asking the disk.
     #[must_use]
     pub fn health(&self) -> Health {

@@ -19,6 +19,10 @@ impl Hub {
     /// out.
     pub async fn catch_up(&self, changed: &ChangedRooms) {
         self.doubt(&changed.revoked);
+        if !changed.erased.is_empty() {
+            let here = self.people.lock().all().map(|listener| listener.user().clone()).collect();
+            self.doubt(&self.store.erased_among(&changed.erased, here));
+        }
         self.look_at_the_doubted().await;
         for touched in &changed.rooms {
             let feed = self.feeds.lock().get(&touched.room).cloned();

@@ -125,6 +125,11 @@ impl Postgres {
         self.0.shared.health(self.0.queues().map(|queue| queue.len()).sum())
     }
 
+    pub(crate) fn erased_among(&self, erased: &[String], mut people: Vec<UserId>) -> Vec<UserId> {
+        people.retain(|user| erased.contains(&self.0.hasher.erased_id(user.as_str())));
+        people
+    }
+
     pub(crate) fn shared_key(&self, purpose: &str) -> [u8; 32] {
         let mut key = [0; 32];
         let half = |number: u8| self.0.hasher.fingerprint("key", &[purpose.as_bytes(), &[number]]);

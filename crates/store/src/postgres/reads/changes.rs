@@ -4,7 +4,7 @@
 //! than the oldest that was still open at the look before, so that one which commits late is never passed over.
 
 use deadpool_postgres::GenericClient;
-use moorline_protocol::{EventId, Seq};
+use moorline_protocol::{EventId, Seq, UserId};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -50,6 +50,7 @@ pub(in crate::postgres) async fn changed_rooms(
         rooms: vec![],
         joined: vec![],
         revoked: vec![],
+        erased: vec![],
         lost: vec![],
     };
     for row in &rows {
@@ -71,7 +72,12 @@ pub(in crate::postgres) async fn changed_rooms(
         changed.joined.push(Joined { room, user, seq: Seq(number(&row, 2)?) });
     }
     for row in query(db, REVOKED, &[&from.xid]).await? {
-        changed.revoked.push(user_id(&row, 0)?);
+        let id: &str = row.try_get(0)?;
+        // The hash of an erased id is no id.
+        match UserId::new(id) {
+            Ok(user) => changed.revoked.push(user),
+            Err(_) => changed.erased.push(id.to_owned()),
+        }
     }
     changed.lost = seen.take_lost();
     Ok(changed)
