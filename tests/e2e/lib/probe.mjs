@@ -84,16 +84,21 @@ async function stepAndWatch({ selector, px, frames }) {
   const before = texts();
   const most = list.scrollHeight - list.clientHeight - list.scrollTop;
   const way = px < 0 ? Math.max(px, -list.scrollTop) : Math.min(px, most);
+  // A twin tells the reader's scrolling from the page's by this.
+  window.isReading = true;
   list.scrollTop += way;
+  window.isReading = false;
   let moved = 0;
   let compared = 0;
   for (let frame = 0; frame < frames; frame += 1) {
     await new Promise((drawn) => requestAnimationFrame(drawn));
-    for (const [key, top] of texts()) {
-      const old = before.get(key);
-      if (old === undefined || top < box.top || top > box.bottom) continue;
+    const now = texts();
+    for (const [key, old] of before) {
+      const due = old - way;
+      if (due < box.top || due > box.bottom) continue;
       compared += 1;
-      moved = Math.max(moved, Math.abs(top - (old - way)));
+      // A text that is not drawn where it must be has moved out of sight.
+      moved = Math.max(moved, now.has(key) ? Math.abs(now.get(key) - due) : box.height);
     }
   }
   return { moved, compared, height: list.scrollHeight };
