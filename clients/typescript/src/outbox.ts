@@ -111,6 +111,7 @@ export class Outbox {
   add(room: string, cid: string, command: OutboxEntry["command"]): Outgoing {
     const item = outgoing({ cid, room, command, at: this.env.now(), owner: this.tab });
     this.#lane(room).items.push(item);
+    this.host.queueChanged(room);
     // Before the first welcome it is not known whose it is: it waits in memory, then gets written.
     if (this.#scope !== undefined) this.#write(item);
     return item;

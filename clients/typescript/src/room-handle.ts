@@ -234,8 +234,6 @@ export class RoomHandle extends Signal<TimelineSnapshot> implements Room {
   #post(command: Bare<OutboxEntry["command"]>): Sending {
     const [room, cid] = [this.id, this.context.uuid()];
     const { acked } = this.context.outbox.add(room, cid, { ...command, room, cid } as OutboxEntry["command"]);
-    this.context.rooms.refresh(this.id);
-    this.touch();
     this.notifier.flush();
     return { cid, acked };
   }

@@ -124,6 +124,16 @@ describe("a message", () => {
     expect(peer.all("send").map((command) => command["cid"])).toEqual([cid, cid]);
   });
 
+  it("counts before send returns, also without a connection and for one who looked before", async () => {
+    const client = tab();
+    const peer = await greeted();
+    peer.drop();
+    await world.settle();
+    expect(client.getSnapshot().queued).toBe(0);
+    client.room("r1").send("hi");
+    expect(client.getSnapshot().queued).toBe(1);
+  });
+
   it("is sent again under the same cid after a cut, and its own event settles it", async () => {
     const client = tab();
     const first = await greeted();
