@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::layer::LayerArgs;
+
 /// A self-hosted chat server whose connections hold and whose messages are never lost.
 #[derive(Debug, Parser)]
 #[command(name = "moorline", version, propagate_version = true, arg_required_else_help = true)]
@@ -120,6 +122,10 @@ pub struct ServeArgs {
     /// File that holds the database URL; - is standard input [default: DATABASE_URL_FILE]
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub database_url_file: Option<String>,
+
+    /// The channel layer.
+    #[command(flatten)]
+    pub layer: LayerArgs,
 
     /// Seconds between pings; keep it below the idle timeout of every proxy [default: 25]
     #[arg(long, value_name = "SECONDS", help_heading = "Connections", allow_hyphen_values = true)]

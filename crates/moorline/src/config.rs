@@ -13,6 +13,7 @@ use moorline_store::DatabaseUrl;
 use crate::args::ServeArgs;
 use crate::database::database;
 use crate::failure::Failure;
+use crate::layer::LayerConfig;
 use crate::parse::{self, Origin};
 use crate::secret::Secret;
 use crate::settings::{Environment, Setting};
@@ -30,6 +31,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The PostgreSQL database; none: SQLite in the data folder.
     pub database: Option<DatabaseUrl>,
+    /// The channel layer over Redis; none: inside this process.
+    pub layer: Option<LayerConfig>,
     /// 25 s: below the idle timeout of every proxy that we know.
     pub ping_interval: Duration,
     /// 60 s: two lost pings are no dead peer yet.
@@ -104,6 +107,7 @@ impl Config {
                 args.database_url_file.as_ref(),
                 environment,
             )?,
+            layer: LayerConfig::resolve(&args.layer, environment)?,
             ping_interval: seconds(&args.ping_interval, "ping-interval", 25)?,
             ping_timeout: seconds(&args.ping_timeout, "ping-timeout", 60)?,
             drain_timeout: seconds(&args.drain_timeout, "drain-timeout", 10)?,
