@@ -9,7 +9,7 @@ import { after, before, test } from "node:test";
 
 import { Backend, WITH_API } from "./lib/backend.mjs";
 import { launch } from "./lib/browser.mjs";
-import { SOON_MS, limit, long } from "./lib/form.mjs";
+import { SOON_MS, isFull, limit, long } from "./lib/form.mjs";
 import { Probe } from "./lib/probe.mjs";
 import { fill } from "./lib/seed.mjs";
 import { Stage } from "./lib/stage.mjs";
@@ -17,6 +17,8 @@ import { until } from "./lib/wait.mjs";
 
 const MINUTES = 60_000;
 const KEYS = 60;
+/** A key in the long room costs at most so many times the same key in an empty one. */
+const KEY_RATIO = 3;
 /** Steps of a reader who scrolls back by hand, a third of a screen each. */
 const STEPS = 40;
 
@@ -30,7 +32,7 @@ async function inLongRoom(t, name, messages, look) {
   const ann = await stage.person("ann", look);
   const annId = ann.watch.welcome().user.id;
   await stage.backend.person("bob", "Bob");
-  await stage.backend.room({ id: "long", kind: "group", name: "Long", members: [annId, "bob"] });
+  for (const id of ["long", "empty"]) await stage.backend.room({ id, kind: "group", name: `The ${id} one`, members: [annId, "bob"] });
   const began = performance.now();
   await fill(stage.backend, "long", ["bob", annId], messages);
   t.diagnostic(`${messages} messages stored in ${((performance.now() - began) / 1000).toFixed(1)} s`);
@@ -53,28 +55,47 @@ async function readBack(probe, steps) {
   return { moved, compared };
 }
 
-/** Main-thread time of each key, all of it: script, style, layout, paint. */
-async function perKeyMs(ann, cdp) {
+/**
+ * What a key costs the main thread, all of it: script, style, layout, paint. `wallMs` is what a reader waits; `cpuMs` is
+ * without the time in which the machine did something else. Of two rounds the cheaper one counts: what the page or the
+ * browser does once, or now and then, is not the key's.
+ */
+async function perKey(ann, cdp) {
   const composer = ann.at("composer-input");
   await composer.focus();
-  const before = await taskSeconds(cdp);
-  for (let key = 0; key < KEYS; key += 1) await ann.page.keyboard.press(key % 6 === 5 ? "Space" : "KeyN");
-  const ms = ((await taskSeconds(cdp)) - before) * 1000;
-  assert.equal((await composer.inputValue()).length, KEYS);
-  await composer.fill("");
-  return ms / KEYS;
+  const rounds = [];
+  for (let round = 0; round < 2; round += 1) {
+    const before = await metrics(cdp);
+    for (let key = 0; key < KEYS; key += 1) await ann.page.keyboard.press(key % 6 === 5 ? "Space" : "KeyN");
+    const after = await metrics(cdp);
+    assert.equal((await composer.inputValue()).length, KEYS);
+    await composer.fill("");
+    rounds.push(["TaskDuration", "ThreadTime"].map((name) => ((after[name] - before[name]) * 1000) / KEYS));
+  }
+  const [wallMs, cpuMs] = [0, 1].map((which) => Math.min(...rounds.map((round) => round[which])));
+  return { wallMs, cpuMs };
 }
 
-async function metric(cdp, name) {
-  const { metrics } = await cdp.send("Performance.getMetrics");
-  return metrics.find((one) => one.name === name).value;
+const spoken = ({ wallMs, cpuMs }) => `${wallMs.toFixed(1)} ms a key, ${cpuMs.toFixed(1)} ms of them at work`;
+
+/** The same keys in a room without a message. */
+async function perKeyInEmptyRoom(ann, cdp) {
+  await ann.enter("empty");
+  await ann.page.getByRole("heading", { name: "The empty one", level: 1 }).waitFor();
+  return perKey(ann, cdp);
 }
 
-const taskSeconds = (cdp) => metric(cdp, "TaskDuration");
+/** Whether a key costs about what it costs in an empty room of the same run: on a slow machine both cost more. */
+const isQuick = (key, inEmpty) => key.cpuMs < KEY_RATIO * inEmpty.cpuMs;
+
+async function metrics(cdp) {
+  const answer = await cdp.send("Performance.getMetrics");
+  return Object.fromEntries(answer.metrics.map(({ name, value }) => [name, value]));
+}
 
 async function heapBytes(cdp) {
   await cdp.send("HeapProfiler.collectGarbage");
-  return metric(cdp, "JSHeapUsedSize");
+  return (await metrics(cdp)).JSHeapUsedSize;
 }
 
 test(`${long.messages} messages: few rows, no hole, no jump, a small heap, quick keys`, limit(10 * MINUTES), async (t) => {
@@ -100,10 +121,11 @@ test(`${long.messages} messages: few rows, no hole, no jump, a small heap, quick
 
   const down = await probe.step(400);
   assert.ok(down.moved <= long.jumpPx, `a text jumped by ${down.moved} px on the way down`);
-  const keyMs = await perKeyMs(ann, cdp);
+  const key = await perKey(ann, cdp);
   const heap = await heapBytes(cdp);
-  t.diagnostic(`with all loaded: ${keyMs.toFixed(1)} ms a key, heap ${(heap / 1e6).toFixed(1)} MB`);
-  assert.ok(keyMs < long.keyMs, `a key takes ${keyMs} ms`);
+  t.diagnostic(`with all loaded: ${spoken(key)}, heap ${(heap / 1e6).toFixed(1)} MB`);
+  // How long a reader waits depends on who else keeps the machine busy, so that number belongs to the full form.
+  if (isFull) assert.ok(key.wallMs < long.keyMs, `a key takes ${key.wallMs} ms`);
   assert.ok(heap < long.heapBytes, `the heap holds ${heap} bytes`);
 
   const jump = performance.now();
@@ -112,7 +134,25 @@ test(`${long.messages} messages: few rows, no hole, no jump, a small heap, quick
   t.diagnostic(`jump to the latest: ${(performance.now() - jump).toFixed(0)} ms`);
   await ann.say("and one more");
   await ann.sees("and one more", "sent");
+  const inEmpty = await perKeyInEmptyRoom(ann, cdp);
+  t.diagnostic(`in an empty room: ${spoken(inEmpty)}`);
+  assert.ok(isQuick(key, inEmpty), `${spoken(key)}; in an empty room ${spoken(inEmpty)}`);
   assert.deepEqual(stage.faults(), []);
+});
+
+test("a key that costs more where there are messages is found out", limit(2 * MINUTES), async (t) => {
+  const { ann } = await inLongRoom(t, "long-keys", 200);
+  const cdp = await ann.page.context().newCDPSession(ann.page);
+  await cdp.send("Performance.enable");
+  await ann.page.evaluate(() => {
+    addEventListener("input", () => {
+      const end = performance.now() + (document.querySelector('[data-testid="message-row"]') ? 50 : 0);
+      while (performance.now() < end);
+    }, { capture: true });
+  });
+  const key = await perKey(ann, cdp);
+  const inEmpty = await perKeyInEmptyRoom(ann, cdp);
+  assert.ok(!isQuick(key, inEmpty), `${spoken(key)}; in an empty room ${spoken(inEmpty)}`);
 });
 
 test("a list that does not put its reader back is found out", limit(2 * MINUTES), async (t) => {
@@ -140,6 +180,26 @@ test("a list that does not put its reader back is found out", limit(2 * MINUTES)
     ({ moved } = await probe.step(-230));
   }
   assert.ok(moved > long.jumpPx, "the probe saw no jump");
+});
+
+test("a list that does not draw where its reader goes is found out", limit(2 * MINUTES), async (t) => {
+  const { ann } = await inLongRoom(t, "long-hole", 600);
+  const probe = new Probe(ann);
+  await probe.begin();
+  // At rest there is none, however long one looks.
+  await probe.step(0);
+  const resting = await probe.seen();
+  assert.ok(resting.frames >= 12, `only ${resting.frames} frames`);
+  assert.equal(resting.blank, 0, "a hole in a list at its end");
+  // The page hears of no scrolling, so the rows stay where they were.
+  await ann.page.evaluate(() => {
+    const list = document.querySelector('[role="log"]');
+    addEventListener("scroll", (event) => event.target === list && event.stopImmediatePropagation(), { capture: true });
+    list.addEventListener("scroll", (event) => event.stopImmediatePropagation(), { capture: true });
+  });
+  await probe.step(-3_000);
+  const { blank, frames } = await probe.seen();
+  assert.ok(blank > 0, `the probe saw no hole in ${frames} frames`);
 });
 
 test("a room of which only the end is loaded opens quickly", limit(2 * MINUTES), async (t) => {

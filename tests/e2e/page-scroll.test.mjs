@@ -101,6 +101,30 @@ test("at the end the list follows; elsewhere it stays, counts, and goes to the e
   await isShown(bob, "sent from the end");
 });
 
+test("a message that comes before the page has heard of a scroll does not take the reader back to the end", limit(60_000), async (t) => {
+  const { bob, say } = await furnished(t, "unheard", 80);
+  await atEnd(bob, "message 80 ");
+  // A browser tells of a scroll with its next frame, and a slow one draws few: the page opens the message in between.
+  await bob.page.evaluate((selector) => {
+    const real = Object.getOwnPropertyDescriptor(MessageEvent.prototype, "data");
+    window.eye = () => [...document.querySelectorAll(`${selector} .text`)].find((one) => one.textContent.startsWith("message 75 ")).getBoundingClientRect().top;
+    const data = function () {
+      const text = real.get.call(this);
+      if (typeof text === "string" && text.includes("in between")) {
+        Object.defineProperty(MessageEvent.prototype, "data", real);
+        document.querySelector(selector).scrollTop -= 300;
+        window.sawAt = window.eye();
+      }
+      return text;
+    };
+    Object.defineProperty(MessageEvent.prototype, "data", { ...real, get: data });
+  }, LIST);
+  await say("in between");
+  await until("the pill says that one is not at the end", () => bob.at("jump-latest").count(), SOON_MS);
+  const { sawAt, seesAt } = await bob.page.evaluate(() => ({ sawAt: window.sawAt, seesAt: window.eye() }));
+  assert.ok(Math.abs(seesAt - sawAt) <= 1, `the text under the eye went from ${sawAt} to ${seesAt}`);
+});
+
 test("edits and deletions above do not move the text under the eye", limit(90_000), async (t) => {
   const { ann, bob } = await furnished(t, "still", 60);
   for (const one of [ann, bob]) await atEnd(one, "message 60 ");

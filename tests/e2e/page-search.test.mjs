@@ -60,6 +60,37 @@ function isOnScreen(row) {
   });
 }
 
+test("the search understands people, rooms, phrases and days, says how, and goes on to older hits", limit(90_000), async (t) => {
+  const { ann, bob } = await harbour(t, "search-language");
+  await ann.go("#/search");
+  assert.match(await ann.at("search-ways").innerText(), /from:ann/);
+  const ask = async (query, wanted) => {
+    await ann.at("search-input").fill(query);
+    await until(query, async () => JSON.stringify(await hits(ann)) === JSON.stringify(wanted), SOON_MS);
+  };
+  const [first, second] = ["two cranes are in the way", "The CRANE is back in service."];
+  await ask("crane from:bob", [second]);
+  assert.deepEqual(await ann.page.locator("mark").allTextContents(), ["CRANE"]);
+  await ask("crane in:pilots", [first]);
+  await ask("crane from:me", [first]);
+  await ask('"back in service"', [second]);
+  await ask("crane after:2020-01-01", [first, second]);
+  await ask("crane before:2020-01-01", []);
+  await ann.at("search-none").waitFor();
+  await ann.at("search-input").fill("crane before:2020-13");
+  await ann.at("search-failed").waitFor();
+  assert.match(await ann.at("search-failed").innerText(), /2026-05-31/);
+  await ann.at("search-input").fill("filler");
+  await until("a page of hits", async () => (await hits(ann)).length === 100, SOON_MS);
+  await ann.at("search-older").click();
+  await until("all hits", async () => (await hits(ann)).length === 120, SOON_MS);
+  assert.equal(await ann.at("search-older").count(), 0);
+  assert.equal(await ann.at("search-behind").count(), 0);
+  await bob.go("#/search");
+  await bob.at("search-input").fill("crane from:bob");
+  await until("what Bob may see", async () => (await hits(bob)).length === 2, SOON_MS);
+});
+
 test("the search keeps to one room where that is chosen", limit(90_000), async (t) => {
   const { ann } = await harbour(t, "search-room");
   await ann.enter("pilots");

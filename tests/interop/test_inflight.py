@@ -16,6 +16,7 @@ from parties.world import World
 INFLIGHT = "asgiworker$inflight"
 TOTAL = 1000
 READERS = 3
+MAY_REPEAT = 3
 
 
 async def read_until(peer: DriverPeer, number: int, got: list[int]) -> None:
@@ -97,8 +98,8 @@ async def test_a_close_cancels_what_waits_and_loses_nothing(world: World) -> Non
     assert await django.receive("worker") == {"type": "m"}
 
 
-async def test_two_workers_on_one_channel_share_the_messages(world: World) -> None:
-    """Each is handled; the original itself delivers some twice, we must not make that worse."""
+async def two_workers(world: World) -> tuple[Counter[int], Counter[str]]:
+    """The subject and Django read one channel: how often each of 300 messages came, and how many each of them got."""
     options = world.options(capacity=1000)
     subject, django = await world.subject(options), await world.django(options)
     got: Counter[int] = Counter()
@@ -113,11 +114,23 @@ async def test_two_workers_on_one_channel_share_the_messages(world: World) -> No
     for number in range(300):
         await django.send("worker", {"n": number})
     await asyncio.gather(*working)
+    return got, shares
+
+
+async def test_two_workers_on_one_channel_share_the_messages(world: World) -> None:
+    got, shares = await two_workers(world)
     assert set(got) == set(range(300))
-    repeated = sum(count - 1 for count in got.values())
-    # Two workers of the original hand each other what the other still handles: up to half came twice.
-    assert repeated <= 300, f"{repeated} of 300 came twice"
     assert min(shares["subject"], shares["django"]) >= 15, shares
+
+
+@pytest.mark.better
+async def test_what_one_worker_handles_is_not_handed_to_the_other(world: World) -> None:
+    """Two workers of the original read what the other still handles: of 300 messages 48 to 187 came twice."""
+    got, _ = await two_workers(world)
+    repeated = sum(count - 1 for count in got.values())
+    # Ours leaves no copy, and looks for those of the dead at the start and every ten seconds: each look may catch the
+    # one message that Django is handling.
+    assert repeated <= MAY_REPEAT, f"{repeated} of 300 came twice"
 
 
 async def test_a_message_is_never_taken_by_a_receive_that_gave_up(world: World) -> None:

@@ -162,7 +162,7 @@ export function fakeClient(scene: string): Client {
     async search(query, { room: only } = {}) {
       const all = [...made.values()].filter((one) => !only || one.id === only);
       const hits = all.flatMap((one) => one.getSnapshot().items.filter((item) => item.type === 'message' && item.body.toLowerCase().includes(query.trim().toLowerCase())).map((item) => ({ room: one.id, message: item as MessageItem })));
-      return { hits, more: false };
+      return { hits, more: false, behind_ms: 0 };
     },
     drained: async () => {},
   };

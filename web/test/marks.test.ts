@@ -27,3 +27,16 @@ test('a long message begins shortly before its first hit', () => {
   expect(head?.text).toMatch(/^…word /);
   expect(hit).toEqual({ text: 'anchor', isHit: true });
 });
+
+test('operators are no words, phrases and beginnings are', () => {
+  expect(hits('ann said in the harbour: ship the ships', 'from:ann in:"the harbour" ship* the')).toEqual(['the', 'ship', 'the', 'ships']);
+  expect(hits('a brown fox', '"brown fox"')).toEqual(['brown', 'fox']);
+  expect(hits('brown foxes', '"brown fo')).toEqual(['brown']);
+  expect(hits('brown foxes', '"brown fox')).toEqual(['brown', 'foxes']);
+  expect(hits('foxes', 'fox before:2026-01-01')).toEqual([]);
+});
+
+test('what stands in a script without spaces is marked where it stands', () => {
+  expect(hits('iPhone日本語版です', '本語')).toEqual(['本語']);
+  expect(hits('iPhone日本語版です', 'iphone 日本 です')).toEqual(['iPhone', '日本', 'です']);
+});

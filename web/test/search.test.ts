@@ -1,15 +1,16 @@
 // The search shows the answer to the latest question only, and can be asked again after a failure.
-import { MoorlineError, type Hit, type MessageItem } from '@moorline/client';
+import { MoorlineError, type Hit, type Hits, type MessageItem } from '@moorline/client';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Search, pauseMs } from '../src/state/search.svelte.ts';
 
 const hit = (room: string, seq: number): Hit => ({ room, message: { type: 'message', key: `${room} ${seq}`, seq, id: `m${seq}`, from: 'ann', mine: false, at: 0, body: 'x', state: 'sent' } satisfies MessageItem });
 
 class Server {
-  asked: { query: string; room: string | undefined; answer: (hits: Hit[], more?: boolean) => void; refuse: () => void }[] = [];
-  search = (query: string, { room }: { room?: string } = {}) =>
-    new Promise<{ hits: Hit[]; more: boolean }>((resolve, reject) => {
-      this.asked.push({ query, room, answer: (hits, more = false) => resolve({ hits, more }), refuse: () => reject(new MoorlineError('unavailable', 'busy')) });
+  asked: { query: string; room: string | undefined; after: string | undefined; answer: (hits: Hit[], after?: string, behind?: number) => void; refuse: (code?: string) => void }[] = [];
+  search = (query: string, { room, after }: { room?: string; after?: string } = {}) =>
+    new Promise<Hits>((resolve, reject) => {
+      const answer = (hits: Hit[], next?: string, behind = 0) => resolve({ hits, more: !!next, after: next, behind_ms: behind });
+      this.asked.push({ query, room, after, answer, refuse: (code = 'unavailable') => reject(new MoorlineError(code, 'busy')) });
     });
 }
 
@@ -24,10 +25,10 @@ test('one question goes out when the typing pauses, and its hits are grouped by 
   expect(search.isLooking).toBe(true);
   await settle();
   expect(server.asked.map(({ query }) => query)).toEqual(['crane']);
-  server.asked[0]?.answer([hit('a', 9), hit('b', 4), hit('a', 2)], true);
+  server.asked[0]?.answer([hit('a', 9), hit('b', 4), hit('a', 2)], '0.2', 3000);
   await settle();
   expect(search.groups.map(({ room, hits }) => [room, hits.map(({ message }) => message.seq)])).toEqual([['a', [9, 2]], ['b', [4]]]);
-  expect([search.isLooking, search.hasMore, search.answered]).toEqual([false, true, 'crane']);
+  expect([search.isLooking, search.after, search.behindMs, search.answered]).toEqual([false, '0.2', 3000, 'crane']);
 });
 
 test('an answer that comes after a newer question is dropped', async () => {
@@ -66,4 +67,33 @@ test('an empty field asks nothing and shows nothing', async () => {
   search.ask('  ', undefined);
   await settle();
   expect([server.asked, search.hits, search.isLooking]).toEqual([[], undefined, false]);
+});
+
+test('older hits are added behind the others, of the question that was answered', async () => {
+  const server = new Server();
+  const search = new Search(server);
+  search.more();
+  search.ask('crane', 'a');
+  await settle();
+  server.asked[0]?.answer([hit('a', 9)], '0.9');
+  await settle();
+  search.more();
+  search.more();
+  await settle();
+  expect(server.asked.map(({ query, room, after }) => [query, room, after])).toEqual([['crane', 'a', undefined], ['crane', 'a', '0.9']]);
+  server.asked[1]?.answer([hit('a', 3)]);
+  await settle();
+  expect([search.hits?.map(({ message }) => message.seq), search.after, search.isLooking]).toEqual([[9, 3], undefined, false]);
+});
+
+test('a question that the server does not understand is told to be unclear, until it is another one', async () => {
+  const server = new Server();
+  const search = new Search(server);
+  search.ask('crane before:2026-', undefined);
+  await settle();
+  server.asked[0]?.refuse('invalid');
+  await settle();
+  expect([search.isUnclear, search.problem]).toEqual([true, expect.stringMatching(/2026-05-31/)]);
+  search.ask('crane before:2026-05-31', undefined);
+  expect([search.isUnclear, search.problem]).toEqual([false, '']);
 });

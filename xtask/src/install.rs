@@ -12,16 +12,18 @@ use crate::files;
 use crate::repository::Repository;
 
 /// Folders with a `package-lock.json`, the SDK first since the page is built with it.
-const NODE_FOLDERS: [&str; 3] = ["clients/typescript", "web", "tests/e2e"];
+const NODE_FOLDERS: [&str; 4] =
+    ["clients/typescript", "web", "tests/e2e", "tests/postgres/versions"];
 
 /// Debian packages: the program or file that shows that one is there, and its name.
-const DEBIAN: [(&str, &str); 6] = [
+const DEBIAN: [(&str, &str); 7] = [
     ("/usr/bin/chromium", "chromium"),
     ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core"),
     ("/usr/bin/python3", "python3-venv"),
     ("/usr/bin/gcc", "gcc"),
     ("/usr/bin/redis-server", "redis-server"),
     ("/usr/bin/pg_ctlcluster", "postgresql"),
+    ("/usr/sbin/pgbouncer", "pgbouncer"),
 ];
 
 /// Installs everything; what is there already costs nothing.

@@ -17,6 +17,7 @@ mod schema;
 mod sdk;
 mod steps;
 mod test;
+mod versions;
 mod web;
 
 use std::process::ExitCode;
@@ -49,8 +50,21 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Compare the store on PostgreSQL with one connection and with SQLite: `cargo xtask bench-postgres -- --help`.
+    BenchPostgres {
+        /// Passed on to the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// Compare the channel layer with Python's channels_redis on the same Redis: `cargo xtask bench-layer -- --help`.
     BenchLayer {
+        /// Passed on to the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+    /// Compare how long reading takes in a store of 1,000,000 messages and in one of 10,000, on both back ends:
+    /// `cargo xtask bench-store -- --help`.
+    BenchStore {
         /// Passed on to the benchmark.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
@@ -80,7 +94,9 @@ fn run(task: Task) -> Result<bool> {
         Task::Web(args) => web::run(&repository, &args).map(|()| true),
         Task::Schema(args) => schema::run(&repository, &args).map(|()| true),
         Task::Bench { rest } => bench(&repository, &rest),
+        Task::BenchPostgres { rest } => bench_postgres(&repository, &rest),
         Task::BenchLayer { rest } => interop::bench(&repository, &rest),
+        Task::BenchStore { rest } => bench_store(&repository, &rest),
         Task::Screenshots(args) => prove::screenshots(&repository, &args).map(|()| true),
     }
 }
@@ -88,5 +104,19 @@ fn run(task: Task) -> Result<bool> {
 /// Runs the benchmark, which prints its own verdict and exits with it.
 fn bench(repository: &Repository, rest: &[String]) -> Result<bool> {
     let args = ["run", "--release", "-p", "moorline-bench", "--"];
+    repository.command("cargo").args(args).args(rest).succeeds()
+}
+
+/// Runs the benchmark of the store's reads, which prints its own verdict and exits with it.
+fn bench_store(repository: &Repository, rest: &[String]) -> Result<bool> {
+    install::everything(repository)?;
+    test::read_times(repository).args(rest).succeeds()
+}
+
+/// The same for the benchmark of PostgreSQL, which needs its programs.
+fn bench_postgres(repository: &Repository, rest: &[String]) -> Result<bool> {
+    install::everything(repository)?;
+    let args =
+        ["run", "--release", "-p", "moorline-bench", "--bin", "moorline-bench-postgres", "--"];
     repository.command("cargo").args(args).args(rest).succeeds()
 }

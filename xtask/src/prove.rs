@@ -9,7 +9,7 @@ use crate::command::Command;
 use crate::interop::{self, Subject};
 use crate::repository::Repository;
 use crate::steps::{self, Step};
-use crate::{install, test};
+use crate::{install, test, versions};
 
 /// Arguments of `cargo xtask prove`.
 #[derive(clap::Args)]
@@ -51,6 +51,8 @@ enum Kind {
     Faults { program: &'static str, short: &'static [&'static str], full: &'static [&'static str] },
     /// The same with a planted fault: it must say that the contract is broken.
     Planted { program: &'static str, short: &'static [&'static str], full: &'static [&'static str] },
+    /// The contract of the store on these versions of PostgreSQL.
+    Versions { short: &'static [&'static str], full: &'static [&'static str] },
     /// The tests of `tests/interop` on one of the two subjects.
     Interop(Subject),
     /// Files of `tests/e2e`, one after the other, since some of them measure.
@@ -132,13 +134,79 @@ const PROOFS: &[Proof] = &[
     },
     Proof {
         name: "postgres-crash",
-        about: "300 crashes of the node or of PostgreSQL: everything acknowledged is there, once",
+        about: "300 crashes of the node or of PostgreSQL, its full disk among them: everything acknowledged is there, once",
         kind: Kind::Faults {
             program: "postgres_crash",
-            short: &["--points", "10"],
+            short: &["--points", "12"],
             full: &["--points", "300"],
         },
         when: When::Prove,
+    },
+    Proof {
+        name: "backup",
+        about: "a backup of 1,000,000 messages, taken while 200 are sent a second, holds what was acknowledged before",
+        kind: Kind::Faults {
+            program: "backup_under_load",
+            short: &["--messages", "2000"],
+            full: &["--messages", "1000000"],
+        },
+        when: When::Prove,
+    },
+    Proof {
+        name: "backup-postgres",
+        about: "the same of a server on PostgreSQL",
+        kind: Kind::Faults {
+            program: "backup_under_load",
+            short: &["--postgres", "--messages", "2000"],
+            full: &["--postgres", "--messages", "1000000"],
+        },
+        when: When::Prove,
+    },
+    Proof {
+        name: "backup-twin",
+        about: "what was acknowledged only after a backup is missing from it, and that is found",
+        kind: Kind::Planted {
+            program: "backup_under_load",
+            short: &["--ask-too-much", "--messages", "100"],
+            full: &["--ask-too-much", "--messages", "10000"],
+        },
+        when: When::Prove,
+    },
+    Proof {
+        name: "postgres-crash-twin",
+        about: "the same with commits that are lost between the node and its server is found out",
+        kind: Kind::Planted {
+            program: "postgres_crash",
+            short: &["--points", "4", "--lose-commits"],
+            full: &["--points", "12", "--lose-commits"],
+        },
+        when: When::Prove,
+    },
+    Proof {
+        name: "import",
+        about: "an import of 1,000,000 messages, killed twice, equals the original, and clients go on where they were",
+        kind: Kind::Faults {
+            program: "import_store",
+            short: &["--messages", "20000"],
+            full: &["--messages", "1000000"],
+        },
+        when: When::Prove,
+    },
+    Proof {
+        name: "import-twin",
+        about: "an import that differs by one row is found out",
+        kind: Kind::Planted {
+            program: "import_store",
+            short: &["--change-one", "--messages", "6000"],
+            full: &["--change-one", "--messages", "20000"],
+        },
+        when: When::Prove,
+    },
+    Proof {
+        name: "postgres-versions",
+        about: "the contract of the store holds on PostgreSQL 14, 16 and 17 as on Debian's 15",
+        kind: Kind::Versions { short: &["17"], full: &["14", "16", "17"] },
+        when: When::Always,
     },
     Proof {
         name: "two-windows",
@@ -296,6 +364,7 @@ fn prove(repository: &Repository, proof: &Proof, form: Form) -> Result<()> {
             println!("the planted fault was found, as it must be");
             Ok(())
         }
+        Kind::Versions { short, full } => versions::prove(repository, form.choose(short, full)),
         Kind::Interop(subject) => interop::prove(repository, subject, form.choose(1, 10)),
         Kind::Browser(files) => browser(repository, proof, form, files, 1),
         Kind::BrowserPairs(files) => browser(repository, proof, form, files, 2),

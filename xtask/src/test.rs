@@ -37,6 +37,11 @@ const ROWS: &[Row] = &[
     ("clippy", clippy, "mend what is named above; an exception needs `#[expect]` and its reason"),
     ("build", build, "mend what the compiler names above"),
     ("rust-tests", rust, "run the named test alone: `cargo test -p CRATE NAME`"),
+    (
+        "store-reads",
+        |repository| read_times(repository).arg("--short").run(),
+        "an answer was wrong, not slow: see the question named above in crates/store/examples/read_times",
+    ),
     ("doc-tests", doc, "mend the example in the named doc comment"),
     ("schema", schema::check, "run `cargo xtask schema` and commit what it writes"),
     ("sdk", sdk::unit, "run `npm test` in clients/typescript"),
@@ -123,6 +128,12 @@ fn rust(repository: &Repository) -> Result<()> {
         .args(["--workspace", "--all-targets"])
         .env("MOORLINE_BIN", repository.server())
         .run()
+}
+
+/// The benchmark of the store's reads, to be told how large; in its short form it only looks at the answers.
+pub(crate) fn read_times(repository: &Repository) -> crate::command::Command {
+    let args = ["run", "--release", "-p", "moorline-store", "--example", "read_times", "--"];
+    repository.command("cargo").args(args)
 }
 
 fn doc(repository: &Repository) -> Result<()> {

@@ -248,6 +248,20 @@ export interface Hit {
   readonly message: MessageItem;
 }
 
+/** A page of what a search found. */
+export interface Hits {
+  readonly hits: readonly Hit[];
+  /** Whether there may be more; `after` is where the next page begins. */
+  readonly more: boolean;
+  readonly after?: string;
+  /** Whether the search ended before the page was full; `after` goes on. */
+  readonly partial?: boolean;
+  /** How long the oldest message waits that the search did not know yet, in ms; 0: nothing waits. */
+  readonly behind_ms: number;
+  /** Rooms in which newer messages wait, and up to which seq they were searched. */
+  readonly upto?: Readonly<Record<string, number>>;
+}
+
 /** Events by name, for `client.on(name, listener)`. */
 export interface ClientEvents {
   /** The connection's state changed. */
@@ -333,8 +347,8 @@ export interface Client extends Readable<ClientSnapshot> {
   lookUp(ids: readonly string[]): Promise<void>;
   search(
     query: string,
-    options?: { readonly room?: string; readonly limit?: number },
-  ): Promise<{ readonly hits: readonly Hit[]; readonly more: boolean }>;
+    options?: { readonly room?: string; readonly sort?: "newest" | "best"; readonly after?: string; readonly limit?: number },
+  ): Promise<Hits>;
   /** Resolves when nothing is queued any more. */
   drained(): Promise<void>;
 }

@@ -141,10 +141,10 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
     }
   }
 
-  async search(query: string, { room, limit = 50 }: Parameters<Client["search"]>[1] = {}): ReturnType<Client["search"]> {
-    const { hits, more, people } = await this.calls.run({ type: "search", query, room, limit }, "hits");
-    this.people.learn(people);
-    return { hits: hits.map((hit) => ({ room: hit.room, message: messageItem(hit as MessageEvent, this.me) })), more };
+  async search(query: string, options: Parameters<Client["search"]>[1] = {}): ReturnType<Client["search"]> {
+    const found = await this.calls.run({ type: "search", query, limit: 50, ...options }, "hits");
+    this.people.learn(found.people);
+    return { ...found, hits: found.hits.map((hit) => ({ room: hit.room, message: messageItem(hit as MessageEvent, this.me) })) };
   }
 
   drained(): Promise<void> {

@@ -139,7 +139,7 @@ export type Epoch = string;
 /**
  * Why something was refused. `docs/protocol.md` lists them for clients.
  */
-export type ErrorCode = "bad_json" | "unknown_type" | "invalid" | "too_large" | "too_deep" | "hello_first" | "already_hello" | "token_refused" | "not_found" | "forbidden" | "cid_conflict" | "deleted" | "too_many_rooms" | "too_many_members" | "rate_limited" | "overloaded" | "unavailable" | "storage_full" | "draining" | "internal" | "unauthorized" | "bad_origin" | "name_taken" | "signup_closed" | "bad_credentials" | "conflict" | "method_not_allowed" | "unsupported_media_type";
+export type ErrorCode = "bad_json" | "unknown_type" | "invalid" | "too_large" | "too_deep" | "hello_first" | "already_hello" | "token_refused" | "not_found" | "forbidden" | "cid_conflict" | "deleted" | "too_many_rooms" | "too_many_members" | "rate_limited" | "overloaded" | "unavailable" | "storage_full" | "draining" | "internal" | "unauthorized" | "bad_origin" | "name_taken" | "signup_closed" | "bad_credentials" | "erased" | "conflict" | "method_not_allowed" | "unsupported_media_type";
 
 /**
  * An event of a room: a UUIDv7 (RFC 9562), whose end is random.
@@ -239,13 +239,30 @@ export type Hits = {
  */
 id?: number, 
 /**
- * The messages as they are now, newest first.
+ * The messages as they are now, in the order asked for.
  */
 hits: Array<event>, 
 /**
- * Whether there are more.
+ * Whether there may be more.
  */
 more: boolean, 
+/**
+ * Where the next page goes on; absent where these are all.
+ */
+after?: string, 
+/**
+ * Whether the search ended before the page was full, since it had looked at 1,000 messages; `after` goes on.
+ */
+partial?: boolean, 
+/**
+ * Age of the oldest message that the index has not reached, in ms; 0: the answer is complete to the heads.
+ */
+behind_ms: number, 
+/**
+ * Of the rooms searched, those in which newer messages are stored than were searched, at most 100: the seq up to
+ * which the answer is complete.
+ */
+upto?: { [key in string]: Seq }, 
 /**
  * Names of those whom the hits mention.
  */
@@ -493,6 +510,10 @@ events: Array<event>,
  * Whether there are more in the direction asked for.
  */
 more: boolean, 
+/**
+ * Whether there was more before `first`, which is not kept any more.
+ */
+pruned?: boolean, 
 /**
  * Names of those whom the events mention.
  */
@@ -847,11 +868,11 @@ after?: string,
 people: Array<Person>, };
 
 /**
- * Messages by their words.
+ * Messages by their words, their authors, rooms and times.
  */
 export type Search = { 
 /**
- * Words, all of which must occur.
+ * Words, all of which must occur, `"quoted phrases"`, `from:`, `in:`, `before:` and `after:`; at most 1,024 bytes.
  */
 query: string, 
 /**
@@ -859,9 +880,22 @@ query: string,
  */
 room?: RoomId, 
 /**
- * At most so many; 50 where absent.
+ * In which order; the newest first where absent.
+ */
+sort?: SearchSort, 
+/**
+ * The cursor of the page before, as `after` of its `hits`.
+ */
+after?: string, 
+/**
+ * At most so many; 50 where absent, 100 at most.
  */
 limit?: number, };
+
+/**
+ * The order of the messages that a search finds.
+ */
+export type SearchSort = "newest" | "best";
 
 /**
  * A message.

@@ -51,6 +51,8 @@ type Bare<T> = T extends unknown ? Omit<T, "room" | "cid"> : never;
 export class RoomHandle extends Signal<TimelineSnapshot> implements Room {
   readonly #timeline: Timeline;
   readonly #marker: ReadMarker;
+  /** Where the log began when it was last asked: pruning may have raised it since the room was told. */
+  #begin?: number;
   #status: TimelineSnapshot["status"] = "idle";
   #error: MoorlineError | undefined;
   #firstUnreadSeq: number | undefined;
@@ -123,8 +125,8 @@ export class RoomHandle extends Signal<TimelineSnapshot> implements Room {
   fillGap(key: string, side: "newer" | "older" = "newer"): Promise<void> {
     const gap = this.#timeline.rows.find((row) => row.type === "gap" && row.key === key);
     if (gap?.type !== "gap") return Promise.resolve();
-    const limit = Math.min(PAGE, gap.before - gap.after - 1);
     const { before, after } = gap;
+    const limit = Math.min(PAGE, before - after - 1);
     return this.#once(key, () => this.#fetch(side === "newer" ? { before, limit } : { after, limit }));
   }
 
@@ -147,21 +149,20 @@ export class RoomHandle extends Signal<TimelineSnapshot> implements Room {
   }
 
   typing(): void {
-    const typing = this.#state?.typing;
-    if (typing?.shouldTell()) this.context.connection.notify({ type: "typing", room: this.id });
+    if (this.#state?.typing.shouldTell()) this.context.connection.notify({ type: "typing", room: this.id });
   }
 
   async members({ after, limit = 100 }: { readonly after?: string; readonly limit?: number } = {}): Promise<
     Page<Member> & { readonly total: number }
   > {
-    const reply = await this.context.calls.run({ type: "members", room: this.id, after, limit }, "members");
-    this.context.people.learn(reply.members);
+    const { members: items, more, total } = await this.context.calls.run({ type: "members", room: this.id, after, limit }, "members");
+    this.context.people.learn(items);
     const state = this.#state;
-    for (const { id, read } of reply.members) {
+    for (const { id, read } of items) {
       if (state && read !== undefined && id !== this.context.me) state.receipts[id] = Math.max(read, state.receipts[id] ?? 0);
     }
     this.touch();
-    return { items: reply.members, more: reply.more, total: reply.total, after: reply.members.at(-1)?.id };
+    return { items, more, total, after: items.at(-1)?.id };
   }
 
   invite(users: readonly string[]): Promise<void> {
@@ -223,7 +224,7 @@ export class RoomHandle extends Signal<TimelineSnapshot> implements Room {
   }
 
   get #first(): number {
-    return this.#state?.first ?? 1;
+    return this.#begin ?? this.#state?.first ?? 1;
   }
 
   get #head(): number {
@@ -278,6 +279,7 @@ export class RoomHandle extends Signal<TimelineSnapshot> implements Room {
     if (generation !== this.#generation) return;
     pages.forEach((page, index) => {
       people.learn(page.people);
+      this.#begin = page.first;
       const { from, to } = edges(page, parts[index]!);
       this.#timeline.insert(from, to, page.events);
     });

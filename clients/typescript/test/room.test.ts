@@ -220,6 +220,23 @@ describe("a timeline", () => {
     expect(world.peer.all("history")).toHaveLength(3);
   });
 
+  it("ends where the server's pruning reached meanwhile", async () => {
+    const client = await live([room({ head: 120, read: 120 })]);
+    const handle = client.room("r1");
+    void handle.open();
+    await world.settle();
+    await serve(120);
+    expect(handle.getSnapshot()).toMatchObject({ hasMoreBefore: true, first: 1 });
+    void handle.loadBefore();
+    await world.settle();
+    const command = world.peer.all("history").at(-1)!;
+    command["answered"] = true;
+    world.peer.say({ ...page(command, 120, undefined, 60), pruned: true });
+    await world.settle();
+    expect(handle.getSnapshot()).toMatchObject({ hasMoreBefore: false, first: 60 });
+    expect(handle.getSnapshot().items).toHaveLength(61);
+  });
+
   it("opens around the first unread message, and the mark does not move while reading", async () => {
     const client = await live([room({ head: 200, read: 100, unread: 100 })]);
     const handle = client.room("r1");

@@ -37,7 +37,7 @@ const kinds = every<Exclude<WireEvent["kind"], "unknown">>({ message: true, edit
 const reasons = every<ResetReason>({ epoch: true, future: true, pruned: true, too_far: true, gone: true });
 type HttpOnly =
   | ("unauthorized" | "bad_origin" | "name_taken" | "signup_closed" | "bad_credentials" | "conflict")
-  | ("method_not_allowed" | "unsupported_media_type");
+  | ("method_not_allowed" | "unsupported_media_type" | "erased");
 const errors = every<Exclude<ErrorCode, HttpOnly>>({
   ...{ bad_json: true, unknown_type: true, invalid: true, too_large: true, too_deep: true, hello_first: true },
   ...{ already_hello: true, token_refused: true, not_found: true, forbidden: true, cid_conflict: true, deleted: true },

@@ -67,8 +67,12 @@ pub(crate) async fn watch(store: Store, haste: Arc<Haste>, changes: mpsc::Sender
             Ok(Some(changed)) => {
                 has_failed = false;
                 since = Some(changed.since);
+                let has_rest = changed.since.has_rest();
                 if changes.send(changed).await.is_err() {
                     return;
+                }
+                if has_rest {
+                    continue;
                 }
             }
             Err(error) if !has_failed => {

@@ -60,6 +60,7 @@ fn store_code(error: &store::Error) -> ErrorCode {
     match error {
         store::Error::NotFound => ErrorCode::NotFound,
         store::Error::UnknownUser | store::Error::Invalid(_) => ErrorCode::Invalid,
+        store::Error::Erased => ErrorCode::Erased,
         store::Error::Forbidden => ErrorCode::Forbidden,
         store::Error::CidConflict => ErrorCode::CidConflict,
         store::Error::Deleted => ErrorCode::Deleted,

@@ -112,6 +112,16 @@ impl Feed {
         self.state.lock().at.is_none_or(|(own, _)| own == epoch)
     }
 
+    /// The log begins there from now on: what is older is not kept for those who come back.
+    pub(crate) fn begins_at(&self, first: Seq) {
+        self.state.lock().tail.forget_below(first);
+    }
+
+    /// Nothing that went out is kept for those who come back; they are told it as it is now.
+    pub(crate) fn forget_tail(&self) {
+        self.state.lock().tail = Tail::default();
+    }
+
     /// How many members the room has, as last heard.
     pub(crate) fn set_members(&self, members: u64) {
         self.state.lock().members = members;

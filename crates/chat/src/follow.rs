@@ -80,6 +80,12 @@ impl Chat {
         if page.epoch != cursor.0 {
             return Ok(Some((Epoch::UNKNOWN, cursor.1)));
         }
+        if cursor.1.0 > 0 && page.first > cursor.1.next() {
+            // What was still to be read was pruned meanwhile.
+            let now = (page.epoch, page.first, page.head);
+            queue_reset(listener, room, ResetReason::Pruned, Some(now));
+            return Ok(Some((page.epoch, page.head)));
+        }
         let reached = page.events.last().map_or(cursor.1.max(page.head), |event| event.seq);
         queue(listener, page.events, &page.people);
         Ok(Some((page.epoch, reached)))

@@ -5,9 +5,11 @@
 //! them at the end of `publish`.
 
 mod bring;
+mod elsewhere;
+mod others;
 mod presence;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
@@ -17,7 +19,7 @@ use moorline_protocol::{
     Change, CloseCode, Epoch, Event, EventKind, Frame, Goodbye, Limits, Position, Presence,
     Receipt, Reply, RoomChange, RoomChangeKind, RoomId, Seq, UserId,
 };
-use moorline_store::{ChangedRooms, Commit, Head, Revoked, Store};
+use moorline_store::{Commit, Head, Revoked, Store};
 use parking_lot::Mutex;
 
 use crate::ahead::Ahead;
@@ -41,6 +43,8 @@ pub struct Hub {
     /// Rooms with a typing frame that is due.
     typing: Mutex<Vec<Arc<Feed>>>,
     revocations: AtomicU64,
+    /// People whose connections are to be looked at again, since another node ended something of theirs.
+    doubted: Mutex<HashSet<UserId>>,
     counts: Counts,
     /// Events that came before their neighbours.
     ahead: Mutex<Ahead>,
@@ -71,6 +75,7 @@ impl Hub {
             people: Mutex::default(),
             typing: Mutex::default(),
             revocations: AtomicU64::new(0),
+            doubted: Mutex::default(),
             counts: Counts::default(),
         }
     }
@@ -175,11 +180,11 @@ impl Hub {
             if let (Some(feed), Some(epoch)) = (&feed, epoch)
                 && !feed.is_of(epoch)
             {
-                self.end_life(feed);
+                self.end_life(feed, "a room's log begins anew");
             }
             self.bring(&room, &events, &mut wakers).await;
         }
-        self.touch(&commit);
+        commit.rooms.iter().for_each(|touched| self.touch(touched));
         for receipt in &commit.receipts {
             self.tell_receipt(receipt);
         }
@@ -192,51 +197,6 @@ impl Hub {
         }
         commit.answer();
         wakers.into_iter().for_each(Waker::wake);
-    }
-
-    /// Something says that a room's log has reached `head`: delivers what is missing from the store. Whatever said it
-    /// may be late, repeated, reordered or wrong; nothing but the store's own events is delivered.
-    pub async fn advance(&self, room: &RoomId) {
-        let feed = self.feeds.lock().get(room).cloned();
-        let Some(feed) = feed else { return };
-        let mut wakers = Vec::new();
-        if let Some(after) = feed.position() {
-            self.fill(&feed, after, &mut wakers).await;
-        }
-        wakers.into_iter().for_each(Waker::wake);
-    }
-
-    /// Delivers what other nodes committed, as far as somebody here listens to it.
-    pub async fn catch_up(&self, changed: &ChangedRooms) {
-        for touched in &changed.rooms {
-            let feed = self.feeds.lock().get(&touched.room).cloned();
-            let Some(feed) = feed else { continue };
-            feed.set_members(touched.members);
-            if !feed.is_of(touched.head.epoch) {
-                self.end_life(&feed);
-            } else if feed.position().is_some_and(|last| last < touched.head.head) {
-                self.advance(&touched.room).await;
-            }
-        }
-        let mut wakers = Vec::new();
-        for joined in &changed.joined {
-            for listener in self.people.lock().listeners(&joined.user) {
-                let is_in = listener.feeds().iter().any(|feed| *feed.room() == joined.room);
-                if !is_in {
-                    listener.unbar(&joined.room);
-                    wakers.extend(listener.notify(Notice::Added { room: joined.room.clone() }));
-                }
-            }
-        }
-        wakers.into_iter().for_each(Waker::wake);
-    }
-
-    /// The room's log has begun a new life: its feed is forgotten, and who listens comes back to be told so.
-    fn end_life(&self, feed: &Arc<Feed>) {
-        self.feeds.lock().remove(feed.room());
-        for listener in feed.listeners() {
-            listener.outbox().close(Close::new(CloseCode::MOVED, "a room's log begins anew"));
-        }
     }
 
     fn deliver_known(
@@ -259,13 +219,22 @@ impl Hub {
                     return false;
                 }
             };
+            if page.first > after.next() {
+                // What is missing was pruned meanwhile: whoever listens comes back, and is told so.
+                self.end_life(feed, "events were pruned");
+                return false;
+            }
             let events: Vec<Arc<Event>> = page.events.into_iter().map(Arc::new).collect();
             let Some(last) = events.last() else { return got_on };
             after = last.seq;
             self.counts.filled.fetch_add(1, Ordering::Relaxed);
             self.bar_the_removed(&events);
+            if !self.bar_the_erased(feed, &events).await {
+                return false;
+            }
             self.deliver_known(feed, &events, wakers);
             self.tell_memberships(&events, wakers);
+            self.close_the_erased(&events).await;
             got_on = true;
             if !page.more {
                 return true;
@@ -302,15 +271,6 @@ impl Hub {
         }
     }
 
-    fn touch(&self, commit: &Commit) {
-        let feeds = self.feeds.lock();
-        for touched in &commit.rooms {
-            if let Some(feed) = feeds.get(&touched.room) {
-                feed.set_members(touched.members);
-            }
-        }
-    }
-
     fn tell_receipt(&self, receipt: &moorline_store::Receipt) {
         let moorline_store::Receipt { room, user, seq } = receipt.clone();
         let frame = Reply::from(Receipt { room: room.clone(), user: user.clone(), seq }).frame();
@@ -343,12 +303,9 @@ impl Hub {
 
     fn revoke(&self, revoked: &Revoked) {
         self.revocations.fetch_add(1, Ordering::SeqCst);
-        let goodbye = Goodbye { code: CloseCode::SIGNED_OUT.0, reconnect: false, after_ms: 0 };
-        let frame = Reply::from(goodbye).frame();
         for listener in self.people.lock().listeners(&revoked.user) {
             if revoked.session.is_none() || revoked.session.as_ref() == listener.session() {
-                listener.outbox().reply(frame.clone());
-                listener.outbox().close(Close::new(CloseCode::SIGNED_OUT, "signed out"));
+                sign_out(listener);
             }
         }
     }
@@ -390,6 +347,13 @@ impl Hub {
     pub fn listeners(&self) -> Vec<Arc<Listener>> {
         self.people.lock().all().cloned().collect()
     }
+}
+
+/// Tells a connection that what it came with is not good any more, and closes it.
+fn sign_out(listener: &Listener) {
+    let goodbye = Goodbye { code: CloseCode::SIGNED_OUT.0, reconnect: false, after_ms: 0 };
+    listener.outbox().reply(Reply::from(goodbye).frame());
+    listener.outbox().close(Close::new(CloseCode::SIGNED_OUT, "signed out"));
 }
 
 /// The events of a commit, room by room, each in the order of its log.

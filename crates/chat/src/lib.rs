@@ -6,6 +6,7 @@
 mod ahead;
 mod changes;
 mod error;
+mod export;
 mod feed;
 mod follow;
 mod hub;
@@ -16,6 +17,7 @@ mod people;
 mod rules;
 mod tail;
 mod typing;
+mod upkeep;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -28,12 +30,14 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
 pub use error::Error;
+pub use export::Export;
 pub use follow::Followed;
 pub use hub::{Counts, Hub};
 pub use listener::Listener;
 pub use nodes::HintCounts;
 pub use outbox::{Close, DEFAULT_LIMIT_BYTES, Drained, Notice, Outbox, Pushed};
 pub use rules::{Grants, check_positions, checked_name};
+pub use upkeep::{Erased, Upkept, carry_through};
 
 /// Connections that read the log to catch up at the same time; the others wait their turn.
 const CATCHING_UP: usize = 64;
@@ -56,6 +60,7 @@ pub struct Chat {
     hub: Arc<Hub>,
     catching_up: Semaphore,
     directory: Directory,
+    upkept: Upkept,
 }
 
 impl Chat {
@@ -78,7 +83,13 @@ impl Chat {
         let (changes, changed) = mpsc::channel(1);
         tokio::spawn(changes::watch(store.clone(), haste, changes));
         let publishing = tokio::spawn(publish_all(hub.clone(), commits, changed, heard));
-        let chat = Self { store, hub, catching_up: Semaphore::new(CATCHING_UP), directory };
+        let chat = Self {
+            store,
+            hub,
+            catching_up: Semaphore::new(CATCHING_UP),
+            directory,
+            upkept: Upkept::default(),
+        };
         (Arc::new(chat), publishing)
     }
 
@@ -98,6 +109,12 @@ impl Chat {
     #[must_use]
     pub fn directory(&self) -> Directory {
         self.directory
+    }
+
+    /// What upkeep did so far.
+    #[must_use]
+    pub fn upkept(&self) -> &Upkept {
+        &self.upkept
     }
 
     /// Waits for one's turn to read the log.

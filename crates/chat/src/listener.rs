@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 
 use moorline_protocol::{RoomId, Seq, UserId};
-use moorline_store::SessionId;
+use moorline_store::{SessionId, SessionRow, User};
 use parking_lot::Mutex;
 
 use crate::feed::Feed;
@@ -19,6 +19,8 @@ pub struct Listener {
     /// Whether nobody is at this connection's screen, as its client says.
     away: AtomicBool,
     session: Option<SessionId>,
+    /// When its token was made; 0 where that is not known.
+    issued_ms: AtomicU64,
     outbox: Arc<Outbox>,
     place: Mutex<Place>,
 }
@@ -40,6 +42,7 @@ impl Listener {
             name: Mutex::default(),
             away: AtomicBool::new(false),
             session,
+            issued_ms: AtomicU64::new(0),
             outbox,
             place: Mutex::default(),
         })
@@ -78,6 +81,20 @@ impl Listener {
     #[must_use]
     pub fn session(&self) -> Option<&SessionId> {
         self.session.as_ref()
+    }
+
+    /// It came with a token of this moment, ms since 1970.
+    pub fn came_with_token_of(&self, issued_ms: u64) {
+        self.issued_ms.store(issued_ms, Ordering::Relaxed);
+    }
+
+    /// Whether what it came with is still good, as the store knows its person and their sessions now.
+    pub(crate) fn is_proven(&self, person: Option<&User>, sessions: &[SessionRow]) -> bool {
+        let Some(person) = person.filter(|person| !person.removed) else { return false };
+        match &self.session {
+            Some(session) => sessions.iter().any(|row| row.id == *session),
+            None => !person.refuses_token_of(self.issued_ms.load(Ordering::Relaxed)),
+        }
     }
 
     /// Its queue.

@@ -34,6 +34,14 @@ impl Tail {
         }
     }
 
+    /// Events below this seq go.
+    pub(crate) fn forget_below(&mut self, first: Seq) {
+        while self.kept.front().is_some_and(|oldest| oldest.seq < first) {
+            let Some(oldest) = self.kept.pop_front() else { return };
+            self.bytes -= oldest.frame.len();
+        }
+    }
+
     /// The event at this position, if it is still kept.
     pub(crate) fn get(&self, seq: Seq) -> Option<&Kept> {
         let first = self.kept.front()?.seq;

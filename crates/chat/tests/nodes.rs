@@ -1,4 +1,4 @@
-//! Two nodes over one database and one layer: what one commits the other's people get, whatever becomes of the hints.
+//! Two nodes on one PostgreSQL database, without anything between them: what one does reaches the windows of the other.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -6,226 +6,173 @@
     reason = "a test fails by panicking"
 )]
 
-mod harness;
-
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use harness::{TestChat, Window, user};
-use moorline_chat::HintCounts;
-use moorline_layer::{ChannelLayer, Faults, Message, Options};
-use moorline_protocol::{Limits, Seq};
-use moorline_test_postgres::Database;
+use moorline_chat::{Chat, Directory, Drained, Listener, Outbox, now_ms};
+use moorline_protocol::{Cid, CloseCode, RoomId, RoomKind, UserId};
+use moorline_store::{Create, NewSession, Send, SessionId, Store, StoreConfig};
+use moorline_test_postgres::{Database, Server};
+use tempfile::TempDir;
 
-const DEADLINE: Duration = Duration::from_secs(60);
-const GROUP: &str = "moorline.nodes";
+/// What a revocation and a lost log may take to be heard of.
+const WITHIN: Duration = Duration::from_secs(5);
 
-fn layer() -> ChannelLayer {
-    ChannelLayer::memory(Options::default()).unwrap()
+struct Node {
+    chat: Arc<Chat>,
+    _folder: TempDir,
 }
 
-fn counts(node: &TestChat) -> &HintCounts {
-    node.chat.hub().hints().unwrap().0
-}
+impl Node {
+    fn on(url: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = StoreConfig::new(folder.path()).in_database(url.parse().unwrap());
+        let (store, commits) = Store::open(config).unwrap();
+        let (chat, _) = Chat::start(store, commits, Directory::All, None);
+        Self { chat, _folder: folder }
+    }
 
-fn read(count: &AtomicU64) -> u64 {
-    count.load(Ordering::Relaxed)
-}
+    fn store(&self) -> &Store {
+        self.chat.store()
+    }
 
-fn filled(node: &TestChat) -> u64 {
-    read(&node.chat.hub().counts().filled)
-}
+    /// A window of this person on this node, in no room yet.
+    fn window(&self, who: &str, session: Option<SessionId>) -> Window {
+        let outbox = Arc::new(Outbox::new(1 << 20));
+        let listener = Listener::new(user(who), session, outbox);
+        listener.introduce(who.into());
+        self.chat.hub().came(&listener);
+        Window(listener)
+    }
 
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < DEADLINE, "still waiting: {what}");
-        tokio::time::sleep(Duration::from_millis(1)).await;
+    /// A window that follows a room from its head.
+    async fn follow(&self, who: &str, room: &RoomId) -> Window {
+        let window = self.window(who, None);
+        let head = self.store().head(room).await.unwrap();
+        self.chat.follow(&window.0, room, (head.epoch, head.head)).await.unwrap();
+        window
+    }
+
+    async fn make(&self, id: &str) -> RoomId {
+        let create = Create {
+            by: Some(user("ann")),
+            id: Some(RoomId::new(id).unwrap()),
+            cid: Cid::new(format!("make-{id}")).unwrap(),
+            kind: RoomKind::Group,
+            name: None,
+            members: vec![],
+            at_ms: 1,
+        };
+        self.store().create(create).await.unwrap().room
+    }
+
+    async fn send(&self, room: &RoomId, key: &str) -> bool {
+        let (from, room, cid) = (user("ann"), room.clone(), Cid::new(key).unwrap());
+        let body = key.to_owned();
+        self.store().send(Send { from, room, cid, body, reply_to: None, at_ms: 2 }).await.is_ok()
     }
 }
 
-/// The seqs that a window gets, up to this one.
-async fn seqs_up_to(window: &Window, last: u64) -> Vec<u64> {
-    let mut seqs = Vec::new();
-    until(&format!("event {last}"), || {
-        seqs.extend(window.seqs());
-        seqs.last().is_some_and(|seq| *seq >= last)
-    })
-    .await;
-    seqs
-}
+struct Window(Arc<Listener>);
 
-/// Both nodes hear each other.
-async fn connected(nodes: &[TestChat; 2]) {
-    until("both nodes hear", || nodes.iter().all(|node| read(&counts(node).received) > 0)).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_one_node_commits_the_other_delivers_without_reading_the_store() {
-    let database = Database::new();
-    let nodes = TestChat::two_nodes(&database, layer(), &["ann", "bob"]).await;
-    connected(&nodes).await;
-    let [one, two] = &nodes;
-    let (ann, bob) = (one.live("ann").await, two.live("bob").await);
-    for n in 0..40 {
-        let node = &nodes[n % 2];
-        let sent = node.send(["ann", "bob"][n % 2], "hello").await;
-        // Each answers what they have seen.
-        let window = if n % 2 == 0 { &bob } else { &ann };
-        assert_eq!(seqs_up_to(window, sent.seq.0).await.last(), Some(&sent.seq.0));
-    }
-    assert_eq!((filled(one), filled(two)), (0, 0));
-    assert!(read(&counts(two).received) >= 20);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn lost_repeated_late_and_reordered_hints_change_nothing_that_people_see() {
-    let database = Database::new();
-    let faults = ChannelLayer::memory_with_faults(Options::default(), Faults::with_seed(5));
-    let nodes = TestChat::two_nodes(&database, faults.unwrap(), &["ann", "bob"]).await;
-    let [one, two] = &nodes;
-    let (ann, bob) = (one.live("ann").await, two.live("bob").await);
-    for n in 0..300 {
-        nodes[n % 2].send(["ann", "bob"][n % 2], "hello").await;
-    }
-    let expected: Vec<u64> = (2..=301).collect();
-    assert_eq!(seqs_up_to(&ann, 301).await, expected);
-    assert_eq!(seqs_up_to(&bob, 301).await, expected);
-    let missed = read(&counts(one).missed) + read(&counts(two).missed);
-    assert!(missed > 0 && filled(one) + filled(two) > 0, "no fault bit: {missed} hints missed");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn two_nodes_that_write_to_one_room_at_full_rate_hardly_read_the_store() {
-    const EACH: usize = 1_000;
-    let database = Database::new();
-    let nodes = TestChat::two_nodes(&database, layer(), &["ann", "bob"]).await;
-    connected(&nodes).await;
-    let [one, two] = &nodes;
-    let (ann, bob) = (one.live("ann").await, two.live("bob").await);
-    let last = 1 + 2 * EACH as u64;
-    let write = |node: usize| {
-        let node = &nodes[node];
-        futures_util::future::join_all((0..8).map(move |_| async move {
-            for _ in 0..EACH / 8 {
-                node.send("ann", "hello").await;
-            }
-        }))
-    };
-    let expected: Vec<u64> = (2..=last).collect();
-    let (seen_by_ann, seen_by_bob, ..) =
-        futures_util::join!(seqs_up_to(&ann, last), seqs_up_to(&bob, last), write(0), write(1));
-    assert_eq!(seen_by_ann, expected);
-    assert_eq!(seen_by_bob, expected);
-    let filled = filled(one) + filled(two);
-    assert!(filled < 2 * EACH as u64 / 100, "the store was read {filled} times");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_others_put_on_the_nodes_group_reaches_nobody_and_is_counted() {
-    let database = Database::new();
-    let layer = layer();
-    let nodes = TestChat::two_nodes(&database, layer.clone(), &["ann", "bob"]).await;
-    connected(&nodes).await;
-    let [one, two] = &nodes;
-    let spy = layer.new_channel().await.unwrap();
-    layer.group_add(GROUP, &spy).await.unwrap();
-    let (ann, bob) = (one.live("ann").await, two.live("bob").await);
-    let sent = one.send("ann", "the real one").await;
-    let mut real = None;
-    while real.is_none() {
-        let message = layer.receive(&spy).await.unwrap();
-        real =
-            Some(message).filter(|message| message.text("body").unwrap().contains("the real one"));
-    }
-    let real = real.unwrap();
-    let body = real
-        .text("body")
-        .unwrap()
-        .replace("the real one", "a forged one")
-        .replace("\"seq\":2", "\"seq\":3");
-    let forged = [
-        real.clone().with("body", body),
-        real.clone().with("number", 1_000_000_i64),
-        Message::of_type("moorline.hint").with("body", "x".repeat(3_000_000)),
-        Message::of_type("chat.message").with("text", "hello"),
-    ];
-    for message in forged.iter().chain([&real, &real]) {
-        layer.group_send(GROUP, message).await.unwrap();
-    }
-    until("all forged ones are counted", || read(&counts(two).refused) >= 4).await;
-    let after = one.send("ann", "after").await;
-    assert_eq!(seqs_up_to(&bob, after.seq.0).await, [sent.seq.0, after.seq.0]);
-    assert_eq!(ann.seqs(), [sent.seq.0, after.seq.0]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_removal_on_one_node_ends_what_the_other_delivers_and_a_repeated_one_is_not_told_again() {
-    let database = Database::new();
-    let layer = layer();
-    let nodes = TestChat::two_nodes(&database, layer.clone(), &["ann", "bob"]).await;
-    connected(&nodes).await;
-    let [one, two] = &nodes;
-    let spy = layer.new_channel().await.unwrap();
-    layer.group_add(GROUP, &spy).await.unwrap();
-    let bob = two.live("bob").await;
-    let removed = one.remove("ann", "bob").await;
-    one.send("ann", "not for bob").await;
-    let mut frames = Vec::new();
-    until("bob hears of it", || {
-        frames.extend(bob.frames());
-        frames.iter().any(|frame| frame["type"] == "room")
-    })
-    .await;
-    let back = one.invite("ann", "bob").await;
-    until("bob hears of that too", || !bob.notices().is_empty()).await;
-    assert_eq!(bob.follow(two, back.seq).await, moorline_chat::Followed::Live);
-    let removal = loop {
-        let message = layer.receive(&spy).await.unwrap();
-        if message.text("body").unwrap().contains("removed") {
-            break message;
+impl Window {
+    /// The code that it was closed with, once what was queued before is out.
+    fn closed(&self) -> Option<CloseCode> {
+        let context = Context::from_waker(Waker::noop());
+        match self.0.outbox().drain(&context, |_| true) {
+            Drained::Close(close) => Some(close.code),
+            _ => None,
         }
-    };
-    layer.group_send(GROUP, &removal).await.unwrap();
-    let again = one.send("ann", "welcome back").await;
-    until("the message after the return", || {
-        frames.extend(bob.frames());
-        frames.iter().any(|frame| frame["seq"] == again.seq.0)
-    })
-    .await;
-    let told = frames.iter().filter(|frame| frame["type"] == "room").count();
-    assert_eq!(told, 1, "{frames:?}");
-    let beyond = |frame: &&serde_json::Value| {
-        frame["type"] == "event" && frame["seq"].as_u64() == Some(removed.seq.0 + 1)
-    };
-    assert_eq!(frames.iter().filter(beyond).count(), 0, "{frames:?}");
+    }
+
+    async fn closes_with(&self, code: CloseCode) {
+        let started = Instant::now();
+        loop {
+            if let Some(closed) = self.closed() {
+                assert_eq!(closed, code);
+                return;
+            }
+            assert!(started.elapsed() < WITHIN, "still open after {WITHIN:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn typing_and_receipts_cross_over() {
-    let database = Database::new();
-    let nodes = TestChat::two_nodes(&database, layer(), &["ann", "bob"]).await;
-    connected(&nodes).await;
-    let [one, two] = &nodes;
-    let (ann, bob) = (one.live("ann").await, two.live("bob").await);
-    for node in &nodes {
-        node.chat.hub().set_members(&node.room, u64::from(Limits::DEFAULT.receipt_members));
+fn user(id: &str) -> UserId {
+    UserId::new(id).unwrap()
+}
+
+async fn sign_in(node: &Node, token: u8) -> SessionId {
+    let session = NewSession {
+        token_hash: [token; 32],
+        user: user("ann"),
+        device: None,
+        at_ms: now_ms(),
+        expires_ms: now_ms() + 1_000_000,
+    };
+    node.store().add_session(session).await.unwrap()
+}
+
+async fn eventually(mut is_so: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so().await {
+        assert!(started.elapsed() < Duration::from_secs(30), "did not come true in time");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let sent = one.send("ann", "hello").await;
-    seqs_up_to(&bob, sent.seq.0).await;
-    one.chat.hub().typed(&ann.listener, &one.room, Instant::now());
-    let mut frames = Vec::new();
-    until("bob sees ann type", || {
-        frames.extend(bob.frames());
-        frames.iter().any(|frame| frame["type"] == "typing")
-    })
-    .await;
-    let read = moorline_store::Read { user: user("bob"), room: two.room.clone(), seq: sent.seq };
-    two.chat.store().read(read);
-    until("ann sees that bob has read", || {
-        frames.extend(ann.frames());
-        frames.iter().any(|frame| frame["type"] == "receipt" && frame["user"] == "bob")
-    })
-    .await;
-    assert!(sent.seq > Seq(1));
+}
+
+#[tokio::test]
+async fn a_session_ended_on_one_node_is_closed_on_the_other_and_no_other_session_is() {
+    let database = Database::new();
+    let (one, other) = (Node::on(&database.url()), Node::on(&database.url()));
+    one.store().put_user(user("ann"), "Ann".to_owned(), 1).await.unwrap();
+    let (phone, desk) = (sign_in(&one, 1).await, sign_in(&one, 2).await);
+    let window = other.window("ann", Some(phone.clone()));
+    let stays = other.window("ann", Some(desk));
+    let before = other.chat.hub().revocations();
+    assert!(one.store().revoke_session(user("ann"), phone).await.unwrap());
+    window.closes_with(CloseCode::SIGNED_OUT).await;
+    assert_ne!(other.chat.hub().revocations(), before);
+    assert_eq!(stays.closed(), None);
+}
+
+#[tokio::test]
+async fn ending_everything_closes_old_tokens_elsewhere_and_spares_who_has_signed_in_again() {
+    let database = Database::new();
+    let (one, other) = (Node::on(&database.url()), Node::on(&database.url()));
+    one.store().put_user(user("ann"), "Ann".to_owned(), 1).await.unwrap();
+    let old = other.window("ann", Some(sign_in(&one, 1).await));
+    let token = other.window("ann", None);
+    let now = now_ms();
+    token.0.came_with_token_of(now - 1);
+    one.store().revoke_sessions(user("ann"), now).await.unwrap();
+    // Before the other node has looked.
+    let again = other.window("ann", Some(sign_in(&one, 2).await));
+    let fresh = other.window("ann", None);
+    fresh.0.came_with_token_of(now);
+    old.closes_with(CloseCode::SIGNED_OUT).await;
+    token.closes_with(CloseCode::SIGNED_OUT).await;
+    assert_eq!((again.closed(), fresh.closed()), (None, None));
+}
+
+#[tokio::test]
+async fn who_follows_a_room_that_a_promoted_standby_lacks_a_piece_of_is_closed_and_others_go_on() {
+    let mut primary = Server::start();
+    let standby = Server::replica_of(&primary);
+    let node = Node::on(&primary.url_or(&standby, "postgres"));
+    node.store().put_user(user("ann"), "Ann".to_owned(), 1).await.unwrap();
+    let (short, whole) = (node.make("short").await, node.make("whole").await);
+    standby.catch_up_with(&primary);
+    standby.fall_behind();
+    assert!(node.send(&short, "lost").await);
+    let (concerned, spared) = (node.follow("ann", &short).await, node.follow("ann", &whole).await);
+    primary.kill("KILL");
+    standby.promote();
+    eventually(async || matches!(concerned.closed(), Some(CloseCode::MOVED))).await;
+    eventually(async || node.send(&whole, "after").await).await;
+    assert_eq!(spared.closed(), None);
+    // The client comes back with what it has, and hears that it is of another life.
+    let head = node.store().head(&short).await.unwrap();
+    assert_eq!(head.head.0, 1);
 }

@@ -1,6 +1,6 @@
 //! The messages that have reached this process and wait for a `receive`, one mailbox a channel.
 //!
-//! All back ends deliver into it and all receives read from it. It is bounded: a full mailbox drops its oldest message
+//! The memory layer and the core layer deliver into it, and their receives read from it. It is bounded: a full mailbox drops its oldest message
 //! and says so. Nothing here knows where messages come from, and no lock is held across an await.
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -29,7 +29,7 @@ pub(crate) struct Mailboxes {
     /// Whether anybody ever listened to that.
     is_watched: AtomicBool,
     capacity: usize,
-    expiry: Option<Duration>,
+    expiry: Duration,
     reporter: Reporter,
 }
 
@@ -68,13 +68,6 @@ pub(crate) struct Origin {
     pub(crate) score: Vec<u8>,
 }
 
-/// What remains to be done after a delivery, when the lock is free again.
-#[derive(Default)]
-struct After {
-    arrived: Vec<Arc<Notify>>,
-    over: Vec<String>,
-}
-
 /// A receive in progress. Dropping it, at any point, loses nothing.
 struct Waiting<'a> {
     mailboxes: &'a Mailboxes,
@@ -91,7 +84,7 @@ enum Begun<'a> {
 
 impl Mailboxes {
     /// Mailboxes that hold `capacity` messages each, for `expiry` at most.
-    pub(crate) fn new(capacity: usize, expiry: Option<Duration>, reporter: Reporter) -> Self {
+    pub(crate) fn new(capacity: usize, expiry: Duration, reporter: Reporter) -> Self {
         Self {
             state: Mutex::default(),
             changed: Notify::new(),
@@ -154,7 +147,7 @@ impl Mailboxes {
     }
 
     fn take(&self, mailbox: &mut Mailbox) -> Option<Message> {
-        if self.expiry.is_some() {
+        if !mailbox.unread.is_empty() {
             self.reporter.tally().expired(mailbox.expire(Instant::now(), self.expiry));
         }
         let taken = mailbox.unread.pop_front()?;
@@ -169,50 +162,28 @@ impl Mailboxes {
     /// Puts a message into a channel's mailbox; a full one loses its oldest.
     pub(crate) fn deliver(&self, channel: &str, message: Message, origin: Option<Origin>) {
         let unread = Unread { message, since: Instant::now(), origin };
-        let mut after = After::default();
-        self.put(&mut self.state.lock(), channel, unread, &mut after);
-        self.finish(after);
-    }
-
-    /// Puts a message into the mailboxes of all these channels at once. The clones share what it is made of.
-    pub(crate) fn deliver_to_all(
-        &self,
-        channels: &mut dyn Iterator<Item = &str>,
-        message: &Message,
-    ) {
-        let (since, mut after) = (Instant::now(), After::default());
-        let mut state = self.state.lock();
-        for channel in channels {
-            let unread = Unread { message: message.clone(), since, origin: None };
-            self.put(&mut state, channel, unread, &mut after);
-        }
-        drop(state);
-        self.finish(after);
-    }
-
-    fn put(&self, state: &mut State, channel: &str, unread: Unread, after: &mut After) {
-        if state.is_closed {
-            return;
-        }
-        let mailbox = match state.boxes.get_mut(channel) {
-            Some(mailbox) => mailbox,
-            None => self.make_box(state, channel),
+        let (arrived, is_over) = {
+            let mut state = self.state.lock();
+            if state.is_closed {
+                return;
+            }
+            let mailbox = match state.boxes.get_mut(channel) {
+                Some(mailbox) => mailbox,
+                None => self.make_box(&mut state, channel),
+            };
+            self.reporter.tally().expired(mailbox.expire(unread.since, self.expiry));
+            mailbox.unread.push_back(unread);
+            let is_over = mailbox.unread.len() > self.capacity;
+            if is_over {
+                mailbox.unread.pop_front();
+            }
+            // Whoever comes later looks before it waits.
+            ((mailbox.waiting > 0).then(|| Arc::clone(&mailbox.arrived)), is_over)
         };
-        self.reporter.tally().expired(mailbox.expire(unread.since, self.expiry));
-        mailbox.unread.push_back(unread);
-        if mailbox.unread.len() > self.capacity {
-            mailbox.unread.pop_front();
-            after.over.push(channel.to_owned());
+        arrived.inspect(|arrived| arrived.notify_one());
+        if is_over {
+            self.reporter.overflowed(channel);
         }
-        // Whoever comes later looks before it waits.
-        if mailbox.waiting > 0 {
-            after.arrived.push(Arc::clone(&mailbox.arrived));
-        }
-    }
-
-    fn finish(&self, after: After) {
-        after.arrived.iter().for_each(|arrived| arrived.notify_one());
-        after.over.iter().for_each(|channel| self.reporter.overflowed(channel));
     }
 
     /// Tells those who look for demand, in the layers that have such, that it may have changed.
@@ -334,8 +305,7 @@ pub(crate) enum Demand {
 
 impl Mailbox {
     /// Drops what came longer ago than the expiry; returns how many.
-    fn expire(&mut self, now: Instant, expiry: Option<Duration>) -> u64 {
-        let Some(expiry) = expiry else { return 0 };
+    fn expire(&mut self, now: Instant, expiry: Duration) -> u64 {
         let is_old = |unread: &&Unread| now.duration_since(unread.since) > expiry;
         let old = self.unread.iter().take_while(is_old).count();
         self.unread.drain(..old);

@@ -7,7 +7,7 @@ use crate::gaps::Gap;
 
 fn mailboxes(capacity: usize) -> (Arc<Mailboxes>, Reporter) {
     let reporter = Reporter::new();
-    let expiry = Some(Duration::from_secs(10));
+    let expiry = Duration::from_secs(10);
     (Arc::new(Mailboxes::new(capacity, expiry, reporter.clone())), reporter)
 }
 

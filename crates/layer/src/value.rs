@@ -74,10 +74,15 @@ impl Map {
         Self::default()
     }
 
+    /// An empty map with room for so many entries.
+    pub(crate) fn with_capacity(entries: usize) -> Self {
+        Self(Arc::new(IndexMap::with_capacity(entries)))
+    }
+
     /// A message with this `type`; Django calls the handler of that name, dots as underscores.
     #[must_use]
     pub fn of_type(kind: &str) -> Self {
-        Self::new().with("type", kind)
+        Self::with_capacity(FEW).with("type", kind)
     }
 
     /// The same map with one more entry, or with another value under a key that it has.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::backup::args::{BackupArgs, ImportArgs, RestoreArgs, VerifyArgs};
 use crate::layer::LayerArgs;
 
 /// A self-hosted chat server whose connections hold and whose messages are never lost.
@@ -35,6 +36,20 @@ pub enum Command {
         #[command(subcommand)]
         command: MigrateCommand,
     },
+    /// Write everything into one file, while the server goes on.
+    Backup(BackupArgs),
+    /// Bring a backup into an empty data folder or database.
+    Restore(RestoreArgs),
+    /// Check a backup or a store: nothing missing, nothing twice, no older state.
+    Verify(VerifyArgs),
+    /// Move a SQLite store into a PostgreSQL database; the server must be stopped.
+    Import(ImportArgs),
+    /// Give out or erase what is known of a person.
+    Users {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: UsersCommand,
+    },
     /// Check recorded histories against the delivery contract.
     Soak {
         /// What to check.
@@ -63,6 +78,36 @@ pub enum MigrateCommand {
     Status(DatabaseArgs),
     /// Make those that it lacks; `serve` does the same at its start
     Up(DatabaseArgs),
+}
+
+/// Commands about people.
+#[derive(Debug, Subcommand)]
+pub enum UsersCommand {
+    /// Print all that is known of a person as JSON
+    Export(UserArgs),
+    /// Erase a person for good; the id is not given out again
+    Erase {
+        /// Whom, and where.
+        #[command(flatten)]
+        args: UserArgs,
+        /// Leave their messages, under the name of nobody, instead of making them tombstones
+        #[arg(long)]
+        keep_messages: bool,
+    },
+}
+
+/// Which person and where, as typed.
+#[derive(Debug, Default, Clone, Args)]
+pub struct UserArgs {
+    /// The person's id
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Folder of a server that is not running [default: ./moorline-data]
+    #[arg(long, value_name = "FOLDER")]
+    pub data_dir: Option<String>,
+    /// Which database instead.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
 }
 
 /// Which database, as typed.
@@ -126,6 +171,12 @@ pub struct ServeArgs {
     /// The channel layer.
     #[command(flatten)]
     pub layer: LayerArgs,
+    /// How long messages are kept, as 365d or 12h, unless a room says otherwise [default: for ever]
+    #[arg(long, value_name = "TIME", help_heading = "Data")]
+    pub retention: Option<String>,
+    /// What becomes of an erased person's messages: tombstone, or keep (without their name) [default: tombstone]
+    #[arg(long, value_name = "WAY", help_heading = "Data")]
+    pub erase_messages: Option<String>,
 
     /// Seconds between pings; keep it below the idle timeout of every proxy [default: 25]
     #[arg(long, value_name = "SECONDS", help_heading = "Connections", allow_hyphen_values = true)]
@@ -211,11 +262,25 @@ pub fn command() -> clap::Command {
                 mint.mut_arg("jwt_secret", with_env_name).mut_arg("jwt_secret_file", with_env_name)
             })
         })
+        .mut_subcommand("backup", |backup| backup.mut_args(with_env_name_of_store))
+        .mut_subcommand("restore", |restore| restore.mut_args(with_env_name_of_store))
+        .mut_subcommand("verify", |verify| verify.mut_args(with_env_name_of_store))
         .mut_subcommand("migrate", |migrate| {
             migrate
                 .mut_subcommand("status", |status| status.mut_args(with_env_name))
                 .mut_subcommand("up", |up| up.mut_args(with_env_name))
         })
+        .mut_subcommand("users", |users| {
+            users
+                .mut_subcommand("export", |export| export.mut_args(with_env_name_of_store))
+                .mut_subcommand("erase", |erase| erase.mut_args(with_env_name_of_store))
+        })
+}
+
+/// Of the options that say which store it is; the others have no variable.
+fn with_env_name_of_store(arg: clap::Arg) -> clap::Arg {
+    let names = ["data-dir", "database-url", "database-url-file"];
+    if arg.get_long().is_some_and(|long| names.contains(&long)) { with_env_name(arg) } else { arg }
 }
 
 fn with_env_name(arg: clap::Arg) -> clap::Arg {

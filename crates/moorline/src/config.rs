@@ -33,6 +33,10 @@ pub struct Config {
     pub database: Option<DatabaseUrl>,
     /// The channel layer over Redis; none: inside this process.
     pub layer: Option<LayerConfig>,
+    /// How long events are kept in rooms that say nothing of it themselves; none: for ever.
+    pub retention: Option<Duration>,
+    /// Whether an erased person's messages stay, under the name of nobody.
+    pub keeps_erased_messages: bool,
     /// 25 s: below the idle timeout of every proxy that we know.
     pub ping_interval: Duration,
     /// 60 s: two lost pings are no dead peer yet.
@@ -108,6 +112,8 @@ impl Config {
                 environment,
             )?,
             layer: LayerConfig::resolve(&args.layer, environment)?,
+            retention: retention(pick(&args.retention, "retention"))?,
+            keeps_erased_messages: keeps_erased(pick(&args.erase_messages, "erase-messages"))?,
             ping_interval: seconds(&args.ping_interval, "ping-interval", 25)?,
             ping_timeout: seconds(&args.ping_timeout, "ping-timeout", 60)?,
             drain_timeout: seconds(&args.drain_timeout, "drain-timeout", 10)?,
@@ -237,6 +243,20 @@ fn period(setting: Option<Setting>, default_secs: u64) -> Result<Duration, Failu
             "Give seconds, for example 25, or 90s, 15m.",
         )
     })
+}
+
+fn retention(setting: Option<Setting>) -> Result<Option<Duration>, Failure> {
+    let Some(setting) = setting else { return Ok(None) };
+    let kept = parse::duration(&setting.value).filter(|kept| kept.as_secs() > 0);
+    kept.map(Some).ok_or_else(|| {
+        let fix = "Use for example 365d or 12h; leave it away to keep messages for ever.";
+        bad(&setting, "is not a time of a second or more", fix)
+    })
+}
+
+fn keeps_erased(setting: Option<Setting>) -> Result<bool, Failure> {
+    let words = [("tombstone", false), ("keep", true)];
+    setting.map_or(Ok(false), |setting| one_of(setting, &words))
 }
 
 fn signup(setting: Option<Setting>, listen: &Listen, has_tokens: bool) -> Result<Signup, Failure> {

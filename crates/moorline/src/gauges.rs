@@ -26,8 +26,9 @@ impl fmt::Debug for ChatNumbers {
 }
 
 impl ChatNumbers {
-    fn counters(&self) -> [(&'static str, &'static str, u64); 5] {
+    fn counters(&self) -> [(&'static str, &'static str, u64); 7] {
         let (store, hub) = (self.0.store().health(), self.0.hub().counts());
+        let upkept = self.0.upkept();
         [
             ("store_commits", "Transactions committed by the store", store.commits),
             ("store_commands", "Commands answered by the store", store.commands),
@@ -41,6 +42,12 @@ impl ChatNumbers {
                 "Holes of live feeds filled from the store",
                 hub.filled.load(Ordering::Relaxed),
             ),
+            (
+                "events_pruned",
+                "Events that were older than they are kept",
+                upkept.pruned.load(Ordering::Relaxed),
+            ),
+            ("people_erased", "People erased by this node", upkept.erased.load(Ordering::Relaxed)),
             (
                 "ephemeral_dropped",
                 "Typing, presence and receipts that a full outbox did not take",

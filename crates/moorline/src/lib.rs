@@ -2,6 +2,7 @@
 //! `main` reads the command line, runs one command and prints its failure, if any. Nothing below knows of it.
 
 pub mod args;
+pub mod backup;
 pub mod config;
 pub mod database;
 pub mod failure;
@@ -19,6 +20,7 @@ pub mod settings;
 pub mod soak;
 mod stop;
 pub mod token;
+pub mod users;
 pub mod version;
 pub mod welcome;
 
@@ -57,6 +59,14 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Migrate { command } => {
             print!("{}", migrate::run(&command, &environment)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Backup(args) => backup::backup(&args, &environment),
+        Command::Restore(args) => backup::restore(&args, &environment),
+        Command::Verify(args) => backup::verify(&args, &environment),
+        Command::Import(args) => backup::import(&args, &environment),
+        Command::Users { command } => {
+            users::run(&command, &environment, &mut std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Soak { command: SoakCommand::Verify { file, json } } => verify(&file, json),

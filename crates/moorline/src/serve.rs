@@ -94,7 +94,9 @@ async fn serve(
         welcome.add_invite(&made.invite);
     }
     announce(config, &welcome);
+    let upkeep = tokio::spawn(Arc::clone(&chat).keep_up(config.retention));
     let served = server.run(stopping).await.map_err(|error| unusable("the listeners", &error));
+    upkeep.abort();
     close(store, publishing).await;
     served
 }
@@ -115,7 +117,8 @@ async fn router(
     let sign_in = SignIn::new(Arc::clone(chat), Arc::clone(auth), settings).await;
     let sign_in = sign_in.map_err(|error| unusable("the password pool", &error))?;
     let key = config.api_key.as_ref().map(|key| key.expose());
-    let api = Api::new(Arc::clone(chat), key);
+    let api = Api::new(Arc::clone(chat), key, Arc::clone(auth))
+        .keeping_messages(config.keeps_erased_messages);
     Ok(page.router().merge(sign_in.router()).merge(api.router()))
 }
 

@@ -7,7 +7,9 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ids::MAX_INTEGER;
-use crate::{Epoch, ErrorCode, EventId, Person, RoomId, RoomKind, Seq, ServerInfo, UserId};
+use crate::{
+    Epoch, ErrorCode, EventId, Person, RoomId, RoomKind, SearchSort, Seq, ServerInfo, UserId,
+};
 
 /// Every refusal over HTTP: `{"error":{"code":…,"message":…}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,6 +219,34 @@ pub struct Posted {
     pub at: u64,
 }
 
+/// `GET /api/v1/search`, as the query of its address; the answer has the fields of `hits`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
+pub struct SearchQuery {
+    /// For whom a backend asks; not allowed for a signed-in person, who asks for themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", ts(optional))]
+    pub user: Option<UserId>,
+    /// As in the command `search`.
+    pub query: String,
+    /// Only there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", ts(optional))]
+    pub room: Option<RoomId>,
+    /// In which order; the newest first where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", ts(optional))]
+    pub sort: Option<SearchSort>,
+    /// The cursor of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", ts(optional))]
+    pub after: Option<String>,
+    /// At most so many; 50 where absent, 100 at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", ts(optional, type = "number"))]
+    pub limit: Option<u64>,
+}
+
 /// The answer to `DELETE /api/v1/users/{id}/sessions`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
@@ -224,6 +254,25 @@ pub struct Revoked {
     /// How many sessions ended; tokens made before now are refused too.
     #[cfg_attr(feature = "schema", ts(type = "number"))]
     pub sessions: u64,
+}
+
+/// The answer to `DELETE /api/v1/users/{id}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
+pub struct ErasedPerson {
+    /// Who was erased.
+    pub id: UserId,
+    /// Whether all is done; else the rest goes on, and asking again tells when it is.
+    pub done: bool,
+}
+
+/// `PUT` and `GET /api/v1/rooms/{id}/retention`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
+pub struct RoomRetention {
+    /// How long the room's events are kept, 0 for ever; null: as long as the server says.
+    #[cfg_attr(feature = "schema", ts(type = "number | null"))]
+    pub seconds: Option<u64>,
 }
 
 /// What a token (JWT, HS256) says. Times are seconds since 1970, as RFC 7519 has them.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::optional_integer;
-use crate::{Cid, EventId, Position, RoomId, RoomKind, Seq, UserId};
+use crate::{Cid, EventId, Position, RoomId, RoomKind, SearchSort, Seq, UserId};
 
 macro_rules! commands {
     ($($(#[$doc:meta])* $name:ident = $word:literal { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })+) => {
@@ -203,15 +203,23 @@ commands! {
         #[cfg_attr(feature = "schema", ts(optional, type = "number"))]
         limit: Option<u64>,
     }
-    /// Messages by their words.
+    /// Messages by their words, their authors, rooms and times.
     Search = "search" {
-        /// Words, all of which must occur.
+        /// Words, all of which must occur, `"quoted phrases"`, `from:`, `in:`, `before:` and `after:`; at most 1,024 bytes.
         query: String,
         /// Only there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "schema", ts(optional))]
         room: Option<RoomId>,
-        /// At most so many; 50 where absent.
+        /// In which order; the newest first where absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", ts(optional))]
+        sort: Option<SearchSort>,
+        /// The cursor of the page before, as `after` of its `hits`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", ts(optional))]
+        after: Option<String>,
+        /// At most so many; 50 where absent, 100 at most.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_integer")]
         #[cfg_attr(feature = "schema", ts(optional, type = "number"))]
         limit: Option<u64>,

@@ -63,6 +63,7 @@ error_codes! {
     NameTaken false 409 "This name is taken.";
     SignupClosed false 403 "Sign-up is closed on this server.";
     BadCredentials false 401 "The name or the password is wrong.";
+    Erased false 410 "This person was erased. The id is not given out again.";
     Conflict false 409 "Something else exists under this id already.";
     MethodNotAllowed false 405 "This method is not allowed here.";
     UnsupportedMediaType false 415 "The body must be application/json.";

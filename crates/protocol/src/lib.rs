@@ -9,11 +9,13 @@ mod codec;
 mod command;
 mod error;
 mod event;
+pub mod export;
 mod frame;
 mod ids;
 mod limits;
 mod reply;
 mod room;
+mod search;
 
 pub use close::CloseCode;
 pub use codec::{Refused, parse};
@@ -32,3 +34,4 @@ pub use reply::{
     TypingNow, Welcome,
 };
 pub use room::{Member, Person, Presence, Role, RoomHistory, RoomInfo, RoomKind};
+pub use search::SearchSort;

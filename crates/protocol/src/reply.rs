@@ -1,5 +1,7 @@
 //! Replies: everything that a server sends beside events.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -123,6 +125,10 @@ replies! {
         events: Vec<Event>,
         /// Whether there are more in the direction asked for.
         more: bool,
+        /// Whether there was more before `first`, which is not kept any more.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(feature = "schema", ts(optional, as = "Option<bool>"))]
+        pruned: bool,
         /// Names of those whom the events mention.
         people: Vec<Person>,
     }
@@ -174,10 +180,27 @@ replies! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "schema", ts(optional, type = "number"))]
         id: Option<u64>,
-        /// The messages as they are now, newest first.
+        /// The messages as they are now, in the order asked for.
         hits: Vec<Event>,
-        /// Whether there are more.
+        /// Whether there may be more.
         more: bool,
+        /// Where the next page goes on; absent where these are all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", ts(optional))]
+        after: Option<String>,
+        /// Whether the search ended before the page was full, since it had looked at 1,000 messages; `after` goes on.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(feature = "schema", ts(optional, as = "Option<bool>"))]
+        partial: bool,
+        /// Age of the oldest message that the index has not reached, in ms; 0: the answer is complete to the heads.
+        #[serde(default)]
+        #[cfg_attr(feature = "schema", ts(type = "number"))]
+        behind_ms: u64,
+        /// Of the rooms searched, those in which newer messages are stored than were searched, at most 100: the seq up to
+        /// which the answer is complete.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<BTreeMap<String, Seq>>"), ts(optional, as = "Option<BTreeMap<String, Seq>>"))]
+        upto: BTreeMap<RoomId, Seq>,
         /// Names of those whom the hits mention.
         people: Vec<Person>,
     }

@@ -5,6 +5,8 @@ pub(crate) mod body;
 pub(crate) mod failure;
 mod key;
 mod rooms;
+mod search;
+pub(crate) mod upkeep;
 mod users;
 
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use http::HeaderMap;
 use moorline_chat::Chat;
 use moorline_protocol::{Cid, ErrorCode};
 
+use crate::auth::Authenticator;
 use failure::Failure;
 pub use key::ApiKey;
 
@@ -24,29 +27,45 @@ pub use key::ApiKey;
 pub struct Api {
     chat: Arc<Chat>,
     key: Option<ApiKey>,
+    keeps_messages: bool,
+    sessions: Arc<Authenticator>,
 }
 
 impl Api {
-    /// The API over a chat; without a key every call is refused.
+    /// The API over a chat; without a key every call is refused, but for what signed-in people may ask as well.
     #[must_use]
-    pub fn new(chat: Arc<Chat>, key: Option<&str>) -> Self {
-        Self { chat, key: key.map(ApiKey::new) }
+    pub fn new(chat: Arc<Chat>, key: Option<&str>, sessions: Arc<Authenticator>) -> Self {
+        Self { chat, key: key.map(ApiKey::new), sessions, keeps_messages: false }
+    }
+
+    /// Whether the messages of an erased person stay, under the name of nobody, unless a request says otherwise; else
+    /// they become tombstones.
+    #[must_use]
+    pub fn keeping_messages(self, keeps_messages: bool) -> Self {
+        Self { keeps_messages, ..self }
     }
 
     /// Its routes, and the answer to every other path under `/api`.
     pub fn router(self) -> Router {
         let guard = from_fn_with_state(self.clone(), key::require);
         let guarded = Router::new()
-            .route("/api/v1/users/{id}", put(users::put))
+            .route("/api/v1/users/{id}", put(users::put).delete(upkeep::erase))
+            .route("/api/v1/users/{id}/export", get(upkeep::export))
             .route("/api/v1/users/{id}/sessions", delete(users::revoke_sessions))
             .route("/api/v1/rooms", post(rooms::create))
             .route("/api/v1/rooms/{id}/members/{user}", put(rooms::add).delete(rooms::remove))
             .route("/api/v1/rooms/{id}/messages", post(rooms::post))
             .route("/api/v1/rooms/{id}/events", get(rooms::events))
+            .route(
+                "/api/v1/rooms/{id}/retention",
+                get(upkeep::retention).put(upkeep::set_retention),
+            )
             .method_not_allowed_fallback(failure::no_such_method)
-            .route_layer(guard)
-            .with_state(self);
+            .route_layer(guard);
         guarded
+            .route("/api/v1/search", get(search::search))
+            .method_not_allowed_fallback(failure::no_such_method)
+            .with_state(self)
             .route("/api", any(failure::no_such_path))
             .route("/api/{*rest}", any(failure::no_such_path))
     }

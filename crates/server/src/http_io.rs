@@ -120,6 +120,8 @@ impl AsyncRead for HttpIo {
     }
 }
 
+/// Without vectored writes: an answer's head and body leave in one plain write, which is cheaper for the small answers
+/// that a handshake and the API have.
 impl AsyncWrite for HttpIo {
     fn poll_write(
         self: Pin<&mut Self>,
@@ -129,20 +131,6 @@ impl AsyncWrite for HttpIo {
         let this = self.get_mut();
         let written = Pin::new(&mut this.socket).poll_write(cx, bytes);
         this.watch(cx, written)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.socket).poll_write_vectored(cx, slices);
-        this.watch(cx, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -19,6 +19,7 @@ mod proxy;
 mod registry;
 mod route;
 mod scope;
+mod search;
 mod server;
 mod service;
 pub mod session;

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use moorline_protocol::{Cid, Position, RoomId, RoomKind, Seq, UserId};
-use moorline_store::{Create, Reply, Send, Store, StoreConfig, Stored};
+use moorline_store::{Create, Reply, Search, Send, Store, StoreConfig, Stored};
 use uuid::{Builder, Uuid};
 
 const ROOMS: usize = 500;
@@ -91,7 +91,7 @@ async fn reads(store: &Store, rooms: &[(RoomId, UserId, UserId)]) {
     })
     .await;
     each("search (common word)", &many, async |n| {
-        drop(store.search(&many[n].1, "harbour", None, None, 50).await.unwrap());
+        drop(store.search(&many[n].1, &Search::new("harbour", 50)).await.unwrap());
     })
     .await;
 }

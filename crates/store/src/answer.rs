@@ -1,5 +1,6 @@
 //! What the store tells: results of commands and of reads, as plain values.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,6 +8,8 @@ use moorline_protocol::{
     Epoch, Event, EventId, Member, Person, Position, ResetReason, RoomId, RoomInfo, Seq, Totals,
     UserId,
 };
+
+use crate::SearchCursor;
 
 /// Where a command's event stands. The same command again gets the same value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +100,15 @@ pub struct User {
     pub seen_ms: u64,
 }
 
+impl User {
+    /// Whether a token made at this moment is one of those that were revoked. Tokens carry whole seconds: one of the same
+    /// second counts as older, so that none slips through.
+    #[must_use]
+    pub fn refuses_token_of(&self, issued_ms: u64) -> bool {
+        self.not_before_ms > 0 && issued_ms < self.not_before_ms
+    }
+}
+
 /// Where a list of rooms goes on. A text on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomCursor {
@@ -137,12 +149,27 @@ pub struct Rooms {
     pub people: Vec<Person>,
 }
 
-/// A moment up to which changes are known; of this database only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Since(pub(crate) i64);
+/// A moment up to which changes are known; of this database only. The default is before all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Since {
+    /// What this transaction and later ones did is not known.
+    pub(crate) xid: i64,
+    /// Of what that transaction did, rooms up to this row are known.
+    pub(crate) row: i64,
+    /// Where to go on once the rest of a long answer is told.
+    pub(crate) then: Option<i64>,
+}
+
+impl Since {
+    /// Whether the answer was too long, so that the rest is to be asked for at once.
+    #[must_use]
+    pub fn has_rest(&self) -> bool {
+        self.then.is_some()
+    }
+}
 
 /// What changed since a moment. Something may be told twice; nothing is left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChangedRooms {
     /// Where the next look begins.
     pub since: Since,
@@ -150,6 +177,10 @@ pub struct ChangedRooms {
     pub rooms: Vec<crate::TouchedRoom>,
     /// Who joined which room.
     pub joined: Vec<Joined>,
+    /// Of whom a session, or all that proves who they are, was ended.
+    pub revoked: Vec<UserId>,
+    /// Rooms that this node has shown and that the database does not have any more: it lost their making.
+    pub lost: Vec<RoomId>,
 }
 
 /// A person who joined a room.
@@ -256,6 +287,8 @@ pub struct Page {
     pub events: Vec<Event>,
     /// Whether there are more in the direction asked for.
     pub more: bool,
+    /// Whether there was more before `first`, and is pruned.
+    pub pruned: bool,
     /// Names of those whom the events mention.
     pub people: Vec<Person>,
 }
@@ -271,17 +304,22 @@ pub struct Members {
     pub total: u64,
 }
 
-/// Messages found, the newest first.
-#[derive(Debug, Clone, PartialEq)]
+/// Messages found.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Hits {
-    /// The messages as they are now.
+    /// The messages as they are now, in the order asked for.
     pub hits: Vec<Event>,
     /// Whether there may be more.
     pub more: bool,
-    /// Where the next page begins; opaque.
-    pub before: Option<u64>,
-    /// How far behind the index is, ms; younger messages may be missing.
+    /// Where the next page begins, if there may be one.
+    pub after: Option<SearchCursor>,
+    /// Whether the page ended before it was full, since enough messages were looked at.
+    pub partial: bool,
+    /// How far behind the index is, ms; younger messages may be missing. 0: nothing is.
     pub behind_ms: u64,
+    /// Of the rooms searched, those of which newer messages are stored than were searched, at most 100, and up to which
+    /// seq they were searched.
+    pub upto: BTreeMap<RoomId, Seq>,
     /// Names of those whom the hits mention.
     pub people: Vec<Person>,
 }

@@ -2,7 +2,8 @@
 
 use moorline_protocol::{Cid, EventId, RoomId, RoomKind, Seq, UserId};
 
-use crate::SessionId;
+use crate::upkeep::{EndMembership, EraseCids, EraseEvents};
+use crate::{Erasing, Prune, SessionId, SetRetention};
 
 /// A message.
 #[derive(Debug, Clone)]
@@ -229,6 +230,22 @@ pub(crate) enum Command {
     RevokeSessions {
         user: UserId,
         at_ms: u64,
+    },
+    Prune(Prune),
+    SetRetention(SetRetention),
+    BeginErasing {
+        user: UserId,
+        keeps_messages: bool,
+        at_ms: u64,
+    },
+    EndMembership(EndMembership),
+    EraseEvents(EraseEvents),
+    EraseCids(EraseCids),
+    EndErasing(Erasing),
+    /// Asks to be the one node that prunes, for so many seconds.
+    ClaimUpkeep {
+        node: String,
+        seconds: u32,
     },
     /// Nothing to do: its answer says that everything queued before it is committed.
     Flush,

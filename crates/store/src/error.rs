@@ -12,6 +12,9 @@ pub enum Error {
     /// A person whom a command names does not exist.
     #[error("there is no such person")]
     UnknownUser,
+    /// The person was erased, and nobody gets the id again.
+    #[error("this person was erased; the id is not given out again")]
+    Erased,
     /// The person's role does not allow it.
     #[error("the role does not allow this")]
     Forbidden,

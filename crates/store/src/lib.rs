@@ -4,15 +4,19 @@
 //! transaction and hands each transaction to the one reader of [`Commits`]; reads go to a small pool of their own.
 
 mod answer;
+pub mod backup;
 mod command;
 mod commit;
+mod eraser;
 mod error;
 mod fingerprint;
 mod fresh;
 mod postgres;
 mod queue;
+mod search;
 mod sqlite;
 mod store;
+mod upkeep;
 mod words;
 
 pub use answer::{
@@ -24,6 +28,13 @@ pub use command::{
     Create, Delete, Edit, Invite, Join, Leave, NewAccount, NewSession, Read, Remove, Rename, Send,
 };
 pub use commit::{Answer, Commit, Commits, Receipt, Reply, Revoked, TouchedRoom};
+pub use eraser::Eraser;
 pub use error::Error;
 pub use postgres::{DatabaseUrl, InvalidUrl, Migration};
-pub use store::{MAX_MEMBERS, MAX_ROOMS, SYSTEM_USER, Store, StoreConfig};
+pub use search::{Search, SearchCursor};
+pub use store::{
+    DELETED_NAME, DELETED_USER, MAX_MEMBERS, MAX_ROOMS, SYSTEM_USER, Store, StoreConfig,
+};
+pub use upkeep::{
+    Erasing, LogCursor, LogPlace, Overdue, Profile, Prune, RoomNumber, SetRetention, UPKEEP_STEP,
+};

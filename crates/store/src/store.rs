@@ -8,11 +8,13 @@ use uuid::Uuid;
 use crate::command::Command;
 use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
+use crate::upkeep::{CidCursor, CidTraces, Trace, Traces};
 use crate::{
-    Account, Answer, ChangedRooms, Commits, Create, Created, DatabaseUrl, Delete, Edit, Error,
-    ForWelcome, Head, Health, Hits, Invite, Join, Leave, Members, Migration, NewAccount,
-    NewSession, Page, Range, Read, Remove, Rename, Reply, Resumed, RoomCursor, Rooms, Send,
-    SessionId, SessionRow, Since, Stored, User,
+    Account, Answer, ChangedRooms, Commits, Create, Created, DatabaseUrl, Delete, Edit, Erasing,
+    Error, ForWelcome, Head, Health, Hits, Invite, Join, Leave, LogCursor, LogPlace, Members,
+    Migration, NewAccount, NewSession, Overdue, Page, Profile, Prune, Range, Read, Remove, Rename,
+    Reply, Resumed, RoomCursor, RoomNumber, Rooms, Search, Send, SessionId, SessionRow,
+    SetRetention, Since, Stored, User,
 };
 
 /// Rooms that a person can be in: what a room list and its sums can read within a few milliseconds.
@@ -24,6 +26,12 @@ pub const MAX_MEMBERS: u64 = 100_000;
 /// Who does what no person does (rooms and members made through the server's API). Nobody can sign in as it.
 pub const SYSTEM_USER: &str = "moorline";
 
+/// Under whom the events of erased people stand. Nobody can sign in as it.
+pub const DELETED_USER: &str = "deleted";
+
+/// What it is called.
+pub const DELETED_NAME: &str = "Deleted account";
+
 /// Where the store is and how much may wait for it.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
@@ -33,13 +41,16 @@ pub struct StoreConfig {
     pub database: Option<DatabaseUrl>,
     /// Commands that may wait for the writer; more are refused as overloaded. 10,000 is ten full batches.
     pub queue: usize,
+    /// On PostgreSQL, one connection that commits each command by itself: what a benchmark compares with.
+    #[doc(hidden)]
+    pub is_one_by_one: bool,
 }
 
 impl StoreConfig {
     /// The store in this folder, with the default limits.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), database: None, queue: 10_000 }
+        Self { folder: folder.into(), database: None, queue: 10_000, is_one_by_one: false }
     }
 
     /// The store in this PostgreSQL database; the folder keeps a small note of how new it was.
@@ -144,7 +155,7 @@ impl Store {
         to_backend!(self.0, backend => backend.close().await)
     }
 
-    fn submit<T: Answer>(&self, command: Command) -> Reply<T> {
+    pub(crate) fn submit<T: Answer>(&self, command: Command) -> Reply<T> {
         to_backend!(&self.0, backend => backend.submit(command))
     }
 
@@ -167,6 +178,22 @@ impl Store {
         remove(Remove) -> Stored;
         /// Gives a room another name.
         rename(Rename) -> Stored;
+        /// Drops the oldest events of a room, at most [`crate::UPKEEP_STEP`]. Answers how many.
+        prune(Prune) -> u64;
+        /// Sets how long a room's events are kept. Answers whether anything changed.
+        set_retention(SetRetention) -> bool;
+    }
+
+    /// Begins to erase a person: from here on they are signed out, cannot come back, and are called by nobody's name.
+    /// [`crate::Eraser`] does the rest. Answers whether there is a rest; one whose erasing has begun keeps the way of
+    /// the first call, and one who is erased has none.
+    pub fn begin_erasing(&self, user: UserId, keeps_messages: bool, at_ms: u64) -> Reply<bool> {
+        self.submit(Command::BeginErasing { user, keeps_messages, at_ms })
+    }
+
+    /// Asks to be the one node that prunes for the next seconds. Always granted where only one node can write.
+    pub fn claim_upkeep(&self, node: &str, seconds: u32) -> Reply<bool> {
+        self.submit(Command::ClaimUpkeep { node: node.to_owned(), seconds })
     }
 
     /// Moves a read marker; it only grows, and it shows as a receipt in a later [`crate::Commit`].
@@ -255,7 +282,53 @@ impl Store {
         people_by_name(query: &str, shared_with: Option<&UserId>, limit: usize) -> Vec<Person>;
         /// A page of public rooms as a person sees them, the latest activity first.
         browse(user: &UserId, query: Option<&str>, after: Option<RoomCursor>, limit: usize) -> Rooms;
-        /// Messages by their words, in one room or in all that the person is a member of, the newest first.
-        search(user: &UserId, query: &str, room: Option<&RoomId>, before: Option<u64>, limit: usize) -> Hits;
+        /// Rooms among the next thousand or so that hold events older than they are kept; `seconds` is for rooms that
+        /// say nothing of it.
+        overdue(seconds: Option<u64>, now_ms: u64, after: Option<RoomNumber>) -> Overdue;
+        /// How long a room's events are kept, if the room says so itself; 0 for ever.
+        retention(room: &RoomId) -> Option<u64>;
+        /// Erasings that have begun and are not through.
+        erasings() -> Vec<Erasing>;
+        /// What is known of a person.
+        profile(user: &UserId) -> Option<Profile>;
+        /// The events at these positions, as they are now; those that are gone are left out.
+        events_at(places: &[LogPlace]) -> Vec<moorline_protocol::Event>;
+        /// Messages by words, authors, rooms and times, as they are now, of rooms that the person is a member of and as
+        /// far back as each shows them. A query that cannot be is invalid.
+        search(user: &UserId, asked: &Search) -> Hits;
+    }
+
+    /// Messages of a person in the next piece of all logs, and where the piece after it begins.
+    ///
+    /// # Errors
+    /// Where the store cannot be read now.
+    pub async fn messages_of(
+        &self,
+        profile: &Profile,
+        after: LogCursor,
+    ) -> Result<(Vec<LogPlace>, Option<LogCursor>), Error> {
+        let found = self.traces(Trace::Messages(profile.n), after).await?;
+        Ok((found.places, found.next))
+    }
+
+    /// The next piece of all logs, looked through for what a person left in them.
+    pub(crate) async fn traces(&self, of: Trace, after: LogCursor) -> Result<Traces, Error> {
+        to_backend!(&self.0, backend => backend.traces(of, after).await)
+    }
+
+    pub(crate) async fn cid_traces(
+        &self,
+        user: i64,
+        after: Option<CidCursor>,
+    ) -> Result<CidTraces, Error> {
+        to_backend!(&self.0, backend => backend.cid_traces(user, after).await)
+    }
+
+    pub(crate) async fn rooms_of_erased(
+        &self,
+        user: i64,
+        limit: usize,
+    ) -> Result<Vec<RoomId>, Error> {
+        to_backend!(&self.0, backend => backend.rooms_of_erased(user, limit).await)
     }
 }

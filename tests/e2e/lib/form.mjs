@@ -6,6 +6,12 @@
 
 const full = process.env.MOORLINE_PROOF === "full";
 
+/**
+ * Whether times are judged by the clock alone. The full form runs where somebody wants the figures and sees to a quiet
+ * machine; the short form runs anywhere, and judges a time by what the same machine needs for something else in that run.
+ */
+export const isFull = full;
+
 /** The proof that was asked for by name; `idle` and `idle-10min` share one file. */
 const name = process.env.MOORLINE_PROOF_NAME ?? "";
 

@@ -45,19 +45,21 @@ export class Probe {
 function watchFrames(selector) {
   window.probe = { rows: 0, blank: 0, frames: 0 };
   const list = document.querySelector(selector);
-  const padding = parseFloat(getComputedStyle(list.firstElementChild).paddingBlockStart);
+  const all = list.firstElementChild;
+  // The list has some pixels of its own above its first part and below its last one: a reader at either end sees them.
+  const { paddingBlockStart, paddingBlockEnd } = getComputedStyle(all);
+  const [above, below] = [paddingBlockStart, paddingBlockEnd].map(parseFloat);
   const isCovered = () => {
     const box = list.getBoundingClientRect();
     const parts = [...list.querySelectorAll("[data-key], .edge, .beginning")].map((one) => one.getBoundingClientRect());
     const on = parts.filter(({ top, bottom }) => bottom > box.top && top < box.bottom).sort((a, b) => a.top - b.top);
-    // The list has some pixels of its own above its first part.
-    const start = list.firstElementChild.getBoundingClientRect().top + padding;
-    let reached = Math.max(box.top, start);
+    const whole = all.getBoundingClientRect();
+    let reached = Math.max(box.top, whole.top + above);
     for (const { top, bottom } of on) {
       if (top > reached + 1) return false;
       reached = Math.max(reached, bottom);
     }
-    return reached >= Math.min(box.bottom, list.firstElementChild.getBoundingClientRect().bottom) - 1;
+    return reached >= Math.min(box.bottom, whole.bottom - below) - 1;
   };
   const look = () => {
     window.probe.frames += 1;

@@ -7,6 +7,9 @@ import { connect } from "node:net";
 
 const AT_ONCE = 128;
 
+/** So many messages at either end of a room are stored in their order: more than a page keeps drawn around its reader. */
+const ENDS = 40;
+
 const WORDS = "crane quay berth tide rope hatch deck pilot buoy chart wind mast anchor ferry crew cargo".split(" ");
 
 /** Message `n` of a long room: most are a few words, some are long, each can be told by its number. */
@@ -17,22 +20,25 @@ export function text(n) {
 }
 
 /**
- * Posts messages 1 to `count`, in groups of three by one person. With more than one at a time they
- * come about in their order.
+ * Posts messages 1 to `count`, in groups of three by one person. With more than one at a time those in the middle come
+ * only about in their order; the first and the last ones stand where their numbers say.
  */
 export async function fill(backend, room, people, count, atOnce = AT_ONCE) {
-  let next = 1;
-  const work = async () => {
-    const line = new Line(backend.url);
-    while (next <= count) {
-      const n = next;
-      next += 1;
-      const from = people[Math.floor(n / 3) % people.length];
-      await line.post(`/rooms/${room}/messages`, { from, body: text(n) }, { ...backend.headers, "idempotency-key": `seed-${n}` });
-    }
-    line.close();
+  const post = (line, n) => {
+    const from = people[Math.floor(n / 3) % people.length];
+    return line.post(`/rooms/${room}/messages`, { from, body: text(n) }, { ...backend.headers, "idempotency-key": `seed-${n}` });
   };
-  await Promise.all(Array.from({ length: atOnce }, work));
+  const begun = Math.min(ENDS, count);
+  const ending = Math.max(begun, count - ENDS);
+  for (const [from, to, lines] of [[1, begun, 1], [begun + 1, ending, atOnce], [ending + 1, count, 1]]) {
+    let next = from;
+    const work = async () => {
+      const line = new Line(backend.url);
+      for (let n = next++; n <= to; n = next++) await post(line, n);
+      line.close();
+    };
+    await Promise.all(Array.from({ length: lines }, work));
+  }
 }
 
 /** One connection that asks one thing after the other: `fetch` would take longer for a request than the server does. */

@@ -3,10 +3,14 @@
 //! only; it ships nowhere.
 
 pub mod artifacts;
+pub mod backup;
 pub mod client;
+pub mod commands;
 pub mod control;
 pub mod crowd;
+pub mod import;
 pub mod kill;
+pub mod middleman;
 pub mod network;
 pub mod postgres;
 pub mod power;
@@ -14,7 +18,9 @@ pub mod power_cut;
 pub mod proxy;
 pub mod raw;
 pub mod recorder;
+pub mod seed;
 pub mod server;
+pub mod small_disk;
 
 /// The numbers of a proof: `short`, unless `MOORLINE_PROOF` asks for the full ones.
 pub fn times(short: u64, full: u64) -> u64 {

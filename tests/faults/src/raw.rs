@@ -145,12 +145,23 @@ impl Raw {
     /// If nothing comes in time.
     pub async fn next(&mut self) -> Result<Came> {
         loop {
+            match self.hear().await? {
+                Came::Frame(frame) if is_news(&frame) => {}
+                came => return Ok(came),
+            }
+        }
+    }
+
+    /// The next frame that is neither ping nor pong.
+    ///
+    /// # Errors
+    /// If nothing comes in time.
+    pub async fn hear(&mut self) -> Result<Came> {
+        loop {
             let came =
                 timeout(PATIENCE, self.read()).await.context("the server says nothing")??;
-            match &came {
-                Some(Came::Frame(frame)) if is_news(frame) => {}
-                Some(_) => return came.context("unreachable"),
-                None => {}
+            if let Some(came) = came {
+                return Ok(came);
             }
         }
     }

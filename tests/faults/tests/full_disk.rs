@@ -3,9 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
-use std::io::Write;
-use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -13,52 +10,11 @@ use moorline_faults::crowd::Crowd;
 use moorline_faults::raw::{Came, Raw};
 use moorline_faults::recorder::{Recorder, judge};
 use moorline_faults::server::{Server, Site};
+use moorline_faults::small_disk::SmallDisk;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 const DEADLINE: Duration = Duration::from_secs(60);
-
-/// A disk of a few MiB. Only root can make one.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn new() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=24m", "moorline-test"])
-            .arg(folder.path())
-            .output();
-        if mounted.is_ok_and(|output| output.status.success()) {
-            return Some(Self(folder));
-        }
-        println!("skipped: only root can mount a small disk");
-        None
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Takes all the room that is left.
-    fn fill(&self) {
-        let mut file = fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(self.path().join("ballast"))
-            .unwrap();
-        while file.write_all(&[1; 4096]).is_ok() {}
-    }
-
-    fn free(&self) {
-        fs::remove_file(self.path().join("ballast")).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
-    }
-}
 
 fn send(number: usize) -> Value {
     let body = format!("{number} {}", "y".repeat(500));
@@ -68,7 +24,7 @@ fn send(number: usize) -> Value {
 /// Sends until the disk has no more room; answers the last one that was acknowledged and the one that was refused.
 async fn until_refused(disk: &SmallDisk, eve: &mut Raw) -> (usize, usize) {
     for number in 2.. {
-        disk.fill();
+        disk.fill().unwrap();
         let answer = eve.ask(&send(number)).await.unwrap();
         match answer.error() {
             None => continue,
@@ -101,7 +57,7 @@ async fn fill_and_free(disk: &SmallDisk, server: &Server, eve: &mut Raw) {
     let (stored, refused) = until_refused(disk, eve).await;
     // For a while, so that the others are refused as well.
     for _ in 0..50 {
-        disk.fill();
+        disk.fill().unwrap();
         assert_eq!(eve.ask(&send(refused)).await.unwrap().error(), Some("storage_full"));
         sleep(Duration::from_millis(20)).await;
     }
@@ -109,7 +65,7 @@ async fn fill_and_free(disk: &SmallDisk, server: &Server, eve: &mut Raw) {
     let Came::Frame(page) = eve.ask(&history).await.unwrap() else { panic!("no page") };
     assert_eq!(page["events"][0]["cid"], format!("c{stored}"), "reading goes on: {page}");
     assert_eq!(server.request("GET", "/readyz", None, &[]).await.unwrap().status, 503);
-    disk.free();
+    disk.free().unwrap();
     let ack = timeout(DEADLINE, until_acked(eve, refused)).await.unwrap();
     assert_eq!(ack["type"], "ack", "{ack}");
 }
@@ -122,7 +78,7 @@ async fn until_answered(answers: &AtomicU64, enough: u64) {
 
 #[tokio::test]
 async fn a_full_disk_refuses_sends_goes_on_reading_and_recovers_without_a_restart() {
-    let Some(disk) = SmallDisk::new() else { return };
+    let Some(disk) = SmallDisk::new(24) else { return };
     let outside = tempfile::tempdir().unwrap();
     let data = disk.path().join("data");
     fs::create_dir(&data).unwrap();

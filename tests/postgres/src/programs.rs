@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// A folder with `postgres` and `initdb` of another version than Debian's.
+const OTHER: &str = "MOORLINE_TEST_POSTGRES";
+
 /// The folder of the newest installed version.
 fn folder() -> PathBuf {
     let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
@@ -19,8 +22,22 @@ fn folder() -> PathBuf {
     newest.expect("PostgreSQL is not installed: apt-get install postgresql")
 }
 
+/// A program: of the version asked for, where that has it, else of the installed one.
 pub(crate) fn path(name: &str) -> PathBuf {
-    folder().join(name)
+    let other = other().map(|folder| folder.join(name)).filter(|path| path.exists());
+    other.unwrap_or_else(|| folder().join(name))
+}
+
+/// The folder of the version that was asked for.
+pub(crate) fn other() -> Option<PathBuf> {
+    std::env::var_os(OTHER).map(PathBuf::from)
+}
+
+/// The number of a program's major version.
+pub(crate) fn version(name: &str) -> u32 {
+    let says = output(as_nobody(&path(name)).arg("--version")).unwrap();
+    let number = says.rsplit(' ').find_map(|word| word.split('.').next()?.parse().ok());
+    number.unwrap_or_else(|| panic!("{name} says {says}"))
 }
 
 fn is_root() -> bool {
@@ -90,11 +107,21 @@ pub(crate) fn is_ready(folder: &Path) -> bool {
     ask.status().is_ok_and(|status| status.success())
 }
 
+/// Nothing of the user's own, rows as lines, and an end at the first error.
+const PSQL: [&str; 8] = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres"];
+
 /// A statement by `psql`; gives its rows as lines.
 pub(crate) fn psql(folder: &Path, database: &str, sql: &str) -> Result<String, String> {
     let mut psql = as_nobody(&path("psql"));
-    psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database]);
+    psql.args(PSQL).args(["-d", database]);
     output(psql.arg("-h").arg(folder).args(["-c", sql]))
+}
+
+/// A file of statements by `psql`, in one session.
+pub(crate) fn psql_script(folder: &Path, file: &Path) -> Result<String, String> {
+    let mut psql = as_nobody(&path("psql"));
+    psql.args(PSQL).args(["-d", "postgres"]);
+    output(psql.arg("-h").arg(folder).arg("-f").arg(file))
 }
 
 /// The URL of a database behind the socket in this folder.

@@ -62,6 +62,7 @@ fn folder() -> PathBuf {
     let place = if is_large { memory.to_owned() } else { std::env::temp_dir() };
     let mut hasher = DefaultHasher::new();
     env!("CARGO_MANIFEST_DIR").hash(&mut hasher);
+    programs::other().hash(&mut hasher);
     place.join(format!("moorline-postgres-{:016x}", hasher.finish()))
 }
 

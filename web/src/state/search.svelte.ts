@@ -1,6 +1,7 @@
 // The search for messages: what was asked, what was found, what went wrong. The view shows it; the server finds.
 // It outlives its view, so that one comes back from a hit to the same list.
-import type { Client, Hit } from '@moorline/client';
+import { MoorlineError, type Client, type Hit } from '@moorline/client';
+import { t } from '../text/index.ts';
 import { reason } from './words.ts';
 
 /** Hits of one room, the newest first. */
@@ -20,7 +21,12 @@ export class Search {
   room = $state<string | undefined>(undefined);
   /** The latest answer; undefined before the first. */
   hits = $state.raw<readonly Hit[] | undefined>(undefined);
-  hasMore = $state(false);
+  /** Where older hits begin; undefined where there are none. */
+  after = $state<string | undefined>(undefined);
+  /** How far the search was behind when it answered, in ms. */
+  behindMs = $state(0);
+  /** Whether the question itself could not be understood. */
+  isUnclear = $state(false);
   problem = $state('');
   isLooking = $state(false);
   /** The words that `hits` answer, for the marks in them. */
@@ -60,6 +66,7 @@ export class Search {
     clearTimeout(this.#timer);
     this.#turn += 1;
     this.problem = '';
+    this.isUnclear = false;
     this.isLooking = this.query.trim() !== '';
     if (!this.isLooking) {
       this.hits = undefined;
@@ -69,16 +76,25 @@ export class Search {
     this.#timer = setTimeout(() => void this.#look(turn), ms);
   }
 
-  async #look(turn: number): Promise<void> {
-    const query = this.query;
+  /** Older hits of the same question. */
+  more(): void {
+    if (this.after && !this.isLooking) void this.#look(this.#turn, this.after);
+  }
+
+  async #look(turn: number, after?: string): Promise<void> {
+    const query = after ? this.answered : this.query;
+    this.isLooking = true;
     try {
-      const { hits, more } = await this.#client.search(query.trimStart(), { room: this.room, limit: most });
+      const found = await this.#client.search(query.trimStart(), { room: this.room, limit: most, after });
       if (turn !== this.#turn) return;
-      this.hits = hits;
-      this.hasMore = more;
+      this.hits = after ? [...(this.hits ?? []), ...found.hits] : found.hits;
+      this.after = found.after;
+      this.behindMs = found.behind_ms;
       this.answered = query;
     } catch (error) {
-      if (turn === this.#turn) this.problem = reason(error);
+      if (turn !== this.#turn) return;
+      this.isUnclear = error instanceof MoorlineError && error.code === 'invalid';
+      this.problem = this.isUnclear ? t.search.unclearHelp : reason(error);
     } finally {
       if (turn === this.#turn) this.isLooking = false;
     }

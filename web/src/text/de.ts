@@ -190,6 +190,7 @@ export const de: Texts = {
     beginDirect: (name: string) => `Hier beginnt dein Chat mit ${name}. Nur ihr beide könnt ihn lesen.`,
     beginPublic: 'Hier beginnt dieser Raum. Alle auf diesem Server können ihn finden, beitreten und von Anfang an lesen.',
     beginGroup: 'Hier beginnt dieser Raum. Nur wer eingeladen wurde, kann ihn lesen.',
+    pruned: 'Ältere Nachrichten bewahrt dieser Server nicht auf.',
     emptyTitle: 'Dieser Raum ist bereit',
     emptyGroup: 'Schreib die erste Nachricht, oder hol jemanden dazu.',
     emptyDirect: 'Schreib die erste Nachricht.',

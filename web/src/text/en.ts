@@ -187,6 +187,7 @@ export const en = {
     beginDirect: (name: string) => `This is the beginning of your chat with ${name}. Only the two of you can read it.`,
     beginPublic: 'This is the beginning of this room. Anyone on this server may find and join it, and read from the start.',
     beginGroup: 'This is the beginning of this room. Only people who were invited can read it.',
+    pruned: 'Older messages are not kept on this server.',
     emptyTitle: 'This room is ready',
     emptyGroup: 'Write the first message, or bring somebody in.',
     emptyDirect: 'Write the first message.',

@@ -4,7 +4,7 @@
 /** Nearer to the end than this is at the end. */
 const endPx = 40;
 
-/** Watches one scrolling box. Call `pin` before the rows change and `restore` after. */
+/** Watches one scrolling box. Call `hold` before the rows change and `restore` after. */
 export class Anchor {
   /** The reader is at the end and goes with it. */
   isFollowing = true;
@@ -29,6 +29,15 @@ export class Anchor {
     this.lastTop = this.box.scrollTop;
     this.isFollowing = this.isHeadingToEnd || (rest < endPx && this.canFollow());
     this.pin();
+  }
+
+  /**
+   * Notes where the reader is before something changes. A browser tells of scrolling a frame later than it happens: whoever
+   * scrolled in this frame is where he is now, and not where the last event found him.
+   */
+  hold(): void {
+    if (Math.abs(this.box.scrollTop - this.lastTop) > 1) this.remember();
+    else this.pin();
   }
 
   /** Notes the row under the eye, without asking whether the end is near. */

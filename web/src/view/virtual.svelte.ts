@@ -48,7 +48,7 @@ export class Virtual {
 
   /** Before other rows are drawn: where the reader is now, and which rows that place needs. */
   before(rows: readonly Row[]): void {
-    if (this.isPlaced && !this.#goal) this.anchor.pin();
+    if (this.isPlaced && !this.#goal) this.anchor.hold();
     this.#shift = rows.length - this.#rows.length;
     this.#rows = rows;
     this.#sizes.set(rows);

@@ -35,6 +35,7 @@ impl Hub {
                 feed.set_members(members);
             }
             self.bring(&room, &events, &mut wakers).await;
+            self.close_the_erased(&events).await;
         }
         for marker in news.receipts {
             let receipt =
@@ -63,6 +64,9 @@ impl Hub {
         let Some(feed) = self.feeds.lock().get(room).cloned() else {
             return self.tell_memberships(events, wakers);
         };
+        if !self.bar_the_erased(&feed, events).await {
+            return self.tell_memberships(events, wakers);
+        }
         let until = Ahead::until(Instant::now());
         if !self.bring_next(&feed, events, until, wakers).await {
             return;

@@ -89,8 +89,12 @@ impl Hub {
 /// Everybody who listens to one of these rooms, where the room is small; each once.
 fn around(feeds: &[Arc<Feed>]) -> Vec<Arc<Listener>> {
     let small = |feed: &&Arc<Feed>| feed.members() <= u64::from(Limits::DEFAULT.receipt_members);
-    let mut listeners: Vec<Arc<Listener>> =
-        feeds.iter().filter(small).flat_map(|feed| feed.listeners()).collect();
+    each_once(feeds.iter().filter(small).flat_map(|feed| feed.listeners()))
+}
+
+/// Each of these once.
+pub(super) fn each_once(listeners: impl Iterator<Item = Arc<Listener>>) -> Vec<Arc<Listener>> {
+    let mut listeners: Vec<Arc<Listener>> = listeners.collect();
     listeners.sort_unstable_by_key(Arc::as_ptr);
     listeners.dedup_by_key(|listener| Arc::as_ptr(listener));
     listeners

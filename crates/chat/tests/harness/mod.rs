@@ -180,6 +180,15 @@ impl Window {
         frames
     }
 
+    /// The code with which the connection is to be closed, after all that is queued.
+    pub fn closed(&self) -> Option<u16> {
+        let context = Context::from_waker(Waker::noop());
+        match self.listener.outbox().drain(&context, |_| true) {
+            Drained::Close(close) => Some(close.code.0),
+            Drained::Empty | Drained::More => None,
+        }
+    }
+
     /// The seqs of the events that came since the last look.
     pub fn seqs(&self) -> Vec<u64> {
         self.frames()

@@ -7,6 +7,9 @@ use crate::codec::Budget;
 use crate::error::DecodeError;
 use crate::value::{Integer, Key, Map, Value};
 
+/// Entries for which room is made before they are there; a map that claims more grows with them.
+const EXPECTED: usize = 16;
+
 /// Appends a value.
 pub(super) fn write(out: &mut Vec<u8>, value: &Value) {
     match value {
@@ -216,7 +219,7 @@ impl Reader<'_> {
         if length > self.rest.len() / 2 {
             return Err(DecodeError::CutShort);
         }
-        let mut map = Map::new();
+        let mut map = Map::with_capacity(length.min(EXPECTED));
         for _ in 0..length {
             let key = match self.value(depth + 1)? {
                 Value::Text(text) => Key::Text(text),

@@ -61,8 +61,7 @@ struct Queued {
 impl Memory {
     pub(crate) fn new(options: Options, faults: Option<Faults>) -> Self {
         let reporter = Reporter::new();
-        let (capacity, expiry) = (options.capacity, Some(options.expiry));
-        let mailboxes = Mailboxes::new(capacity, expiry, reporter.clone());
+        let mailboxes = Mailboxes::new(options.capacity, options.expiry, reporter.clone());
         let dice = faults.map(|faults| Mutex::new(Dice::new(faults)));
         let (client, state) = (Client::new(), Mutex::default());
         Self { inner: Arc::new(Inner { options, client, reporter, mailboxes, state, dice }) }

@@ -90,7 +90,7 @@ impl Redis {
             keys: Keys::new(&options.prefix),
             wire: Wire::core(&options)?,
             hosts: Hosts::new(&options, &reporter),
-            mailboxes: Mailboxes::new(options.capacity, Some(options.expiry), reporter.clone()),
+            mailboxes: Mailboxes::new(options.capacity, options.expiry, reporter.clone()),
             reporter,
             memberships: Memberships::default(),
             gates: options.hosts.iter().map(|_| RwLock::new(())).collect(),

@@ -4,6 +4,7 @@
 //! verbs; `registry` knows the channels and groups of this process, `subscriber` keeps their subscriptions.
 
 mod arrival;
+mod inbox;
 mod registry;
 mod subscriber;
 
@@ -17,7 +18,6 @@ use tokio::task::AbortHandle;
 use crate::codec::Wire;
 use crate::error::Error;
 use crate::gaps::Reporter;
-use crate::mailboxes::Mailboxes;
 use crate::names::random_id;
 use crate::options::Options;
 use crate::redis::hosts::Hosts;
@@ -54,7 +54,8 @@ struct Shared {
     wire: Wire,
     hosts: Hosts,
     registry: Registry,
-    mailboxes: Mailboxes,
+    /// Unread messages that a channel keeps here.
+    capacity: usize,
     reporter: Reporter,
 }
 
@@ -66,7 +67,7 @@ impl RedisPubSub {
             wire: Wire::pubsub(&options)?,
             hosts: Hosts::new(&options, &reporter),
             registry: Registry::new(&options.prefix),
-            mailboxes: Mailboxes::new(options.capacity.max(UNREAD), None, reporter.clone()),
+            capacity: options.capacity.max(UNREAD),
             reporter,
             options,
         });
@@ -94,7 +95,7 @@ impl RedisPubSub {
     pub(crate) async fn new_channel(&self, prefix: &str) -> Result<String, Error> {
         let shared = self.shared();
         let channel = format!("{}{prefix}{}", shared.options.prefix, random_id());
-        shared.registry.add_channel(&channel);
+        shared.registry.add_channel(&channel)?;
         let subscribed = self.follow(std::slice::from_ref(&channel)).await;
         if subscribed.is_err() {
             shared.registry.remove_channel(&channel);
@@ -119,10 +120,18 @@ impl RedisPubSub {
 
     /// A name that is not known yet is subscribed; that it is, nobody can see before the first message.
     pub(crate) async fn receive(&self, channel: &str) -> Result<Message, Error> {
-        if self.shared().registry.add_channel(channel) {
-            later_will_do(self.follow(&[channel.to_owned()]).await)?;
-        }
-        self.shared().mailboxes.receive(channel, || ()).await
+        let shared = self.shared();
+        let inbox = match shared.registry.inbox(channel) {
+            Some(inbox) => inbox,
+            None => {
+                let inbox = shared.registry.add_channel(channel)?;
+                later_will_do(self.follow(&[channel.to_owned()]).await)?;
+                inbox
+            }
+        };
+        let message = inbox.next().await?;
+        shared.reporter.tally().received();
+        Ok(message)
     }
 
     pub(crate) async fn group_add(&self, group: &str, channel: &str) -> Result<(), Error> {
@@ -151,20 +160,18 @@ impl RedisPubSub {
 
     pub(crate) async fn close_channel(&self, channel: &str) -> Result<(), Error> {
         let names = self.shared().registry.remove_channel(channel);
-        self.shared().mailboxes.remove(channel);
         later_will_do(self.follow(&names).await)
     }
 
     /// Forgets the channels and groups of this process. Redis has nothing to delete.
     pub(crate) async fn flush(&self) -> Result<(), Error> {
         let names = self.shared().registry.clear();
-        self.shared().mailboxes.clear();
         later_will_do(self.follow(&names).await)
     }
 
     pub(crate) fn close(&self) {
         let shared = self.shared();
-        shared.mailboxes.close();
+        shared.registry.close();
         shared.hosts.iter().for_each(|link| link.close());
         self.inner.tasks.lock().drain(..).for_each(|task| task.abort());
         shared.reporter.close();

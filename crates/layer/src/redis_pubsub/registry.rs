@@ -4,28 +4,41 @@
 //! subscriber reads it and makes the subscriptions follow.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Weak};
 
-use indexmap::IndexSet;
-use parking_lot::Mutex;
+use indexmap::IndexMap;
+use parking_lot::RwLock;
+
+use crate::error::Error;
+use crate::redis_pubsub::inbox::Inbox;
 
 #[derive(Debug)]
 pub(super) struct Registry {
     /// What the names of groups start with on the wire.
     group_prefix: String,
-    state: Mutex<State>,
+    /// Every message in and every receive reads it; only joins and leaves change it.
+    state: RwLock<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Each channel with the groups it is in.
-    channels: HashMap<String, HashSet<String>>,
+    channels: HashMap<String, Channel>,
     /// Each group with its members, by its name on the wire.
-    groups: HashMap<String, IndexSet<String>>,
+    groups: HashMap<String, IndexMap<String, Arc<Inbox>>>,
+    /// Forgotten channels on which a receive waits on: it goes on if the channel becomes known again.
+    forgotten: HashMap<String, Weak<Inbox>>,
+    is_closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Channel {
+    inbox: Arc<Inbox>,
+    groups: HashSet<String>,
 }
 
 impl Registry {
     pub(super) fn new(prefix: &str) -> Self {
-        Self { group_prefix: format!("{prefix}__group__"), state: Mutex::default() }
+        Self { group_prefix: format!("{prefix}__group__"), state: RwLock::default() }
     }
 
     /// A group's name on the wire.
@@ -33,81 +46,113 @@ impl Registry {
         format!("{}{group}", self.group_prefix)
     }
 
-    /// Makes a channel known; false if it was.
-    pub(super) fn add_channel(&self, channel: &str) -> bool {
-        let mut state = self.state.lock();
-        if state.channels.contains_key(channel) {
-            return false;
+    /// Where the messages of a channel arrive, if it is known.
+    pub(super) fn inbox(&self, channel: &str) -> Option<Arc<Inbox>> {
+        self.state.read().channels.get(channel).map(|known| Arc::clone(&known.inbox))
+    }
+
+    /// Makes a channel known, if it is not.
+    pub(super) fn add_channel(&self, channel: &str) -> Result<Arc<Inbox>, Error> {
+        let mut state = self.state.write();
+        if state.is_closed {
+            return Err(Error::Closed);
         }
-        state.channels.insert(channel.to_owned(), HashSet::new());
-        true
+        let waited_on = state.forgotten.remove(channel).and_then(|inbox| inbox.upgrade());
+        let channel = state.channels.entry(channel.to_owned()).or_insert_with(|| Channel {
+            inbox: waited_on.unwrap_or_default(),
+            groups: HashSet::new(),
+        });
+        Ok(Arc::clone(&channel.inbox))
     }
 
     /// Forgets a channel; returns all names on the wire that may have to be unsubscribed.
-    pub(super) fn remove_channel(&self, channel: &str) -> Vec<String> {
-        let mut state = self.state.lock();
-        let Some(groups) = state.channels.remove(channel) else { return Vec::new() };
-        for group in &groups {
-            leave(&mut state.groups, group, channel);
+    pub(super) fn remove_channel(&self, name: &str) -> Vec<String> {
+        let mut state = self.state.write();
+        let Some(channel) = state.channels.remove(name) else { return Vec::new() };
+        for group in &channel.groups {
+            leave(&mut state.groups, group, name);
         }
-        groups.into_iter().chain([channel.to_owned()]).collect()
+        state.forget(name, channel.inbox);
+        channel.groups.into_iter().chain([name.to_owned()]).collect()
     }
 
     /// Adds a channel to a group, by its name on the wire; false if the channel is not known here.
     pub(super) fn join(&self, group: &str, channel: &str) -> bool {
-        let mut state = self.state.lock();
-        let Some(groups) = state.channels.get_mut(channel) else { return false };
-        groups.insert(group.to_owned());
-        state.groups.entry(group.to_owned()).or_default().insert(channel.to_owned());
+        let mut state = self.state.write();
+        let Some(known) = state.channels.get_mut(channel) else { return false };
+        known.groups.insert(group.to_owned());
+        let inbox = Arc::clone(&known.inbox);
+        state.groups.entry(group.to_owned()).or_default().insert(channel.to_owned(), inbox);
         true
     }
 
     /// Takes a channel out of a group, by its name on the wire.
     pub(super) fn leave(&self, group: &str, channel: &str) {
-        let mut state = self.state.lock();
-        if let Some(groups) = state.channels.get_mut(channel) {
-            groups.remove(group);
+        let mut state = self.state.write();
+        if let Some(known) = state.channels.get_mut(channel) {
+            known.groups.remove(group);
         }
         leave(&mut state.groups, group, channel);
     }
 
     /// Whether a name should be subscribed.
     pub(super) fn is_wanted(&self, name: &str) -> bool {
-        let state = self.state.lock();
+        let state = self.state.read();
         state.channels.contains_key(name) || state.groups.contains_key(name)
     }
 
     /// All names that should be subscribed.
     pub(super) fn wanted(&self) -> Vec<String> {
-        let state = self.state.lock();
+        let state = self.state.read();
         state.channels.keys().chain(state.groups.keys()).cloned().collect()
     }
 
-    /// Calls this with the channels that a message on this name is for. It must not come back here.
-    pub(super) fn with_receivers(
-        &self,
-        name: &str,
-        deliver: impl FnOnce(&mut dyn Iterator<Item = &str>),
-    ) {
-        let state = self.state.lock();
+    /// Calls this with each channel that a message on this name is for. It must not come back here.
+    pub(super) fn each_receiver(&self, name: &str, mut deliver: impl FnMut(&str, &Inbox)) {
+        let state = self.state.read();
         // A channel may have the name of a group; it alone gets the message then.
-        if state.channels.contains_key(name) {
-            return deliver(&mut std::iter::once(name));
+        if let Some(channel) = state.channels.get(name) {
+            return deliver(name, &channel.inbox);
         }
-        if let Some(members) = state.groups.get(name) {
-            deliver(&mut members.iter().map(String::as_str));
-        }
+        let members = state.groups.get(name).into_iter().flatten();
+        members.for_each(|(channel, inbox)| deliver(channel, inbox));
     }
 
     /// Forgets everything; returns all names that were subscribed.
     pub(super) fn clear(&self) -> Vec<String> {
         let before = self.wanted();
-        *self.state.lock() = State::default();
+        let mut state = self.state.write();
+        state.groups.clear();
+        for (name, channel) in std::mem::take(&mut state.channels) {
+            state.forget(&name, channel.inbox);
+        }
         before
+    }
+
+    /// Ends every receive, now and later.
+    pub(super) fn close(&self) {
+        let mut state = self.state.write();
+        state.is_closed = true;
+        state.channels.values().for_each(|channel| channel.inbox.close());
+        state.forgotten.values().filter_map(Weak::upgrade).for_each(|inbox| inbox.close());
     }
 }
 
-fn leave(groups: &mut HashMap<String, IndexSet<String>>, group: &str, channel: &str) {
+impl State {
+    /// Drops what is unread. While somebody waits, the inbox stays findable.
+    fn forget(&mut self, name: &str, inbox: Arc<Inbox>) {
+        inbox.clear();
+        if self.forgotten.len() == self.forgotten.capacity() {
+            self.forgotten.retain(|_, inbox| inbox.strong_count() > 0);
+        }
+        // One is this function's own.
+        if Arc::strong_count(&inbox) > 1 {
+            self.forgotten.insert(name.to_owned(), Arc::downgrade(&inbox));
+        }
+    }
+}
+
+fn leave(groups: &mut HashMap<String, IndexMap<String, Arc<Inbox>>>, group: &str, channel: &str) {
     if let Some(members) = groups.get_mut(group) {
         members.swap_remove(channel);
         if members.is_empty() {
@@ -117,27 +162,5 @@ fn leave(groups: &mut HashMap<String, IndexSet<String>>, group: &str, channel: &
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_group_is_wanted_while_it_has_members_here() {
-        let registry = Registry::new("asgi");
-        let group = registry.wire_name("room 1/é");
-        assert_eq!(group, "asgi__group__room 1/é");
-        assert!(!registry.join(&group, "a"), "not of this process");
-        assert!(registry.add_channel("a") && registry.add_channel("b"));
-        assert!(registry.join(&group, "a") && registry.join(&group, "b"));
-        let mut receivers = Vec::new();
-        registry.with_receivers(&group, |channels| receivers.extend(channels.map(str::to_owned)));
-        assert_eq!(receivers, ["a", "b"]);
-        registry.leave(&group, "a");
-        assert!(registry.is_wanted(&group));
-        let mut gone = registry.remove_channel("b");
-        gone.sort();
-        assert_eq!(gone, [group.as_str(), "b"]);
-        assert!(!registry.is_wanted(&group) && !registry.is_wanted("b"));
-        assert_eq!(registry.wanted(), ["a"]);
-        assert_eq!((registry.clear(), registry.wanted().len()), (vec!["a".to_owned()], 0));
-    }
-}
+#[path = "registry_tests.rs"]
+mod tests;

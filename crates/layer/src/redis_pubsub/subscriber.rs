@@ -199,9 +199,13 @@ impl Subscriber {
             Ok(message) => message,
             Err(why) => return self.shared.reporter.undecodable(name, Some(why)),
         };
-        self.shared.registry.with_receivers(name, |channels| {
-            self.shared.mailboxes.deliver_to_all(channels, &message);
+        let (capacity, mut over) = (self.shared.capacity, Vec::new());
+        self.shared.registry.each_receiver(name, |channel, inbox| {
+            if !inbox.deliver(message.clone(), capacity) {
+                over.push(channel.to_owned());
+            }
         });
+        over.iter().for_each(|channel| self.shared.reporter.overflowed(channel));
     }
 }
 

@@ -177,6 +177,13 @@ impl Checker {
                 format!("position {} is called future, but the head is not below it", resumed.seq);
             self.report.broken(Promise::I8, Harm::Other, text, &[resumed.asked.line, at.line]);
         }
+        if reason == "pruned" && frame.first.is_some_and(|first| first <= resumed.seq) {
+            let text = format!(
+                "position {} is called pruned, but the log begins at or below it",
+                resumed.seq
+            );
+            self.report.broken(Promise::I8, Harm::Other, text, &[resumed.asked.line, at.line]);
+        }
         if reason == "epoch"
             && resumed.must.is_none()
             && !self.reset_by_restore(resumed.asked.t, at.t)

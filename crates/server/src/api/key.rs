@@ -3,7 +3,7 @@
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use moorline_protocol::ErrorCode;
 use sha2::{Digest, Sha256};
 
@@ -38,15 +38,27 @@ impl ApiKey {
 
 /// Lets a request pass that carries the key.
 pub(super) async fn require(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let header = request.headers().get(header::AUTHORIZATION);
+    match check(&api, request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refused(refusal),
+    }
+}
+
+/// Whether a request carries the key; else why it is refused.
+pub(super) fn check(api: &Api, headers: &HeaderMap) -> Result<(), &'static str> {
+    let header = headers.get(header::AUTHORIZATION);
     let shown = header.and_then(|value| value.to_str().ok()).and_then(bearer);
-    let refusal = match (&api.key, shown) {
-        (Some(key), Some(shown)) if key.is(shown) => return next.run(request).await,
-        (None, _) => "The server API is off. Start the server with --api-key-file.",
-        (Some(_), None) => "Send the API key as `Authorization: Bearer KEY`.",
-        (Some(_), Some(_)) => "This is not the API key.",
-    };
-    let mut response = Failure::new(ErrorCode::Unauthorized, refusal).into_response();
+    match (&api.key, shown) {
+        (Some(key), Some(shown)) if key.is(shown) => Ok(()),
+        (None, _) => Err("The server API is off. Start the server with --api-key-file."),
+        (Some(_), None) => Err("Send the API key as `Authorization: Bearer KEY`."),
+        (Some(_), Some(_)) => Err("This is not the API key."),
+    }
+}
+
+/// The answer to a request without the key.
+pub(super) fn refused(why: &str) -> Response {
+    let mut response = Failure::new(ErrorCode::Unauthorized, why).into_response();
     let challenge = HeaderValue::from_static("Bearer");
     response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     response

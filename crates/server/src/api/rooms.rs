@@ -123,6 +123,7 @@ pub(super) async fn events(
         head: page.head,
         events: page.events,
         more: page.more,
+        pruned: page.pruned,
         people: page.people,
     };
     Ok(json(StatusCode::OK, &page))

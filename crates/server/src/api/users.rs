@@ -6,7 +6,7 @@ use http::StatusCode;
 use moorline_chat::now_ms;
 use moorline_protocol::api::{PutUser, Revoked};
 use moorline_protocol::{ErrorCode, Person, UserId};
-use moorline_store::SYSTEM_USER;
+use moorline_store::{DELETED_USER, SYSTEM_USER};
 
 use super::body::JsonBody;
 use super::failure::{Failure, json};
@@ -25,7 +25,8 @@ pub(super) async fn put(
         .map_err(|error| Failure::new(ErrorCode::Invalid, error.to_string()))?;
     let store = api.chat.store();
     let known = store.user(&user).await?;
-    let is_reserved = user.as_str().starts_with(RESERVED) || user.as_str() == SYSTEM_USER;
+    let is_reserved =
+        user.as_str().starts_with(RESERVED) || [SYSTEM_USER, DELETED_USER].contains(&user.as_str());
     if is_reserved && !known.as_ref().is_some_and(|known| known.has_account) {
         let text = "This id is reserved: ids that begin with u_ belong to built-in accounts.";
         return Err(Failure::new(ErrorCode::Invalid, text));

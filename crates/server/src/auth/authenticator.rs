@@ -44,6 +44,16 @@ impl Signed {
     pub fn user(&self) -> &UserId {
         &self.user
     }
+
+    /// When it was made, ms since 1970; 0 where it does not say.
+    #[must_use]
+    pub fn issued_ms(&self) -> u64 {
+        issued_ms(&self.claims)
+    }
+}
+
+fn issued_ms(claims: &TokenClaims) -> u64 {
+    claims.iat.unwrap_or(0).saturating_mul(1_000)
 }
 
 /// Why nobody is signed in by what was shown.
@@ -123,7 +133,7 @@ impl Authenticator {
         let Signed { user, claims } = signed;
         check_person(&claims, &user, known.as_ref())?;
         let name = self.name_of(&claims, &user, known, now_ms()).await?;
-        let issued_ms = claims.iat.unwrap_or(0).saturating_mul(1_000);
+        let issued_ms = issued_ms(&claims);
         Ok(Identity {
             user,
             name: name.into(),
@@ -191,23 +201,17 @@ fn check_person(
     if claims.sub.starts_with(RESERVED) && !has_account {
         return Err(refused("ids that begin with u_ belong to built-in accounts", Some(user)));
     }
-    if claims.sub == store::SYSTEM_USER {
+    if [store::SYSTEM_USER, store::DELETED_USER].contains(&claims.sub.as_str()) {
         return Err(refused("this id belongs to the server itself", Some(user)));
     }
     let Some(known) = known else { return Ok(()) };
     if known.removed {
         return Err(refused("this person was removed", Some(user)));
     }
-    let issued_ms = claims.iat.unwrap_or(0).saturating_mul(1_000);
-    if is_revoked(known, issued_ms) {
+    if known.refuses_token_of(issued_ms(claims)) {
         return Err(refused("it was made before this person's sessions were revoked", Some(user)));
     }
     Ok(())
-}
-
-/// Tokens carry whole seconds: one of the same second counts as older, so that none slips through.
-fn is_revoked(known: &store::User, issued_ms: u64) -> bool {
-    known.not_before_ms > 0 && issued_ms < known.not_before_ms
 }
 
 fn refused(why: impl std::fmt::Display, user: Option<&UserId>) -> Refused {

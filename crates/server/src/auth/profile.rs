@@ -1,4 +1,5 @@
-//! What a person may change of themselves: the name that others read. Mounted by the sign-in; knows no password.
+//! What a person may do with what is known of themselves: change the name that others read, download all of it. Mounted
+//! by the sign-in; knows no password.
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use super::names;
 use super::sign_in::SignIn;
 use crate::api::body::JsonBody;
 use crate::api::failure::{Failure, json};
+use crate::api::upkeep::exported;
 
 /// `PUT /api/v1/profile`: another name for whoever asks; open windows hear of it.
 pub(super) async fn rename(
@@ -28,4 +30,13 @@ pub(super) async fn rename(
         chat.hub().renamed(&user, &name);
     }
     Ok(json(StatusCode::OK, &SignedIn { user: Person { id: user, name, presence: None } }))
+}
+
+/// `GET /api/v1/export`: all that is known of whoever asks, as a file.
+pub(super) async fn export(
+    State(sign_in): State<Arc<SignIn>>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let (identity, _) = sign_in.identity(&headers).await?;
+    exported(sign_in.chat.store(), &identity.user).await
 }

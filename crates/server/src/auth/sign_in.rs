@@ -92,6 +92,7 @@ impl SignIn {
             .route("/api/v1/sessions/{id}", delete(revoke))
             .route("/api/v1/invites", post(invite))
             .route("/api/v1/profile", put(profile::rename))
+            .route("/api/v1/export", get(profile::export))
             .method_not_allowed_fallback(failure::no_such_method)
             .route_layer(from_fn_with_state(Arc::clone(&sign_in), csrf::guard))
             .with_state(sign_in)

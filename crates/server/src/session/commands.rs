@@ -4,22 +4,23 @@ use std::sync::Arc;
 
 use moorline_chat::{Chat, Directory, Error, Grants, Outbox, check_positions, now_ms};
 use moorline_protocol::{
-    Browse, Command, ErrorCode, Frame, Hits, Limits, Members, MembersPage, Page, People,
-    PeopleList, Person, Reply, Rooms, RoomsPage, Search, UserId,
+    Browse, Command, ErrorCode, Frame, Limits, Members, MembersPage, Page, People, PeopleList,
+    Person, Reply, Rooms, RoomsPage, Search, UserId,
 };
 use moorline_store::{Range, RoomCursor};
 
 use super::Live;
 use super::following::Follow;
 use super::pending::{Pending, refusal};
+use crate::search::search;
 
 /// Rooms in a page where the client names no number.
 const ROOMS: u64 = 100;
 /// People found where the client names no number.
 const PEOPLE: u64 = 20;
-/// Events in a page and hits of a search where the client names no number.
+/// Events in a page where the client names no number.
 const EVENTS: u64 = 50;
-/// Most rooms, people or hits in one answer.
+/// Most rooms or people in one answer.
 const MOST: u64 = 100;
 
 /// What a read ends in: the answer and the rooms that the client follows from then on.
@@ -122,7 +123,7 @@ async fn read(
         Command::Browse(browse) => public_rooms(&chat, &user, id, browse).await,
         Command::Members(members) => members_of(&chat, &user, id, members).await,
         Command::People(people) => people_found(&chat, &user, id, people).await,
-        Command::Search(search) => hits(&chat, &user, id, search).await,
+        Command::Search(wanted) => hits(&chat, &user, id, wanted).await,
         Command::Resume(resume) => check_positions(&resume.positions).map(|()| {
             let follow =
                 resume.positions.into_iter().map(|(room, position)| Follow::resume(room, position));
@@ -149,8 +150,8 @@ async fn page(
     };
     let limit = bounded(history.limit, EVENTS, u64::from(Limits::DEFAULT.history));
     let page = chat.store().events(user, &history.room, range, limit).await?;
-    let moorline_store::Page { epoch, first, head, events, more, people } = page;
-    let reply = Page { id, room: history.room, epoch, first, head, events, more, people };
+    let moorline_store::Page { epoch, first, head, events, more, pruned, people } = page;
+    let reply = Page { id, room: history.room, epoch, first, head, events, more, pruned, people };
     Ok((Some(reply.into()), Vec::new()))
 }
 
@@ -221,11 +222,8 @@ async fn people_found(chat: &Chat, user: &UserId, id: Option<u64>, wanted: Peopl
     Ok((Some(PeopleList { id, people }.into()), Vec::new()))
 }
 
-async fn hits(chat: &Chat, user: &UserId, id: Option<u64>, search: Search) -> Answer {
-    let limit = bounded(search.limit, EVENTS, MOST);
-    let found = chat.store().search(user, &search.query, search.room.as_ref(), None, limit).await?;
-    let moorline_store::Hits { hits, more, people, .. } = found;
-    Ok((Some(Hits { id, hits, more, people }.into()), Vec::new()))
+async fn hits(chat: &Chat, user: &UserId, id: Option<u64>, wanted: Search) -> Answer {
+    Ok((Some(search(chat, user, id, wanted).await?.into()), Vec::new()))
 }
 
 fn bounded(wanted: Option<u64>, usual: u64, most: u64) -> usize {

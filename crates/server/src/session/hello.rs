@@ -47,7 +47,11 @@ impl Shown {
     /// The connection as the hub sees it from now on.
     fn listener(&self, outbox: Arc<Outbox>) -> Arc<Listener> {
         match self {
-            Self::Token(signed) => Listener::new(signed.user().clone(), None, outbox),
+            Self::Token(signed) => {
+                let listener = Listener::new(signed.user().clone(), None, outbox);
+                listener.came_with_token_of(signed.issued_ms());
+                listener
+            }
             Self::Cookie(proof) => {
                 let Identity { user, session, .. } = &proof.identity;
                 Listener::new(user.clone(), session.clone(), outbox)

@@ -36,7 +36,8 @@ async fn peers_that_do_not_answer_do_not_hold_up_the_end() {
     let (mut silent, _) = site.try_shake("/echo", &[]).await;
     let began = Instant::now();
     site.stopped().await;
-    assert!(began.elapsed() < Duration::from_secs(3));
+    // The limit that the server was given ended it, not the longer one that it has by itself.
+    assert!(began.elapsed() < ServerConfig::default().drain_timeout / 2);
     let mut close = [0; 4];
     timeout(SOON, silent.read_exact(&mut close)).await.unwrap().unwrap();
     assert_eq!(close[2..], 1012_u16.to_be_bytes());

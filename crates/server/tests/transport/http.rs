@@ -143,7 +143,8 @@ async fn peers_that_stall_are_cut_in_every_phase() {
         began.elapsed()
     });
     for (bytes, after) in stalls.iter().zip(futures_util::future::join_all(cut).await) {
-        assert!(after < Duration::from_secs(12), "{bytes:?} took {after:?}");
+        // Ten seconds, and as many again for a machine that others keep busy; uncut, it would be for ever.
+        assert!(after < Duration::from_secs(20), "{bytes:?} took {after:?}");
     }
     assert!(site.answer(get("/hello")).await.ends_with("hello"));
 }

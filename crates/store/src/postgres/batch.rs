@@ -100,6 +100,9 @@ impl<'a> Batch<'a> {
             Command::Invite(invite) => self.invite(invite).map(Value::Stored),
             Command::Remove(remove) => self.remove(remove).map(Value::Stored),
             Command::Rename(rename) => self.rename(rename).map(Value::Stored),
+            Command::Prune(prune) => self.prune(prune).map(Value::Count),
+            Command::EndMembership(end) => self.end_membership(end).map(Value::Changed),
+            Command::EraseEvents(erase) => self.erase_events(erase).map(Value::Count),
             // Those of people are another lane's; to a room lane they mean nothing.
             _ => Ok(Value::Done),
         };

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio_postgres::{Client, Config};
+use tokio_postgres::{Client, Config, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::failure::Failure;
+use super::failure::{Failure, POOLER};
 use super::tls;
 use super::url::DatabaseUrl;
 
@@ -33,9 +33,11 @@ impl Purpose {
                  -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off \
                  -c enable_mergejoin=off -c jit=off"
             }
+            // Going through a table of rooms that was written a million times costs more than its rows say.
             Self::Read => {
                 " -c statement_timeout=8000 -c idle_in_transaction_session_timeout=8000 -c jit=off \
-                 -c default_transaction_read_only=on"
+                 -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off \
+                 -c enable_mergejoin=off -c default_transaction_read_only=on"
             }
             Self::Migrate => "",
         }
@@ -80,6 +82,15 @@ impl Connector {
 
     /// Whether what is committed here is kept. What a setting can mend is mended; the rest is refused or warned of.
     pub(super) async fn check(&self, client: &Client) -> Result<(), Failure> {
+        // Without our own settings, nothing that is prepared can be relied on either.
+        let rows = client.simple_query("SELECT current_setting('search_path')").await?;
+        let has_settings = rows.iter().any(|row| match row {
+            SimpleQueryMessage::Row(row) => row.get(0) == Some("moorline"),
+            _ => false,
+        });
+        if !has_settings {
+            return Err(Failure::Unfit(POOLER.to_owned()));
+        }
         let settings = "SELECT current_setting('server_version_num')::bigint, current_setting('server_encoding'),
                  current_setting('fsync'), current_setting('full_page_writes'),
                  current_setting('synchronous_commit'), pg_is_in_recovery()";

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::schema::{cid_from, get, kind};
 
 /// The columns that [`event`] reads, in its order; `e` is the event, `s` its sender, `r` its room.
-pub(super) const COLUMNS: &str = "r.id, r.epoch, e.seq, e.kind, e.id, s.id, e.cid, e.at, e.messages, e.body, \
+pub(super) const COLUMNS: &str = "r.id, r.epoch, e.seq, e.kind, e.id, CASE WHEN s.removed IS NULL THEN s.id ELSE 'deleted' END AS sender_id, e.cid, e.at, e.messages, e.body, \
      e.refers, e.target, e.edited, e.edited_at, e.deleted, e.deleted_at";
 /// How many they are.
 pub(super) const WIDTH: usize = 16;
@@ -86,6 +86,6 @@ pub(super) fn changes_text(changes: &[MemberChange]) -> String {
     serde_json::to_string(changes).unwrap_or_else(|_| "[]".to_owned())
 }
 
-fn changes(text: &str) -> Result<Vec<MemberChange>, Failure> {
+pub(super) fn changes(text: &str) -> Result<Vec<MemberChange>, Failure> {
     serde_json::from_str(text).map_err(|_| Failure::Odd("change of members"))
 }

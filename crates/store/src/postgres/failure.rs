@@ -5,7 +5,12 @@ use std::time::Duration;
 
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
+use super::tls;
 use crate::Error;
+
+/// What a pooler that hands one connection to many is told by: our connections are not ours alone there.
+pub(super) const POOLER: &str = "a connection pooler (PgBouncer) stands in between and passes no settings on; \
+                                 give the address of PostgreSQL itself";
 
 /// What failed.
 #[derive(Debug)]
@@ -99,13 +104,12 @@ impl From<tokio_postgres::Error> for Failure {
             .as_db_error()
             .is_some_and(|error| error.message().contains("unsupported startup parameter"));
         if refuses_settings {
-            return Self::Unfit(
-                "a connection pooler (PgBouncer) stands in between and passes no settings on; \
-                 give the address of PostgreSQL itself"
-                    .to_owned(),
-            );
+            return Self::Unfit(POOLER.to_owned());
         }
-        Self::Sql(error)
+        match tls::refusal(&error) {
+            Some(why) => Self::Unfit(why),
+            None => Self::Sql(error),
+        }
     }
 }
 

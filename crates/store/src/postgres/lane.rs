@@ -27,7 +27,7 @@ use super::wanted::Wanted;
 use super::{load, write};
 use crate::commit::{Commit, Outcome};
 use crate::fingerprint::Hasher;
-use crate::queue::{BATCH_ROWS, Job, Queue, Taken, Work};
+use crate::queue::{Job, Queue, Taken, Work};
 
 /// How often a lane that cannot write tries whether it can.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
@@ -59,6 +59,8 @@ pub(super) struct Tools {
     pub(super) hasher: Hasher,
     pub(super) shared: Arc<Shared>,
     pub(super) commits: mpsc::Sender<Commit>,
+    /// Commands in a transaction at most.
+    pub(super) batch: usize,
 }
 
 /// The thread's state.
@@ -116,7 +118,7 @@ impl Lane {
     pub(super) fn run(mut self, runtime: &Runtime) {
         loop {
             let probe = self.worker.failed_at.map(|failed| failed + PROBE_EVERY);
-            match self.queue.take(probe, BATCH_ROWS) {
+            match self.queue.take(probe, self.worker.tools.batch) {
                 Taken::Work(work) => self.write(runtime, work),
                 Taken::Idle => self.write(runtime, Work { is_probe: true, ..Work::default() }),
                 Taken::Closed => break,
@@ -178,6 +180,7 @@ impl Lane {
         shared.commits.fetch_add(1, Ordering::Relaxed);
         shared.commands.fetch_add(jobs.len() as u64, Ordering::Relaxed);
         let mut commit = made.commit;
+        self.worker.tools.generation.seen().events(commit.events.iter().map(AsRef::as_ref));
         commit.replies = jobs.into_iter().map(|job| job.reply).zip(made.outcomes).collect();
         self.hand_on(commit);
     }
@@ -293,7 +296,10 @@ impl Worker {
                 rooms.attempt(work, &self.unsettled, committing).await?
             }
             None => {
-                let mut people = People::begin(&link.client, work, self.is_after_failure).await?;
+                let mut people = {
+                    let hasher = &self.tools.hasher;
+                    People::begin(&link.client, hasher, work, self.is_after_failure).await?
+                };
                 let mut outcomes = Vec::with_capacity(work.jobs.len());
                 for job in &work.jobs {
                     outcomes.push(people.run(&job.command).await?);
@@ -306,6 +312,9 @@ impl Worker {
         self.committing = None;
         self.unsettled.clear();
         self.is_after_failure = false;
+        if let Err(error) = self.tools.generation.make_room(&link.client).await {
+            tracing::debug!(%error, "the generation could not be raised, trying again");
+        }
         Ok(made)
     }
 

@@ -10,11 +10,11 @@ use uuid::Uuid;
 use super::events::{COLUMNS, epoch, event, number, room_id, user_id};
 use super::failure::Failure;
 use super::pipeline::{self, Step, step, word};
-use super::rows::{Answer, First, Known, Member, Membership, Room, Rows, Target, User};
+use super::rows::{Answer, First, Held, Known, Member, Membership, Old, Room, Rows, Target, User};
 use super::schema::{Numbered, kind};
 use super::wanted::Wanted;
 use crate::fingerprint::Fingerprint;
-use crate::{Created, Stored};
+use crate::{Created, Stored, UPKEEP_STEP};
 
 /// Events that are told at most after a failure; a feed that misses more reads them itself.
 const TOLD: i64 = 2_000;
@@ -63,7 +63,7 @@ statements! {
     joined = "SELECT m.room, m.usr, r.id, r.epoch, e.seq, e.id, e.at
          FROM unnest($1::text[], $2::text[]) k(room, usr) JOIN rooms r ON r.id = k.room
          JOIN users u ON u.id = k.usr JOIN members m ON m.usr = u.n AND m.room = r.n
-         JOIN events e ON e.room = m.room AND e.seq = m.joined".to_owned();
+         JOIN events e ON e.room = m.room AND e.seq = greatest(m.joined, r.first)".to_owned();
     removals = "SELECT m.room, m.usr, m.at FROM unnest($1::text[], $2::text[]) k(room, usr)
          JOIN rooms r ON r.id = k.room JOIN users u ON u.id = k.usr
          JOIN removals m ON m.room = r.n AND m.usr = u.n".to_owned();
@@ -76,6 +76,14 @@ statements! {
          LEFT JOIN events e ON e.room = r.n AND e.seq = 1".to_owned();
     firsts = "SELECT r.n, e.id FROM rooms r JOIN events e ON e.room = r.n AND e.seq = 1
          WHERE r.id = ANY($1::text[])".to_owned();
+    oldest = format!("SELECT r.n, e.seq, e.at, e.messages FROM unnest($1::text[]) k(room)
+         JOIN rooms r ON r.id = k.room JOIN LATERAL (SELECT seq, at, messages FROM events
+             WHERE room = r.n AND seq >= r.first AND seq < r.head ORDER BY seq LIMIT {UPKEEP_STEP}) e ON true
+         ORDER BY r.n, e.seq");
+    held = "SELECT e.room, e.seq, e.id, e.sender, e.kind, e.deleted IS NOT NULL,
+             CASE WHEN e.kind = 5 THEN e.body END
+         FROM unnest($1::text[], $2::bigint[]) k(room, seq)
+         JOIN rooms r ON r.id = k.room JOIN events e ON e.room = r.n AND e.seq = k.seq".to_owned();
     fresh = "SELECT nextval('rooms_n_seq') FROM generate_series(1, $1::bigint)".to_owned();
     above = format!("SELECT {COLUMNS} FROM unnest($1::text[], $2::bigint[]) k(room, seq)
          JOIN rooms r ON r.id = k.room JOIN events e ON e.room = r.n AND e.seq > k.seq
@@ -110,6 +118,8 @@ pub(super) async fn load(
     let (position_rooms, seqs): (Vec<&str>, Vec<i64>) = wanted.positions.iter().copied().unzip();
     let (ones, others) = columns(wanted.pairs.iter());
     let made_ids: Vec<&str> = wanted.made_ids.iter().copied().collect();
+    let oldest: Vec<&str> = wanted.oldest.iter().copied().collect();
+    let (held_rooms, held_seqs): (Vec<&str>, Vec<i64>) = wanted.held.iter().copied().unzip();
     let above_rooms: Vec<&str> = above.iter().map(|(room, _)| room.as_str()).collect();
     let above_seqs: Vec<i64> = above.iter().map(|(_, seq)| super::schema::put(seq.0)).collect();
 
@@ -126,13 +136,14 @@ pub(super) async fn load(
     let comings: Vec<&(dyn ToSql + Sync)> = vec![&coming_rooms, &coming_users];
     plan.add(Part::Joined, &statements.joined, coming_rooms.is_empty(), comings.clone());
     plan.add(Part::Removals, &statements.removals, coming_rooms.is_empty(), comings);
-    let values: Vec<&(dyn ToSql + Sync)> = vec![&position_rooms, &seqs];
-    plan.add(Part::Positions, &statements.positions, seqs.is_empty(), values);
+    plan.add(Part::Positions, &statements.positions, seqs.is_empty(), vec![&position_rooms, &seqs]);
     plan.add(Part::Pairs, &statements.pairs, ones.is_empty(), vec![&ones, &others]);
     plan.add(Part::Firsts, &statements.firsts, made_ids.is_empty(), vec![&made_ids]);
+    plan.add(Part::Oldest, &statements.oldest, oldest.is_empty(), vec![&oldest]);
+    let held = vec![&held_rooms as &(dyn ToSql + Sync), &held_seqs];
+    plan.add(Part::Held, &statements.held, held_seqs.is_empty(), held);
     plan.add(Part::Fresh, &statements.fresh, wanted.made == 0, vec![&wanted.made]);
-    let values: Vec<&(dyn ToSql + Sync)> = vec![&above_rooms, &above_seqs];
-    plan.add(Part::Above, &statements.above, above.is_empty(), values);
+    plan.add(Part::Above, &statements.above, above.is_empty(), vec![&above_rooms, &above_seqs]);
 
     let Plan { steps, parts, .. } = plan;
     let answers = pipeline::run(steps).await?;
@@ -161,6 +172,8 @@ enum Part {
     Positions,
     Pairs,
     Firsts,
+    Oldest,
+    Held,
     Fresh,
     Above,
 }
@@ -249,6 +262,14 @@ impl Loaded {
             Part::Firsts => {
                 rows.firsts.insert(row.try_get(0)?, EventId(row.try_get(1)?));
             }
+            Part::Oldest => {
+                let (seq, at_ms, messages) = (number(row, 1)?, number(row, 2)?, number(row, 3)?);
+                let old = rows.oldest.entry(row.try_get(0)?).or_default();
+                old.push(Old { seq, at_ms, messages });
+            }
+            Part::Held => {
+                rows.held.insert((row.try_get(0)?, number(row, 1)?), held(row)?);
+            }
             Part::Fresh => rows.fresh_rooms.push_back(row.try_get(0)?),
             Part::Above => self.above.push(event(row, 0)?),
             Part::Begin | Part::Rooms | Part::Movers | Part::Users => {}
@@ -276,6 +297,13 @@ fn room(row: &Row) -> Result<Room, Failure> {
         is_new: false,
         is_dirty: false,
     })
+}
+
+fn held(row: &Row) -> Result<Held, Failure> {
+    let id = EventId(row.try_get(2)?);
+    let changes = row.try_get::<_, Option<Vec<u8>>>(6)?.map(String::from_utf8).transpose();
+    let changes = changes.map_err(|_| Failure::Odd("change of members"))?;
+    Ok(Held::new(id, row.try_get(3)?, row.try_get(4)?, row.try_get(5)?, changes))
 }
 
 fn membership(row: &Row) -> Result<Membership, Failure> {

@@ -227,7 +227,7 @@ impl Batch<'_> {
         self.rows.count_rooms(&user.1, -1);
     }
 
-    fn count_members(&mut self, id: &RoomId, by: i64) {
+    pub(super) fn count_members(&mut self, id: &RoomId, by: i64) {
         if let Some(room) = self.rows.room(id) {
             let members = room.members.saturating_add_signed(by);
             self.put_room(id, Room { members, ..room });

@@ -5,6 +5,7 @@ use moorline_protocol::{EventId, EventKind, Seq};
 use super::batch::{Batch, Claim, NewEvent, Stop};
 use super::rows::{Membership, Room, Target};
 use super::schema::kind;
+use crate::words::entry;
 use crate::{Delete, Edit, Error, Send, Stored};
 
 /// Longer texts are refused here whatever the callers allow, as on SQLite.
@@ -76,6 +77,7 @@ impl Batch<'_> {
         });
         let changed = self.writes.changed.entry((room.n, target.seq)).or_default();
         changed.body.clone_from(&edit.body);
+        changed.words = Some(entry(&edit.body, room.n, user));
         changed.edited = Some((stored.seq.0, stored.at_ms));
         Ok(stored)
     }
@@ -115,14 +117,20 @@ impl Batch<'_> {
             message: delete.message,
             of: Seq(target.seq),
         });
-        let changed = self.writes.changed.entry((room.n, target.seq)).or_default();
+        self.erase_text(room.n, target.seq, delete.message, &stored);
+        Ok(stored)
+    }
+
+    /// Erases a message's text wherever it stands, by the deletion at this position.
+    pub(super) fn erase_text(&mut self, room: i64, of: u64, message: EventId, stored: &Stored) {
+        let changed = self.writes.changed.entry((room, of)).or_default();
         changed.body.clear();
+        changed.words = None;
         changed.deleted = Some((stored.seq.0, stored.at_ms));
-        self.writes.erased.insert((room.n, target.seq));
-        if let Some(target) = self.rows.targets.get_mut(&delete.message) {
+        self.writes.erased.insert((room, of));
+        if let Some(target) = self.rows.targets.get_mut(&message) {
             target.is_deleted = true;
         }
-        Ok(stored)
     }
 
     fn check_delete(&self, delete: &Delete, room: &Room, user: i64) -> Result<Target, Error> {

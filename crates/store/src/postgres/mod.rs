@@ -3,8 +3,10 @@
 //! `lane.rs` is the way of a command, `batch.rs` and its neighbours what commands do to the rows that `load.rs` brings and
 //! `write.rs` writes back; `reads/` is the way of a read. No read goes to a replica.
 
+pub(crate) mod backup;
 mod batch;
 mod connect;
+mod erase;
 mod events;
 mod failure;
 mod generation;
@@ -12,6 +14,7 @@ mod lane;
 mod load;
 mod membership;
 mod messages;
+mod noted;
 mod open;
 mod people;
 mod pipeline;
@@ -22,8 +25,10 @@ mod reads;
 mod rooms;
 mod rows;
 mod schema;
+mod seen;
 mod shared;
 mod tls;
+mod upkeep;
 mod url;
 mod wanted;
 mod write;
@@ -41,13 +46,16 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use self::pool::Pool;
+use self::seen::Seen;
 use self::shared::Shared;
 use crate::command::Command;
 use crate::fingerprint::Hasher;
 use crate::queue::{Full, Job, Queue};
+use crate::upkeep::{CidCursor, CidTraces, Trace, Traces};
 use crate::{
-    Account, Answer, ChangedRooms, Error, ForWelcome, Head, Health, Hits, Members, Page, Range,
-    Read, Reply, Resumed, RoomCursor, Rooms, SessionRow, Since, User,
+    Account, Answer, Erasing, Error, Head, Health, Hits, LogCursor, LogPlace, Members, Overdue,
+    Page, Profile, Range, Read, Reply, Resumed, RoomCursor, RoomNumber, Rooms, Search, SessionRow,
+    User,
 };
 
 /// Handle of the back end.
@@ -61,6 +69,7 @@ struct Inner {
     rooms: Vec<Arc<Queue>>,
     people: Arc<Queue>,
     pool: Pool,
+    seen: Seen,
     ended: Mutex<Vec<oneshot::Receiver<()>>>,
 }
 
@@ -100,6 +109,9 @@ impl Inner {
             Command::Invite(invite) => self.lane(invite.room.as_str()),
             Command::Remove(remove) => self.lane(remove.room.as_str()),
             Command::Rename(rename) => self.lane(rename.room.as_str()),
+            Command::Prune(prune) => self.lane(prune.room.as_str()),
+            Command::EndMembership(end) => self.lane(end.room.as_str()),
+            Command::EraseEvents(erase) => self.lane(erase.room.as_str()),
             Command::Create(create) => {
                 self.lane(create.id.as_ref().map_or(create.cid.as_str(), RoomId::as_str))
             }
@@ -177,14 +189,15 @@ macro_rules! reads {
         impl Postgres {
             $(pub(crate) async fn $name(&self, $($arg: $kind),*) -> Result<$answer, Error> {
                 let db = self.0.pool.connection().await?;
-                match reads::$module::$name(&db, $($arg),*).await {
+                let answer: $answer = match reads::$module::$name(&db, $($arg),*).await {
                     Err(stop) if stop.is_worth_another() => {
                         drop(db);
                         let db = self.0.pool.another().await?;
-                        Ok(reads::$module::$name(&db, $($arg),*).await?)
+                        reads::$module::$name(&db, $($arg),*).await?
                     }
-                    other => Ok(other?),
-                }
+                    other => other?,
+                };
+                Ok(answer)
             })+
         }
     };
@@ -194,7 +207,7 @@ reads! {
     accounts::account_by_login(login: &str) -> Option<Account>;
     accounts::session(token_hash: [u8; 32], now_ms: u64) -> Option<SessionRow>;
     accounts::sessions(user: &UserId, now_ms: u64) -> Vec<SessionRow>;
-    accounts::user(user: &UserId) -> Option<User>;
+    accounts::user_or_hash(user: &UserId, erased: &str) -> Option<User>;
     rooms::room_ids_of(user: &UserId) -> Vec<(RoomId, Seq)>;
     rooms::room_of(user: &UserId, room: &RoomId) -> (RoomInfo, Vec<Person>);
     rooms::member_ids(room: &RoomId) -> Vec<UserId>;
@@ -203,18 +216,41 @@ reads! {
     rooms::rooms_below(user: &UserId, after: Option<&RoomCursor>, limit: usize) -> Rooms;
     rooms::public_below(user: &UserId, query: Option<&str>, after: Option<&RoomCursor>, limit: usize) -> Rooms;
     resume::resume_from(user: &UserId, room: &RoomId, from: &Position, limit: usize) -> Resumed;
-    log::head(room: &RoomId) -> Head;
-    log::events(user: &UserId, room: &RoomId, range: Range, limit: usize) -> Page;
-    log::log(room: &RoomId, after: Seq, limit: usize) -> Page;
+    log::head_of(room: &RoomId) -> Head;
+    log::events_of(user: &UserId, room: &RoomId, range: Range, limit: usize) -> Page;
+    log::log_of(room: &RoomId, after: Seq, limit: usize) -> Page;
     people::shares_room(user: &UserId, others: &[UserId]) -> Vec<UserId>;
-    changes::changed_rooms(since: Option<Since>) -> ChangedRooms;
     people::names(ids: &[UserId]) -> Vec<Person>;
     people::people_by_ids(user: &UserId, ids: &[UserId]) -> Vec<Person>;
     people::people_by_name(query: &str, shared_with: Option<&UserId>, limit: usize) -> Vec<Person>;
-    search::search(user: &UserId, query: &str, room: Option<&RoomId>, before: Option<u64>, limit: usize) -> Hits;
+    upkeep::overdue(seconds: Option<u64>, now_ms: u64, after: Option<RoomNumber>) -> Overdue;
+    upkeep::retention(room: &RoomId) -> Option<u64>;
+    upkeep::erasings() -> Vec<Erasing>;
+    upkeep::profile(user: &UserId) -> Option<Profile>;
+    upkeep::events_at(places: &[LogPlace]) -> Vec<moorline_protocol::Event>;
+    upkeep::traces_of(of: &Trace, after: LogCursor) -> Traces;
+    upkeep::cids_of(user: i64, after: Option<&CidCursor>) -> CidTraces;
+    upkeep::rooms_of_erased(user: i64, limit: usize) -> Vec<RoomId>;
+    search::search(user: &UserId, asked: &Search) -> Hits;
 }
 
 impl Postgres {
+    pub(crate) async fn user(&self, user: &UserId) -> Result<Option<User>, Error> {
+        self.user_or_hash(user, &self.0.hasher.erased_id(user.as_str())).await
+    }
+
+    pub(crate) async fn traces(&self, of: Trace, after: LogCursor) -> Result<Traces, Error> {
+        self.traces_of(&of, after).await
+    }
+
+    pub(crate) async fn cid_traces(
+        &self,
+        user: i64,
+        after: Option<CidCursor>,
+    ) -> Result<CidTraces, Error> {
+        self.cids_of(user, after.as_ref()).await
+    }
+
     pub(crate) async fn rooms_of(
         &self,
         user: &UserId,
@@ -232,32 +268,5 @@ impl Postgres {
         limit: usize,
     ) -> Result<Rooms, Error> {
         self.public_below(user, query, after.as_ref(), limit).await
-    }
-
-    pub(crate) async fn resume(
-        &self,
-        user: &UserId,
-        room: &RoomId,
-        from: Position,
-        limit: usize,
-    ) -> Result<Resumed, Error> {
-        self.resume_from(user, room, &from, limit).await
-    }
-
-    pub(crate) async fn for_welcome(
-        &self,
-        user: &UserId,
-        limit: usize,
-        positions: Vec<(RoomId, Position)>,
-    ) -> Result<ForWelcome, Error> {
-        let mut db = self.0.pool.connection().await?;
-        match reads::welcome::for_welcome(&mut db, user, limit, &positions).await {
-            Err(stop) if stop.is_worth_another() => {
-                drop(db);
-                let mut db = self.0.pool.another().await?;
-                Ok(reads::welcome::for_welcome(&mut db, user, limit, &positions).await?)
-            }
-            other => Ok(other?),
-        }
     }
 }

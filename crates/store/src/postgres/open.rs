@@ -20,7 +20,7 @@ use super::shared::Shared;
 use super::url::DatabaseUrl;
 use super::{Inner, Postgres};
 use crate::fingerprint::Hasher;
-use crate::queue::Queue;
+use crate::queue::{BATCH_ROWS, Queue};
 use crate::{Commits, Error, StoreConfig};
 
 /// Lanes of rooms. While one waits for its sync, the others fill the next.
@@ -47,10 +47,12 @@ impl Postgres {
             connector,
             generation,
             commits,
+            batch: if config.is_one_by_one { 1 } else { BATCH_ROWS },
         };
+        let lanes = if config.is_one_by_one { 1 } else { LANES };
         let pool = Pool::new(&tools.connector, &tools.generation).map_err(open)?;
         let queues: Vec<Arc<Queue>> =
-            (0..=LANES).map(|_| Arc::new(Queue::new(config.queue))).collect();
+            (0..=lanes).map(|_| Arc::new(Queue::new(config.queue))).collect();
         let shared = Arc::clone(&tools.shared);
         let inner = start(queues, tools, pool, shared).map_err(|error| open(error.to_string()))?;
         Ok((Self(Arc::new(inner)), Commits { receiver }))
@@ -85,7 +87,7 @@ fn apart<T: Send, F: Future<Output = T>>(work: impl FnOnce() -> F + Send) -> Res
     })
 }
 
-fn runtime() -> std::io::Result<Runtime> {
+pub(super) fn runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
@@ -100,6 +102,7 @@ async fn prepare(
     let mut client = connect_patiently(connector).await.map_err(failed)?;
     connector.check(&client).await.map_err(failed)?;
     schema::migrate(&mut client, place).await?;
+    super::backup::refuse_unfinished(&client).await.map_err(failed)?;
     let key = identity(&client).await.map_err(failed)?;
     let generation = Generation::open(&mut client, folder).await.map_err(failed)?;
     Ok((generation, key))
@@ -146,10 +149,11 @@ fn start(
     shared: Arc<Shared>,
 ) -> std::io::Result<Inner> {
     let hasher = tools.hasher.clone();
+    let seen = tools.generation.seen().clone();
     let mut ended = Vec::new();
     for (number, queue) in queues.iter().enumerate() {
         let (name, kind) = match number {
-            LANES => ("store-people".to_owned(), Kind::People),
+            last if last + 1 == queues.len() => ("store-people".to_owned(), Kind::People),
             _ => (format!("store-lane-{number}"), Kind::Rooms),
         };
         let lane = Lane::new(name.clone(), kind, Arc::clone(queue), tools.clone());
@@ -167,5 +171,5 @@ fn start(
     }
     let mut rooms = queues;
     let people = rooms.pop().ok_or_else(|| std::io::Error::other("no lane"))?;
-    Ok(Inner { shared, hasher, rooms, people, pool, ended: Mutex::new(ended) })
+    Ok(Inner { shared, hasher, rooms, people, pool, seen, ended: Mutex::new(ended) })
 }

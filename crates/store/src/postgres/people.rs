@@ -9,13 +9,16 @@ use super::failure::Failure;
 use super::schema::put;
 use crate::command::Command;
 use crate::commit::{Commit, Outcome, Revoked, Value};
+use crate::fingerprint::Hasher;
 use crate::queue::Work;
 use crate::store::SYSTEM_USER;
 use crate::{Error, NewAccount, NewSession, SessionId};
 
 /// A transaction of this lane under way.
 pub(super) struct People<'a> {
-    client: &'a Client,
+    pub(super) client: &'a Client,
+    /// Knows the ids of erased people.
+    pub(super) hasher: &'a Hasher,
     /// Whether a transaction before failed, and may have been stored all the same.
     is_after_failure: bool,
     pub(super) commit: Commit,
@@ -25,6 +28,7 @@ impl<'a> People<'a> {
     /// Begins the transaction and locks whom the work names.
     pub(super) async fn begin(
         client: &'a Client,
+        hasher: &'a Hasher,
         work: &Work,
         is_after_failure: bool,
     ) -> Result<Self, Failure> {
@@ -33,7 +37,7 @@ impl<'a> People<'a> {
         ids.extend(work.seen.keys().map(UserId::as_str));
         let lock = "SELECT 1 FROM users WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE";
         client.query(lock, &[&ids]).await?;
-        Ok(Self { client, is_after_failure, commit: Commit::default() })
+        Ok(Self { client, hasher, is_after_failure, commit: Commit::default() })
     }
 
     /// Carries out one command. A failure voids the transaction; a refusal is an answer.
@@ -54,7 +58,7 @@ impl<'a> People<'a> {
             Command::RevokeSessions { user, at_ms } => {
                 Ok(self.revoke_sessions(user, *at_ms).await?.map(Value::Count))
             }
-            _ => Ok(Ok(Value::Done)),
+            other => self.keep_up(other).await,
         }
     }
 
@@ -72,6 +76,9 @@ impl<'a> People<'a> {
     ) -> Result<Result<bool, Error>, Failure> {
         if id.as_str() == SYSTEM_USER {
             return Ok(Err(Error::Conflict));
+        }
+        if self.is_removed(id).await? {
+            return Ok(Err(Error::Erased));
         }
         let put_it = "INSERT INTO users AS u (id, name, folded, at) VALUES ($1, $2, $3, $4)
              ON CONFLICT (id) DO UPDATE SET name = excluded.name, folded = excluded.folded
@@ -159,8 +166,20 @@ impl<'a> People<'a> {
         Ok(Ok(ended))
     }
 
-    /// Notes who was seen, and commits.
+    /// Marks whose sessions ended, for the other nodes.
+    async fn mark_revoked(&self) -> Result<(), Failure> {
+        let ids: Vec<&str> =
+            self.commit.revoked.iter().map(|revoked| revoked.user.as_str()).collect();
+        if !ids.is_empty() {
+            let mark = "UPDATE users SET revoked = pg_current_xact_id() WHERE id = ANY($1::text[])";
+            self.client.execute(mark, &[&ids]).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes who was seen and whose sessions ended, and commits.
     pub(super) async fn commit(&self, work: &Work) -> Result<(), Failure> {
+        self.mark_revoked().await?;
         let (ids, times): (Vec<&str>, Vec<i64>) =
             work.seen.iter().map(|(id, at_ms)| (id.as_str(), put(*at_ms))).unzip();
         if !ids.is_empty() {
@@ -178,9 +197,9 @@ fn named(command: &Command) -> Option<&str> {
     match command {
         Command::PutUser { id, .. } | Command::CreateAccount { id, .. } => Some(id.as_str()),
         Command::AddSession { session, .. } => Some(session.user.as_str()),
-        Command::RevokeSession { user, .. } | Command::RevokeSessions { user, .. } => {
-            Some(user.as_str())
-        }
+        Command::RevokeSession { user, .. }
+        | Command::RevokeSessions { user, .. }
+        | Command::BeginErasing { user, .. } => Some(user.as_str()),
         _ => None,
     }
 }

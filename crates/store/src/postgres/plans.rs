@@ -84,8 +84,25 @@ async fn no_statement_of_the_hot_paths_goes_through_a_table() {
 }
 
 #[tokio::test]
+async fn a_resume_looks_for_the_events_that_it_brings_and_for_no_others_of_the_room() {
+    let (_database, _writer, reader) = stage().await;
+    let bounds = ["seq >= k.low", "seq <= k.high"];
+    let ranges: Vec<String> = reads::statements()
+        .into_iter()
+        .filter(|sql| sql.contains("k.low") && sql.contains("k.high"))
+        .collect();
+    assert_eq!(ranges.len(), 1);
+    for sql in ranges {
+        let plan = plan(&reader, &sql).await;
+        let by_index =
+            plan.lines().find(|line| line.contains("Index Cond") && line.contains("seq"));
+        assert!(by_index.is_some_and(|line| bounds.iter().all(|b| line.contains(b))), "{plan}");
+    }
+}
+
+#[tokio::test]
 async fn the_test_sees_a_statement_that_goes_through_a_table() {
     let (_database, _writer, reader) = stage().await;
-    let plan = plan(&reader, "SELECT count(*) FROM events WHERE at = $1").await;
+    let plan = plan(&reader, "SELECT count(*) FROM events WHERE messages = $1").await;
     assert!(plan.contains("Seq Scan on events"), "{plan}");
 }

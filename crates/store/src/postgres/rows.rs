@@ -82,6 +82,25 @@ pub(super) struct Target {
     pub(super) is_deleted: bool,
 }
 
+/// An event that may be pruned.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Old {
+    pub(super) seq: u64,
+    pub(super) at_ms: u64,
+    pub(super) messages: u64,
+}
+
+/// An event that may hold something of a person who is erased.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) id: EventId,
+    pub(super) sender: i64,
+    pub(super) is_message: bool,
+    pub(super) is_deleted: bool,
+    /// Who came and went, as it is kept; only where it is that.
+    pub(super) changes: Option<String>,
+}
+
 /// The first answer of a cid.
 #[derive(Debug, Clone)]
 pub(super) struct First {
@@ -128,6 +147,10 @@ pub(super) struct Rows {
     pub(super) pairs: HashMap<(i64, i64), Known>,
     /// First events of rooms that somebody wants to make under an id that is taken.
     pub(super) firsts: HashMap<i64, EventId>,
+    /// The oldest events of rooms that are pruned, without the newest.
+    pub(super) oldest: HashMap<i64, Vec<Old>>,
+    /// By room and seq.
+    pub(super) held: HashMap<(i64, u64), Held>,
     /// Row numbers for rooms that are made.
     pub(super) fresh_rooms: VecDeque<i64>,
 }

@@ -48,8 +48,7 @@ pub(super) async fn migrate(client: &mut Client, place: &str) -> Result<(), Erro
         .query("SELECT pg_advisory_lock($1)", &[&LOCK])
         .await
         .map_err(|error| failed(error.into()))?;
-    let runner = migrations::migrations::runner();
-    let known = runner.get_migrations().iter().map(|m| i64::from(m.version())).max().unwrap_or(0);
+    let (runner, known) = (migrations::migrations::runner(), newest_known());
     let found = newest_applied(client).await.map_err(failed)?;
     if found > known {
         return Err(Error::NewerSchema { path: PathBuf::from(place), found, known });
@@ -63,7 +62,14 @@ pub(super) async fn migrate(client: &mut Client, place: &str) -> Result<(), Erro
     unlock.map(drop).map_err(|error| failed(error.into()))
 }
 
-async fn newest_applied(client: &Client) -> Result<i64, Failure> {
+/// The newest step that this program knows.
+pub(super) fn newest_known() -> i64 {
+    let known = migrations::migrations::runner();
+    known.get_migrations().iter().map(|m| i64::from(m.version())).max().unwrap_or(0)
+}
+
+/// The newest step that the database has, 0 for none.
+pub(super) async fn newest_applied(client: &Client) -> Result<i64, Failure> {
     let history = "SELECT to_regclass('moorline.refinery_schema_history') IS NOT NULL";
     if !client.query_one(history, &[]).await?.try_get::<_, bool>(0)? {
         return Ok(0);

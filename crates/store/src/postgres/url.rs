@@ -18,9 +18,18 @@ const SILENCE: Duration = Duration::from_secs(8);
 pub(super) enum Trust {
     /// Encrypts, and believes any certificate, as libpq does below `verify-ca`.
     Anyone,
-    /// By the certificate authorities of this machine, and by its name.
+    /// One that an authority has signed, whatever host it is for (`verify-ca`).
+    Signed(Authorities),
+    /// One that an authority has signed for the host that is connected to (`verify-full`).
+    Named(Authorities),
+}
+
+/// Whose signatures count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Authorities {
+    /// Those that this machine knows.
     System,
-    /// By the certificates in this file, and by its name.
+    /// The certificates in this file.
     File(PathBuf),
 }
 
@@ -63,8 +72,10 @@ impl FromStr for DatabaseUrl {
         }
         config.keepalives_idle(SILENCE / 2).keepalives_interval(SILENCE / 4).keepalives_retries(2);
         config.tcp_user_timeout(SILENCE);
-        if trust != Trust::Anyone {
-            config.ssl_mode(SslMode::Require);
+        // A socket of this machine is not encrypted, whatever is asked for, as in libpq.
+        #[cfg(unix)]
+        if config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_))) {
+            config.ssl_mode(SslMode::Disable);
         }
         // Of several hosts, the one that can be written to.
         if config.get_hosts().len() > 1 {
@@ -79,13 +90,12 @@ fn take_own(text: &str) -> Result<(String, Trust, bool), InvalidUrl> {
     let Some((base, query)) = text.split_once('?') else {
         return Ok((text.to_owned(), Trust::Anyone, false));
     };
-    let (mut verifies, mut roots, mut has_application) = (false, None, false);
+    let (mut mode, mut roots, mut has_application) = (None, None, false);
     let mut kept: Vec<String> = Vec::new();
     for pair in query.split('&') {
         match pair.split_once('=') {
-            Some(("sslmode", "verify-full" | "verify-ca")) => verifies = true,
-            Some(("sslmode", "allow")) => kept.push("sslmode=prefer".to_owned()),
-            Some(("sslrootcert", file)) => roots = Some(PathBuf::from(file.replace("%2F", "/"))),
+            Some(("sslmode", word)) => mode = Some(word),
+            Some(("sslrootcert", file)) => roots = Some(file.replace("%2F", "/")),
             Some(("sslcert" | "sslkey", _)) => {
                 return Err(InvalidUrl(
                     "client certificates (sslcert, sslkey) are not supported".to_owned(),
@@ -97,13 +107,41 @@ fn take_own(text: &str) -> Result<(String, Trust, bool), InvalidUrl> {
             }
         }
     }
-    let trust = match (verifies, roots) {
-        (_, Some(file)) if file.as_os_str() != "system" => Trust::File(file),
-        (true, _) | (_, Some(_)) => Trust::System,
-        (false, None) => Trust::Anyone,
-    };
+    let (trust, driver_mode) = trust(mode, roots)?;
+    kept.extend(driver_mode.map(|word| format!("sslmode={word}")));
     let bare = if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) };
     Ok((bare, trust, has_application))
+}
+
+/// What libpq's `sslmode` and `sslrootcert` mean, and the mode in the driver's words.
+fn trust(
+    mode: Option<&str>,
+    roots: Option<String>,
+) -> Result<(Trust, Option<&'static str>), InvalidUrl> {
+    let has_roots = roots.is_some();
+    let authorities = match roots.filter(|file| file != "system") {
+        Some(file) => Authorities::File(file.into()),
+        None => Authorities::System,
+    };
+    Ok(match mode {
+        Some("disable") => (Trust::Anyone, Some("disable")),
+        // The driver knows no way to try without first: encrypted is what both end up with where it is to be had.
+        Some("allow" | "prefer") => (Trust::Anyone, Some("prefer")),
+        // As libpq does it, for those who wrote it before there was verify-ca.
+        Some("require") if has_roots => (Trust::Signed(authorities), Some("require")),
+        Some("require") => (Trust::Anyone, Some("require")),
+        Some("verify-ca") => (Trust::Signed(authorities), Some("require")),
+        Some("verify-full") => (Trust::Named(authorities), Some("require")),
+        // Who names an authority wants to be sure of it.
+        None if has_roots => (Trust::Named(authorities), Some("require")),
+        None => (Trust::Anyone, None),
+        Some(_) => {
+            return Err(InvalidUrl(
+                "sslmode is none of disable, allow, prefer, require, verify-ca, verify-full"
+                    .to_owned(),
+            ));
+        }
+    })
 }
 
 impl fmt::Display for DatabaseUrl {
@@ -152,21 +190,27 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_checked_where_the_url_says_so() {
-        let trust = |text: &str| parse(text).unwrap().trust;
-        assert_eq!(trust("postgres://db/chat"), Trust::Anyone);
-        assert_eq!(trust("postgres://db/chat?sslmode=require"), Trust::Anyone);
-        assert_eq!(trust("postgres://db/chat?sslmode=verify-full"), Trust::System);
-        assert_eq!(
-            trust("postgres://db/chat?sslmode=verify-full&sslrootcert=system"),
-            Trust::System
-        );
-        assert_eq!(
-            trust("postgres://db/chat?sslrootcert=%2Fca.pem"),
-            Trust::File("/ca.pem".into())
-        );
-        let url = parse("postgres://db/chat?sslmode=verify-full").unwrap();
-        assert_eq!(url.config.get_ssl_mode(), SslMode::Require);
+    fn a_certificate_is_checked_as_the_url_says() {
+        use Authorities::{File, System};
+        let file = || File("/ca.pem".into());
+        for (query, trust, mode) in [
+            ("", Trust::Anyone, SslMode::Prefer),
+            ("sslmode=disable", Trust::Anyone, SslMode::Disable),
+            ("sslmode=allow", Trust::Anyone, SslMode::Prefer),
+            ("sslmode=prefer", Trust::Anyone, SslMode::Prefer),
+            ("sslmode=require", Trust::Anyone, SslMode::Require),
+            ("sslmode=require&sslrootcert=/ca.pem", Trust::Signed(file()), SslMode::Require),
+            ("sslmode=verify-ca", Trust::Signed(System), SslMode::Require),
+            ("sslmode=verify-full", Trust::Named(System), SslMode::Require),
+            ("sslmode=verify-full&sslrootcert=system", Trust::Named(System), SslMode::Require),
+            ("sslrootcert=%2Fca.pem&sslmode=verify-full", Trust::Named(file()), SslMode::Require),
+            ("sslrootcert=%2Fca.pem", Trust::Named(file()), SslMode::Require),
+        ] {
+            let url = parse(&format!("postgres://db/chat?{query}")).unwrap();
+            assert_eq!((&url.trust, url.config.get_ssl_mode()), (&trust, mode), "{query}");
+        }
+        let socket = parse("postgres://%2Frun/chat?sslmode=require").unwrap();
+        assert_eq!(socket.config.get_ssl_mode(), SslMode::Disable);
     }
 
     #[test]

@@ -33,6 +33,10 @@ pub(super) struct Wanted<'w> {
     pub(super) pairs: HashSet<(&'w str, &'w str)>,
     /// Ids that rooms shall have.
     pub(super) made_ids: HashSet<&'w str>,
+    /// Rooms that are pruned.
+    pub(super) oldest: BTreeSet<&'w str>,
+    /// Positions of events that may hold something of an erased person.
+    pub(super) held: Vec<(&'w str, i64)>,
     /// How many rooms may be made.
     pub(super) made: i64,
 }
@@ -93,6 +97,22 @@ impl<'w> Wanted<'w> {
                 self.cids.push((cid_bytes(&rename.cid), by, rename.room.as_str()));
             }
             Command::Create(create) => self.making(create),
+            other => self.upkeep(other),
+        }
+    }
+
+    fn upkeep(&mut self, command: &'w Command) {
+        match command {
+            Command::Prune(prune) => {
+                self.rooms.insert(prune.room.as_str());
+                self.oldest.insert(prune.room.as_str());
+            }
+            Command::EndMembership(end) => self.member(&end.room, end.erasing.user.as_str()),
+            Command::EraseEvents(erase) => {
+                let room = erase.room.as_str();
+                self.rooms.insert(room);
+                self.held.extend(erase.seqs.iter().map(|seq| (room, put(seq.0))));
+            }
             // Commands of people are not a room lane's.
             _ => {}
         }

@@ -13,7 +13,7 @@ use super::pipeline::{self, Step, step, word};
 use super::rows::{Member, Membership, Room, Rows};
 use super::schema::{Numbered, kind, put};
 use super::writes::{CidRow, EventRow, RoomRow, Writes};
-use crate::words::words;
+use crate::words::entry;
 
 macro_rules! statements {
     ($($name:ident = $sql:expr;)+) => {
@@ -85,6 +85,13 @@ statements! {
          WHERE e.room = k.room AND e.seq = k.seq";
     erased = "UPDATE events e SET body = '' FROM unnest($1::bigint[], $2::bigint[]) k(room, seq)
          WHERE e.room = k.room AND e.target = k.seq AND e.kind = 2";
+    unnamed = "UPDATE events e SET cid = CASE WHEN k.forgets = 1 THEN NULL ELSE e.cid END, body = coalesce(k.body, e.body)
+         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[]) k(room, seq, forgets, body)
+         WHERE e.room = k.room AND e.seq = k.seq";
+    firsts = "UPDATE rooms r SET first = k.first, pruned = k.messages
+         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) k(n, first, messages) WHERE r.n = k.n";
+    pruned = "DELETE FROM events e USING unnest($1::bigint[], $2::bigint[], $3::bigint[]) k(room, low, first)
+         WHERE e.room = k.room AND e.seq >= k.low AND e.seq < k.first";
 }
 
 /// A statement's values, which it owns.
@@ -153,6 +160,13 @@ fn plan<'s>(
     let erased: Vec<(i64, i64)> =
         writes.erased.iter().map(|(room, seq)| (*room, put(*seq))).collect();
     add(&statements.erased, erased.is_empty(), columns![erased; |e| e.0, |e| e.1]);
+    let (unnamed, pruned) = (writes.unnamed.is_empty(), writes.pruned.is_empty());
+    add(&statements.unnamed, unnamed, unnamed_columns(writes));
+    let gone = &writes.pruned;
+    let values = columns![gone; |p| p.room, |p| put(p.first), |p| put(p.messages)];
+    add(&statements.firsts, pruned, values);
+    let values = columns![gone; |p| p.room, |p| put(p.low), |p| put(p.first)];
+    add(&statements.pruned, pruned, values);
     plan
 }
 
@@ -230,7 +244,7 @@ fn event_columns(events: &[EventRow]) -> Values {
     columns![events;
         |e| e.room, |e| put(e.seq), |e| e.kind, |e| e.id.0, |e| e.sender, |e| e.cid.clone(),
         |e| put(e.at_ms), |e| put(e.messages), |e| e.body.clone().into_bytes(), |e| e.refers.map(|id| id.0),
-        |e| e.target.map(put), |e| (e.kind == kind::MESSAGE).then(|| found_by(&e.body)).flatten(),
+        |e| e.target.map(put), |e| (e.kind == kind::MESSAGE).then(|| entry(&e.body, e.room, e.sender)),
     ]
 }
 
@@ -245,18 +259,18 @@ fn changed_columns(writes: &Writes) -> Values {
     let changed: Vec<_> = writes.changed.iter().collect();
     columns![changed;
         |((room, _), _)| *room, |((_, seq), _)| put(*seq), |(_, c)| c.body.clone().into_bytes(),
-        |(_, c)| c.deleted.is_none().then(|| found_by(&c.body)).flatten(),
+        |(_, c)| c.words.clone(),
         |(_, c)| c.edited.map(|mark| put(mark.0)), |(_, c)| c.edited.map(|mark| put(mark.1)),
         |(_, c)| c.deleted.map(|mark| put(mark.0)), |(_, c)| c.deleted.map(|mark| put(mark.1)),
     ]
 }
 
-/// The words of a message, each once; `None` where there is none.
-fn found_by(body: &str) -> Option<String> {
-    let mut words: Vec<String> = words(body).collect();
-    words.sort_unstable();
-    words.dedup();
-    (!words.is_empty()).then(|| words.join(" "))
+fn unnamed_columns(writes: &Writes) -> Values {
+    let unnamed: Vec<_> = writes.unnamed.iter().collect();
+    columns![unnamed;
+        |((room, _), _)| *room, |((_, seq), _)| put(*seq), |(_, u)| i64::from(u.forgets_cid),
+        |(_, u)| u.body.clone().map(String::into_bytes),
+    ]
 }
 
 /// How a room's name is compared when somebody looks for a part of it.

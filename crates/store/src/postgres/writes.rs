@@ -46,8 +46,27 @@ pub(super) struct RoomRow {
 #[derive(Default)]
 pub(super) struct Changed {
     pub(super) body: String,
+    /// What search finds it by from now on; none for a deleted one.
+    pub(super) words: Option<String>,
     pub(super) edited: Option<(u64, u64)>,
     pub(super) deleted: Option<(u64, u64)>,
+}
+
+/// Events of a room that go, from `low` to below `first`.
+pub(super) struct Pruned {
+    pub(super) room: i64,
+    pub(super) low: u64,
+    pub(super) first: u64,
+    /// Running number of messages at the last of them.
+    pub(super) messages: u64,
+}
+
+/// What an event loses with a person.
+#[derive(Default)]
+pub(super) struct Unnamed {
+    pub(super) forgets_cid: bool,
+    /// Another text, without the id.
+    pub(super) body: Option<String>,
 }
 
 /// All of it, beside the rows that were changed in place.
@@ -64,6 +83,9 @@ pub(super) struct Writes {
     pub(super) changed: HashMap<(i64, u64), Changed>,
     /// Messages whose edits lose their texts, by room and seq.
     pub(super) erased: HashSet<(i64, u64)>,
+    pub(super) pruned: Vec<Pruned>,
+    /// By room and seq.
+    pub(super) unnamed: HashMap<(i64, u64), Unnamed>,
     /// Who was removed from which room, and when.
     pub(super) removals: HashMap<(i64, i64), u64>,
 }

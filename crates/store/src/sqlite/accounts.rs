@@ -17,6 +17,9 @@ impl Batch<'_> {
         if id.as_str() == SYSTEM_USER {
             return Err(Error::Conflict.into());
         }
+        if self.is_removed(id)? {
+            return Err(Error::Erased.into());
+        }
         let put_it = "INSERT INTO users (id, name, folded, at) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (id) DO UPDATE SET name = excluded.name, folded = excluded.folded
              WHERE name <> excluded.name AND removed IS NULL";

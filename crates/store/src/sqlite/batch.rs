@@ -146,6 +146,17 @@ impl<'a> Batch<'a> {
             Command::RevokeSessions { user, at_ms } => {
                 self.revoke_sessions(user, *at_ms).map(Value::Count)
             }
+            Command::Prune(prune) => self.prune(prune).map(Value::Count),
+            Command::SetRetention(set) => self.set_retention(set).map(Value::Changed),
+            Command::BeginErasing { user, keeps_messages, at_ms } => {
+                self.begin_erasing(user, *keeps_messages, *at_ms).map(Value::Changed)
+            }
+            Command::EndMembership(end) => self.end_membership(end).map(Value::Changed),
+            Command::EraseEvents(erase) => self.erase_events(erase).map(Value::Count),
+            Command::EraseCids(erase) => self.erase_cids(erase).map(Value::Count),
+            Command::EndErasing(erasing) => self.end_erasing(erasing).map(|()| Value::Done),
+            // Nobody else can write here.
+            Command::ClaimUpkeep { .. } => Ok(Value::Changed(true)),
             Command::Flush => Ok(Value::Done),
         };
         match done {

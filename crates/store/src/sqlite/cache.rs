@@ -93,6 +93,11 @@ impl Cache {
         Ok(n)
     }
 
+    /// A person who is erased is not known any more.
+    pub(super) fn forget_user(&mut self, id: &UserId) {
+        self.users.remove(id);
+    }
+
     pub(super) fn room(&mut self, db: &Connection, id: &RoomId) -> rusqlite::Result<Option<Room>> {
         if let Some(room) = self.rooms.get(id) {
             return Ok(Some(*room));

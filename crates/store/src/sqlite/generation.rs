@@ -62,7 +62,7 @@ pub(super) fn close(db: &Connection, folder: &Path) -> Result<(), rusqlite::Erro
     write(folder, &note).map_err(failed)
 }
 
-fn new_epochs(db: &Connection) -> rusqlite::Result<()> {
+pub(super) fn new_epochs(db: &Connection) -> rusqlite::Result<()> {
     let rooms: Vec<i64> = db
         .prepare("SELECT n FROM rooms")?
         .query_map([], |row| row.get(0))?
@@ -74,8 +74,19 @@ fn new_epochs(db: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn path(folder: &Path) -> PathBuf {
+/// Where the note is.
+pub(super) fn path(folder: &Path) -> PathBuf {
     folder.join("moorline.generation")
+}
+
+/// What the note says: which store, and how new it was.
+pub(super) fn noted(folder: &Path) -> Option<(String, i64)> {
+    read(folder).map(|note| (note.store, note.generation))
+}
+
+/// Writes the note of a store that was put here.
+pub(super) fn note(folder: &Path, store: &str, generation: i64) -> io::Result<()> {
+    write(folder, &Note { store: store.to_owned(), generation })
 }
 
 /// A note that cannot be read counts as none.

@@ -6,11 +6,11 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, params};
 
 use super::shared::Shared;
 use crate::queue::BATCH_ROWS;
+use crate::words::entry;
 
 /// Rows of one step at most: 1 to 2 ms, which is what a send may have to wait longer because of search. Half as many
 /// cost a tenth more a row.
@@ -29,6 +29,8 @@ const BEHIND: Duration = Duration::from_millis(500);
 const FAR_BEHIND: Duration = Duration::from_millis(750);
 /// Moments kept; more are joined.
 const MARK_EVERY: Duration = Duration::from_millis(20);
+/// The table `hours` counts in these.
+pub(super) const HOUR_MS: i64 = 3_600_000;
 /// After a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -185,21 +187,24 @@ impl Index {
         let started = Instant::now();
         db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut select = db.prepare_cached(
-            "SELECT n, kind = 1 AND deleted IS NULL, body FROM events WHERE n > ?1 ORDER BY n LIMIT ?2",
+            "SELECT n, at, kind = 1 AND deleted IS NULL, room, sender, body FROM events WHERE n > ?1 ORDER BY n LIMIT ?2",
         )?;
-        let mut insert = db.prepare_cached("INSERT INTO search (rowid, body) VALUES (?1, ?2)")?;
         let mut rows = select.query(params![self.indexed, STEP_ROWS])?;
         let mut reached = self.indexed;
+        let mut hours = Hours::default();
         while let Some(row) = rows.next()? {
             reached = row.get(0)?;
-            if row.get(1)? {
-                insert.execute(params![reached, ToSqlOutput::Borrowed(row.get_ref(2)?)])?;
+            hours.add(row.get(1)?, reached);
+            if row.get(2)? {
+                let body: String = row.get(5)?;
+                insert(db, reached, &entry(&body, row.get(3)?, row.get(4)?))?;
             }
             if started.elapsed() >= STEP_TIME {
                 break;
             }
         }
         drop(rows);
+        hours.write(db)?;
         db.prepare_cached("UPDATE state SET indexed = ?1")?.execute([reached])?;
         db.prepare_cached("COMMIT")?.execute([])?;
         Ok(reached)
@@ -209,5 +214,42 @@ impl Index {
     pub(super) fn report(&self, shared: &Shared) {
         let since = self.marks.front().map(|(at, _)| *at);
         shared.set_index_lag(self.backlog().max(0).cast_unsigned(), since);
+    }
+}
+
+/// Puts what a message is found by in.
+pub(super) fn insert(db: &Connection, row: i64, entry: &str) -> rusqlite::Result<()> {
+    let into = "INSERT INTO search (rowid, terms) VALUES (?1, ?2)";
+    db.prepare_cached(into)?.execute(params![row, entry]).map(drop)
+}
+
+/// Takes it out; `entry` must be what was put in.
+pub(super) fn remove(db: &Connection, row: i64, entry: &str) -> rusqlite::Result<()> {
+    let out = "INSERT INTO search (search, rowid, terms) VALUES ('delete', ?1, ?2)";
+    db.prepare_cached(out)?.execute(params![row, entry]).map(drop)
+}
+
+/// Where the events of each hour stand, gathered over one step.
+#[derive(Default)]
+struct Hours(Vec<(i64, i64, i64)>);
+
+impl Hours {
+    fn add(&mut self, at_ms: i64, row: i64) {
+        let hour = at_ms / HOUR_MS;
+        match self.0.iter_mut().find(|(known, ..)| *known == hour) {
+            Some((_, _, last)) => *last = row,
+            None => self.0.push((hour, row, row)),
+        }
+    }
+
+    fn write(&self, db: &Connection) -> rusqlite::Result<()> {
+        let mut write = db.prepare_cached(
+            "INSERT INTO hours (hour, first, last) VALUES (?1, ?2, ?3)
+             ON CONFLICT (hour) DO UPDATE SET last = max(last, excluded.last)",
+        )?;
+        for (hour, first, last) in &self.0 {
+            write.execute(params![hour, first, last])?;
+        }
+        Ok(())
     }
 }

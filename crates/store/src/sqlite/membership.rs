@@ -223,7 +223,9 @@ impl Batch<'_> {
         member: &Membership,
     ) -> Result<Stored, Stop> {
         self.close_membership(id)?;
-        let seq = moorline_protocol::Seq(member.joined);
+        // Where that is pruned, the oldest that is left: the person was in then, too.
+        let first = self.room(id)?.map_or(0, |room| room.first);
+        let seq = moorline_protocol::Seq(member.joined.max(first));
         let event = super::events::event_at(self.db, id, seq)?.ok_or(Error::NotFound)?;
         let (epoch, seq, at_ms) = (event.epoch, event.seq, event.at);
         let stored = Stored { room: id.clone(), epoch, seq, id: event.id, at_ms };
@@ -269,7 +271,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn delete_member(&mut self, room: i64, user: i64) -> Result<(), Stop> {
+    pub(super) fn delete_member(&mut self, room: i64, user: i64) -> Result<(), Stop> {
         let delete = "DELETE FROM members WHERE user = ?1 AND room = ?2";
         self.db.prepare_cached(delete)?.execute(params![user, room])?;
         let count = "UPDATE users SET rooms = rooms - 1 WHERE n = ?1";
@@ -278,7 +280,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn count_members(&mut self, id: &RoomId, by: i64) -> Result<(), Stop> {
+    pub(super) fn count_members(&mut self, id: &RoomId, by: i64) -> Result<(), Stop> {
         if let Some(room) = self.room(id)? {
             let members = room.members.saturating_add_signed(by);
             self.put_room(id, Room { members, ..room });

@@ -6,19 +6,21 @@ use rusqlite::{OptionalExtension, params};
 use super::batch::{Batch, NewEvent, Stop};
 use super::cache::{Membership, Room, get, put};
 use super::cids::Claim;
+use super::index;
 use super::schema::{Sql, kind};
+use crate::words::entry;
 use crate::{Delete, Edit, Error, Send, Stored};
 
 /// Longer texts are refused here whatever the callers allow; one page of the index could not hold them in time.
 const MAX_BODY_BYTES: usize = 1 << 18;
 
 /// A message that is to be changed.
-struct Target {
-    row: i64,
-    seq: u64,
-    sender: i64,
-    body: String,
-    is_deleted: bool,
+pub(super) struct Target {
+    pub(super) row: i64,
+    pub(super) seq: u64,
+    pub(super) sender: i64,
+    pub(super) body: String,
+    pub(super) is_deleted: bool,
 }
 
 impl Batch<'_> {
@@ -94,7 +96,7 @@ impl Batch<'_> {
             put(stored.seq.0),
             put(stored.at_ms)
         ])?;
-        self.reindex(&target, Some(&edit.body))?;
+        self.reindex(room.n, &target, Some(&edit.body))?;
         Ok(stored)
     }
 
@@ -134,6 +136,17 @@ impl Batch<'_> {
             message: delete.message,
             of: Seq(target.seq),
         })?;
+        self.erase_text(room.n, &target, &stored)?;
+        Ok(stored)
+    }
+
+    /// Erases a message's text wherever it stands, by the deletion at this position.
+    pub(super) fn erase_text(
+        &mut self,
+        room: i64,
+        target: &Target,
+        stored: &Stored,
+    ) -> Result<(), Stop> {
         let erase = "UPDATE events SET body = '', deleted = ?2, deleted_at = ?3 WHERE n = ?1";
         self.db.prepare_cached(erase)?.execute(params![
             target.row,
@@ -142,9 +155,8 @@ impl Batch<'_> {
         ])?;
         let erase_edits =
             "UPDATE events SET body = '' WHERE room = ?1 AND target = ?2 AND kind = 2";
-        self.db.prepare_cached(erase_edits)?.execute(params![room.n, put(target.seq)])?;
-        self.reindex(&target, None)?;
-        Ok(stored)
+        self.db.prepare_cached(erase_edits)?.execute(params![room, put(target.seq)])?;
+        self.reindex(room, target, None)
     }
 
     fn check_delete(&mut self, delete: &Delete, room: &Room, user: i64) -> Result<Target, Stop> {
@@ -184,15 +196,18 @@ impl Batch<'_> {
 
     /// Takes the old words out of the search index and puts the new ones in. Rows that the index has not reached yet
     /// are left to it.
-    fn reindex(&mut self, target: &Target, body: Option<&str>) -> Result<(), Stop> {
+    pub(super) fn reindex(
+        &mut self,
+        room: i64,
+        target: &Target,
+        body: Option<&str>,
+    ) -> Result<(), Stop> {
         if target.row > self.indexed {
             return Ok(());
         }
-        let out = "INSERT INTO search (search, rowid, body) VALUES ('delete', ?1, ?2)";
-        self.db.prepare_cached(out)?.execute(params![target.row, target.body])?;
+        index::remove(self.db, target.row, &entry(&target.body, room, target.sender))?;
         if let Some(body) = body {
-            let into = "INSERT INTO search (rowid, body) VALUES (?1, ?2)";
-            self.db.prepare_cached(into)?.execute(params![target.row, body])?;
+            index::insert(self.db, target.row, &entry(body, room, target.sender))?;
         }
         Ok(())
     }

@@ -4,10 +4,12 @@
 //! `reads/` the way of a read.
 
 mod accounts;
+pub(crate) mod backup;
 mod batch;
 mod cache;
 mod checkpoint;
 mod cids;
+mod erase;
 mod events;
 #[cfg(test)]
 mod fault_tests;
@@ -17,11 +19,15 @@ mod generation;
 mod index;
 mod membership;
 mod messages;
+#[cfg(test)]
+mod plans;
 mod pool;
+mod prune;
 mod reads;
 mod rooms;
 mod schema;
 mod shared;
+mod upkeep;
 mod writer;
 
 use std::fmt;
@@ -43,7 +49,7 @@ use crate::fingerprint::Hasher;
 use crate::queue::{Full, Job};
 use crate::{
     Account, Answer, Commits, Error, ForWelcome, Head, Health, Hits, Members, Page, Range, Read,
-    Reply, Resumed, RoomCursor, Rooms, SessionRow, StoreConfig, User,
+    Reply, Resumed, RoomCursor, Rooms, Search, SessionRow, StoreConfig, User,
 };
 
 /// Commits that may wait for their reader: while it is behind by so many transactions, the writer waits.
@@ -56,6 +62,8 @@ pub(crate) struct Sqlite(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     readers: Pool,
+    /// Knows the ids of erased people.
+    hasher: Hasher,
     ended: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
@@ -79,7 +87,7 @@ impl Sqlite {
         let (db, hasher) = prepare(folder)?;
         let shared = Arc::new(Shared::new(config.queue));
         let (sender, receiver) = mpsc::channel(COMMITS);
-        let writer = Writer::new(folder.clone(), db, Arc::clone(&shared), sender, hasher)
+        let writer = Writer::new(folder.clone(), db, Arc::clone(&shared), sender, hasher.clone())
             .map_err(|error| open(error.to_string()))?;
         let (ended, has_ended) = oneshot::channel();
         let spawned = spawn(folder, &shared, writer, ended).and_then(|()| Pool::start(folder));
@@ -87,7 +95,7 @@ impl Sqlite {
             shared.queue.close();
             open(error.to_string())
         })?;
-        let inner = Inner { shared, readers, ended: Mutex::new(Some(has_ended)) };
+        let inner = Inner { shared, readers, hasher, ended: Mutex::new(Some(has_ended)) };
         Ok((Self(Arc::new(inner)), Commits { receiver }))
     }
 
@@ -215,8 +223,8 @@ impl Sqlite {
     }
 
     pub(crate) async fn user(&self, user: &UserId) -> Result<Option<User>, Error> {
-        let user = user.clone();
-        self.ask(move |db| reads::accounts::user(db, &user)).await
+        let (user, hasher) = (user.clone(), self.0.hasher.clone());
+        self.ask(move |db| reads::accounts::user(db, &hasher, &user)).await
     }
 
     pub(crate) async fn rooms_of(
@@ -235,8 +243,8 @@ impl Sqlite {
         limit: usize,
         positions: Vec<(RoomId, Position)>,
     ) -> Result<ForWelcome, Error> {
-        let user = user.clone();
-        self.ask(move |db| reads::welcome::for_welcome(db, &user, limit, positions)).await
+        let (user, hasher) = (user.clone(), self.0.hasher.clone());
+        self.ask(move |db| reads::welcome::for_welcome(db, &hasher, &user, limit, positions)).await
     }
 
     pub(crate) async fn room_ids_of(&self, user: &UserId) -> Result<Vec<(RoomId, Seq)>, Error> {
@@ -355,19 +363,10 @@ impl Sqlite {
         self.0.readers.ask_slowly(browse).await
     }
 
-    pub(crate) async fn search(
-        &self,
-        user: &UserId,
-        query: &str,
-        room: Option<&RoomId>,
-        before: Option<u64>,
-        limit: usize,
-    ) -> Result<Hits, Error> {
-        let (user, query, room) = (user.clone(), query.to_owned(), room.cloned());
+    pub(crate) async fn search(&self, user: &UserId, asked: &Search) -> Result<Hits, Error> {
+        let (user, asked) = (user.clone(), asked.clone());
         let behind_ms = self.0.shared.index_behind_ms();
-        let search = move |db: &Connection| {
-            reads::search::search(db, &user, &query, room.as_ref(), before, limit)
-        };
-        Ok(Hits { behind_ms, ..self.0.readers.ask_slowly(search).await? })
+        let search = move |db: &Connection| reads::search::search(db, &user, &asked, behind_ms);
+        self.0.readers.ask_slowly(search).await
     }
 }

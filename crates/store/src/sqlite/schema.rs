@@ -67,7 +67,7 @@ pub(super) fn connect(folder: &Path, purpose: Purpose) -> rusqlite::Result<Conne
 /// Brings the schema up to date; refuses one that is newer than this program.
 pub(super) fn migrate(db: &mut Connection, folder: &Path) -> Result<(), Error> {
     let runner = migrations::migrations::runner();
-    let known = runner.get_migrations().iter().map(|m| i64::from(m.version())).max().unwrap_or(0);
+    let known = newest_known();
     let path = database(folder);
     let open = |reason: String| Error::Open { path: path.clone(), reason };
     let found = newest_applied(db).map_err(|error| open(error.to_string()))?;
@@ -77,7 +77,14 @@ pub(super) fn migrate(db: &mut Connection, folder: &Path) -> Result<(), Error> {
     runner.run(db).map(drop).map_err(|error| open(error.to_string()))
 }
 
-fn newest_applied(db: &Connection) -> rusqlite::Result<i64> {
+/// The newest step of the schema that this program knows.
+pub(super) fn newest_known() -> i64 {
+    let known = migrations::migrations::runner();
+    known.get_migrations().iter().map(|m| i64::from(m.version())).max().unwrap_or(0)
+}
+
+/// The newest step that the database has, 0 for none.
+pub(super) fn newest_applied(db: &Connection) -> rusqlite::Result<i64> {
     const HISTORY: &str =
         "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'refinery_schema_history'";
     if db.query_row(HISTORY, [], |_| Ok(())).optional()?.is_none() {

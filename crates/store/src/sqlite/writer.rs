@@ -137,6 +137,8 @@ impl Writer {
     ) -> rusqlite::Result<Self> {
         watch_log(&mut db, &shared)?;
         let index = Index::new(&db, Instant::now())?;
+        // After a crash it is behind from the first moment on.
+        index.report(&shared);
         Ok(Self {
             folder,
             shared,

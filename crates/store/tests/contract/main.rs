@@ -8,6 +8,14 @@ mod backend;
 mod durability;
 #[path = "sqlite/generation.rs"]
 mod generation;
+#[path = "sqlite/import.rs"]
+mod import;
+#[path = "sqlite/index.rs"]
+mod index;
+#[path = "sqlite/older.rs"]
+mod older;
 mod suite;
+#[path = "sqlite/traces.rs"]
+mod traces;
 
 use suite::stage;

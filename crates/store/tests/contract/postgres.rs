@@ -8,12 +8,24 @@ mod away;
 mod backend;
 #[path = "postgres/changes.rs"]
 mod changes;
+#[path = "postgres/encrypted.rs"]
+mod encrypted;
 #[path = "postgres/generation.rs"]
 mod generation;
 #[path = "postgres/nodes.rs"]
 mod nodes;
 #[path = "postgres/opening.rs"]
 mod opening;
+#[path = "postgres/pooler.rs"]
+mod pooler;
+#[path = "postgres/promotion.rs"]
+mod promotion;
+#[path = "postgres/revoked.rs"]
+mod revoked;
+#[path = "postgres/search.rs"]
+mod search;
 mod suite;
+#[path = "postgres/upkeep.rs"]
+mod upkeep;
 
 use suite::stage;

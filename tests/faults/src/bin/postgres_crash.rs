@@ -15,12 +15,15 @@ struct Args {
     /// Chooses the moments.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Plants a fault that must be found: some commits are lost between the node and its server.
+    #[arg(long)]
+    lose_commits: bool,
 }
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let args = Args::parse();
-    let outcome = prove(args.points, args.seed).await?;
+    let outcome = prove(args.points, args.seed, args.lose_commits).await?;
     print!("{}", outcome.judgement.text);
     println!(
         "crash points: {:?}, resets {:?}, {}",

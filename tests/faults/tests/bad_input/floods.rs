@@ -80,7 +80,8 @@ async fn a_socket_that_never_says_hello_is_closed_with_4400_after_10_seconds() {
         }
     }
     let took = began.elapsed();
-    assert!(took > Duration::from_secs(8) && took < Duration::from_secs(14), "{took:?}");
+    // Never much sooner; later only as far as a busy machine makes it.
+    assert!(took > Duration::from_secs(8) && took < Duration::from_secs(20), "{took:?}");
     ground.stayed_calm().await;
 }
 

@@ -83,13 +83,25 @@ fn i8_a_position_from_the_future_needs_a_reset() {
 
 #[test]
 fn i8_a_reset_for_a_reason_that_is_not_true_is_found() {
-    for reason in ["future", "epoch", "because"] {
+    for reason in ["future", "epoch", "pruned", "because"] {
         let reset = |story: &mut Story, head: u64| {
             let frame = json!({"type":"reset","room":"r","reason":reason,"epoch":"e","first":1,"head":head});
             story.got("bob", 2, frame);
         };
         breaks(Promise::I8, &resumed(json!({"epoch":"e","seq":2}), reset));
     }
+}
+
+#[test]
+fn i8_a_position_that_was_pruned_is_answered_with_a_reset_that_says_where_the_log_begins() {
+    let reset = |first: u64| {
+        move |story: &mut Story, head: u64| {
+            let frame = json!({"type":"reset","room":"r","reason":"pruned","epoch":"e","first":first,"head":head});
+            story.got("bob", 2, frame);
+        }
+    };
+    keeps(Promise::I8, &resumed(json!({"epoch":"e","seq":2}), reset(3)));
+    breaks(Promise::I8, &resumed(json!({"epoch":"e","seq":2}), reset(2)));
 }
 
 #[test]

@@ -58,13 +58,22 @@ pub(in crate::postgres) async fn sessions(
     Ok(rows.iter().map(session_row).collect::<Result<_, _>>()?)
 }
 
-pub(in crate::postgres) async fn user(
+/// Somebody who is erased is found by the hash of the id.
+pub(in crate::postgres) async fn user_or_hash(
     db: &impl GenericClient,
     user: &UserId,
+    erased: &str,
 ) -> Result<Option<User>, Stop> {
+    match user_by(db, user, user.as_str()).await? {
+        Some(known) => Ok(Some(known)),
+        None => user_by(db, user, erased).await,
+    }
+}
+
+async fn user_by(db: &impl GenericClient, user: &UserId, id: &str) -> Result<Option<User>, Stop> {
     let find = "SELECT name, not_before, EXISTS (SELECT 1 FROM accounts WHERE usr = n),
              removed IS NOT NULL, seen FROM users WHERE id = $1";
-    let Some(row) = query_opt(db, find, &[&user.as_str()]).await? else { return Ok(None) };
+    let Some(row) = query_opt(db, find, &[&id]).await? else { return Ok(None) };
     Ok(Some(User {
         id: user.clone(),
         name: row.try_get(0)?,

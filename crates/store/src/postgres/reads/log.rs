@@ -20,12 +20,12 @@ pub(super) const PAGE_BYTES: i64 = 1 << 20;
 
 /// A room `$2` as the person `$1` may read it.
 pub(super) const MEMBER: &str = "SELECT r.n, r.id, r.epoch,
-         CASE r.history WHEN 1 THEN r.first ELSE greatest(r.first, m.joined) END AS first, r.head, r.members
+         CASE r.history WHEN 1 THEN r.first ELSE greatest(r.first, m.joined) END AS first, r.head, r.members,
+         r.first > 1 AND (r.history = 1 OR r.first >= m.joined) AS is_pruned
      FROM users u JOIN rooms r ON r.id = $2 JOIN members m ON m.usr = u.n AND m.room = r.n
      WHERE u.id = $1 AND u.removed IS NULL";
 /// A room `$2` as the node itself may read it.
-const NODE: &str =
-    "SELECT n, id, epoch, first, head, members FROM rooms WHERE id = $2 AND $1::text IS NULL";
+const NODE: &str = "SELECT n, id, epoch, first, head, members, first > 1 AS is_pruned FROM rooms WHERE id = $2 AND $1::text IS NULL";
 
 static UPWARDS: LazyLock<String> = LazyLock::new(|| page_sql(MEMBER, "ASC"));
 static DOWNWARDS: LazyLock<String> = LazyLock::new(|| page_sql(MEMBER, "DESC"));
@@ -37,7 +37,7 @@ static FOLLOWING: LazyLock<String> = LazyLock::new(|| page_sql(NODE, "ASC"));
 fn page_sql(access: &str, direction: &str) -> String {
     format!(
         "WITH r AS ({access})
-         SELECT r.epoch, r.first, r.head, at.id, x.* FROM r
+         SELECT r.epoch, r.first, r.head, at.id, r.is_pruned, x.* FROM r
          LEFT JOIN events at ON at.room = r.n AND at.seq = $7
          LEFT JOIN LATERAL (
              SELECT {COLUMNS}, s.name,
@@ -60,6 +60,8 @@ pub(super) struct Piece {
     pub(super) epoch: Epoch,
     pub(super) first: u64,
     pub(super) head: u64,
+    /// Whether `first` is where it is because what was before is pruned.
+    is_pruned: bool,
     /// The id at the position that was asked for, if there is one.
     pub(super) id_at: Option<EventId>,
     pub(super) events: Vec<Event>,
@@ -74,14 +76,15 @@ impl Piece {
             epoch: epoch(row, 0)?,
             first: number(row, 1)?,
             head: number(row, 2)?,
+            is_pruned: row.try_get(4)?,
             id_at: row.try_get::<_, Option<Uuid>>(3)?.map(EventId),
             events: Vec::with_capacity(rows.len()),
             names: Names::default(),
         };
         for row in rows {
-            if row.try_get::<_, Option<&str>>(4)?.is_some() {
-                let event = event(row, 4)?;
-                piece.names.add(&event.from, row.try_get(4 + WIDTH)?);
+            if row.try_get::<_, Option<&str>>(5)?.is_some() {
+                let event = event(row, 5)?;
+                piece.names.add(&event.from, row.try_get(5 + WIDTH)?);
                 piece.events.push(event);
             }
         }
@@ -117,7 +120,7 @@ pub(super) async fn piece(
     Piece::from_rows(&query(db, sql, &values).await?)
 }
 
-pub(in crate::postgres) async fn head(
+pub(in crate::postgres) async fn head_of(
     db: &impl GenericClient,
     room: &RoomId,
 ) -> Result<Head, Stop> {
@@ -126,7 +129,7 @@ pub(in crate::postgres) async fn head(
     Ok(Head { epoch: epoch(&row, 0)?, first: Seq(number(&row, 1)?), head: Seq(number(&row, 2)?) })
 }
 
-pub(in crate::postgres) async fn events(
+pub(in crate::postgres) async fn events_of(
     db: &impl GenericClient,
     user: &UserId,
     room: &RoomId,
@@ -136,7 +139,7 @@ pub(in crate::postgres) async fn events(
     page(db, Some(user), room, range, limit).await
 }
 
-pub(in crate::postgres) async fn log(
+pub(in crate::postgres) async fn log_of(
     db: &impl GenericClient,
     room: &RoomId,
     after: Seq,
@@ -177,6 +180,7 @@ async fn page(
         head: Seq(piece.head),
         events: piece.events,
         more,
+        pruned: piece.is_pruned,
         people: piece.names.into_people(),
     })
 }

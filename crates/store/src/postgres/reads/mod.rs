@@ -8,6 +8,7 @@ pub(super) mod people;
 pub(super) mod resume;
 pub(super) mod rooms;
 pub(super) mod search;
+pub(super) mod upkeep;
 pub(super) mod welcome;
 
 use std::collections::HashMap;
@@ -29,6 +30,7 @@ pub(super) fn statements() -> Vec<String> {
         log::statements(),
         resume::statements(),
         rooms::statements(),
+        search::statements(),
         vec![people::SHARES.to_owned()],
     ]
     .concat()

@@ -39,9 +39,12 @@ impl View {
         }
         if from.seq.0 > 0
             && let Some(check) = &from.check
-            && self.id_at.is_none_or(|id| id.check() != *check)
         {
-            return Some(ResetReason::Epoch);
+            match self.id_at {
+                Some(id) if id.check() == *check => {}
+                Some(_) => return Some(ResetReason::Epoch),
+                None => return Some(ResetReason::Pruned),
+            }
         }
         // Who has nothing yet goes on from the first that they may see; who has something must get what follows it.
         if from.seq.0 > 0 && from.seq.0 + 1 < self.first {
@@ -98,10 +101,12 @@ const VIEWS: &str = "SELECT k.i, r.epoch,
      LEFT JOIN events e ON e.room = r.n AND e.seq = k.seq";
 
 fn events_sql() -> String {
+    // Without the OFFSET PostgreSQL may look for the room alone and go through all of its log.
     format!(
         "SELECT k.i, {COLUMNS}, s.name
          FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY k(room, low, high, i)
-         JOIN rooms r ON r.n = k.room JOIN events e ON e.room = r.n AND e.seq BETWEEN k.low AND k.high
+         JOIN rooms r ON r.n = k.room CROSS JOIN LATERAL (
+             SELECT * FROM events WHERE room = k.room AND seq BETWEEN k.low AND k.high OFFSET 0) e
          JOIN users s ON s.n = e.sender ORDER BY k.i, e.seq"
     )
 }

@@ -20,7 +20,8 @@ use crate::{Error, Members, RoomCursor, Rooms};
 fn columns() -> String {
     format!(
         "SELECT {COLUMNS}, s.name, r.id, r.kind, r.name, r.epoch, r.first, r.head, r.messages,
-             r.members, r.active, r.history, m.role, m.joined, m.read, m.read_messages, p.id, p.name"
+             r.members, r.active, r.history, m.role, m.joined, m.read, greatest(m.read_messages, r.pruned),
+             CASE WHEN p.removed IS NULL THEN p.id ELSE 'deleted' END, p.name"
     )
 }
 
@@ -61,7 +62,7 @@ static PUBLIC: LazyLock<String> = LazyLock::new(|| {
 });
 
 const TOTALS: &str =
-    "SELECT count(*), coalesce(sum(greatest(0, r.messages - m.read_messages)), 0)::bigint
+    "SELECT count(*), coalesce(sum(greatest(0, r.messages - greatest(m.read_messages, r.pruned))), 0)::bigint
      FROM members m JOIN rooms r ON r.n = m.room WHERE m.usr = $1";
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::{ForWelcome, ResumedSome, Rooms};
 
 pub(in crate::postgres) async fn for_welcome(
     db: &mut Object,
-    id: &UserId,
+    (id, erased): (&UserId, &str),
     limit: usize,
     positions: &[(RoomId, Position)],
 ) -> Result<ForWelcome, Stop> {
@@ -19,7 +19,7 @@ pub(in crate::postgres) async fn for_welcome(
         .read_only(true)
         .start()
         .await?;
-    let user = accounts::user(&snapshot, id).await?;
+    let user = accounts::user_or_hash(&snapshot, id, erased).await?;
     let (rooms, missed) = match &user {
         Some(user) if !user.removed => tokio::try_join!(
             rooms::rooms_below(&snapshot, id, None, limit),

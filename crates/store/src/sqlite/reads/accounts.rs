@@ -3,6 +3,7 @@
 use moorline_protocol::UserId;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use crate::fingerprint::Hasher;
 use crate::sqlite::cache::{get, put};
 use crate::sqlite::schema::Sql;
 use crate::{Account, Error, SessionId, SessionRow, User};
@@ -62,8 +63,12 @@ pub(in crate::sqlite) fn sessions(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(in crate::sqlite) fn user(db: &Connection, user: &UserId) -> Result<Option<User>, Error> {
-    Ok(user_row(db, user)?.map(|row| row.user))
+pub(in crate::sqlite) fn user(
+    db: &Connection,
+    hasher: &Hasher,
+    user: &UserId,
+) -> Result<Option<User>, Error> {
+    Ok(user_row(db, hasher, user)?.map(|row| row.user))
 }
 
 /// A person with what other rows know them by.
@@ -74,12 +79,24 @@ pub(super) struct UserRow {
     pub(super) user: User,
 }
 
-pub(super) fn user_row(db: &Connection, user: &UserId) -> Result<Option<UserRow>, Error> {
+/// Somebody who is erased is found by the hash of the id.
+pub(super) fn user_row(
+    db: &Connection,
+    hasher: &Hasher,
+    user: &UserId,
+) -> Result<Option<UserRow>, Error> {
+    match user_row_by(db, user, user.as_str())? {
+        Some(row) => Ok(Some(row)),
+        None => user_row_by(db, user, &hasher.erased_id(user.as_str())),
+    }
+}
+
+fn user_row_by(db: &Connection, user: &UserId, id: &str) -> Result<Option<UserRow>, Error> {
     let mut find = db.prepare_cached(
         "SELECT name, not_before, EXISTS (SELECT 1 FROM accounts WHERE user = n),
              removed IS NOT NULL, seen, n, rooms FROM users WHERE id = ?1",
     )?;
-    let found = find.query_row([user.as_str()], |row| {
+    let found = find.query_row([id], |row| {
         let user = User {
             id: user.clone(),
             name: row.get(0)?,

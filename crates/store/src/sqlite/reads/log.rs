@@ -25,6 +25,8 @@ pub(in crate::sqlite) struct Access {
     pub(in crate::sqlite) first: u64,
     pub(in crate::sqlite) head: u64,
     pub(in crate::sqlite) members: u64,
+    /// Whether `first` is where it is because what was before is pruned.
+    is_pruned: bool,
 }
 
 fn access_row(row: &Row<'_>) -> rusqlite::Result<Access> {
@@ -34,8 +36,15 @@ fn access_row(row: &Row<'_>) -> rusqlite::Result<Access> {
         first: get(row, 2)?,
         head: get(row, 3)?,
         members: get(row, 4)?,
+        is_pruned: row.get(5)?,
     })
 }
+
+pub(super) const ACCESS: &str =
+    "SELECT r.n, r.epoch, CASE r.history WHEN 1 THEN r.first ELSE max(r.first, m.joined) END,
+         r.head, r.members, r.first > 1 AND (r.history = 1 OR r.first >= m.joined)
+     FROM users u JOIN rooms r ON r.id = ?2 JOIN members m ON m.user = u.n AND m.room = r.n
+     WHERE u.id = ?1 AND u.removed IS NULL";
 
 /// What a member may read; `None` for a stranger and for no such room alike.
 pub(in crate::sqlite) fn access(
@@ -43,18 +52,13 @@ pub(in crate::sqlite) fn access(
     user: &UserId,
     room: &RoomId,
 ) -> Result<Option<Access>, Error> {
-    let mut find = db.prepare_cached(
-        "SELECT r.n, r.epoch, CASE r.history WHEN 1 THEN r.first ELSE max(r.first, m.joined) END,
-             r.head, r.members
-         FROM users u JOIN rooms r ON r.id = ?2 JOIN members m ON m.user = u.n AND m.room = r.n
-         WHERE u.id = ?1 AND u.removed IS NULL",
-    )?;
+    let mut find = db.prepare_cached(ACCESS)?;
     Ok(find.query_row([user.as_str(), room.as_str()], access_row).optional()?)
 }
 
 /// What the node itself may read.
 fn whole(db: &Connection, room: &RoomId) -> Result<Option<Access>, Error> {
-    let find = "SELECT n, epoch, first, head, members FROM rooms WHERE id = ?1";
+    let find = "SELECT n, epoch, first, head, members, first > 1 FROM rooms WHERE id = ?1";
     let mut find = db.prepare_cached(find)?;
     Ok(find.query_row([room.as_str()], access_row).optional()?)
 }
@@ -178,6 +182,7 @@ fn whole_page(access: &Access, events: Vec<Event>, more: bool, names: Names) -> 
         head: Seq(access.head),
         events,
         more,
+        pruned: access.is_pruned,
         people: names.into_people(),
     }
 }
@@ -239,9 +244,12 @@ fn reason_to_reset(
     }
     if from.seq.0 > 0
         && let Some(check) = &from.check
-        && id_at(db, access.room, from.seq)?.is_none_or(|id| id.check() != *check)
     {
-        return Ok(Some(ResetReason::Epoch));
+        match id_at(db, access.room, from.seq)? {
+            Some(id) if id.check() == *check => {}
+            Some(_) => return Ok(Some(ResetReason::Epoch)),
+            None => return Ok(Some(ResetReason::Pruned)),
+        }
     }
     // Who has nothing yet goes on from the first that they may see; who has something must get what follows it.
     if from.seq.0 > 0 && from.seq.0 + 1 < access.first {

@@ -6,6 +6,7 @@ pub(super) mod log;
 pub(super) mod people;
 pub(super) mod rooms;
 pub(super) mod search;
+pub(super) mod upkeep;
 pub(super) mod welcome;
 
 use std::collections::HashMap;
@@ -18,8 +19,15 @@ use crate::Error;
 
 /// The statements that read positions, for the test of their plans.
 #[cfg(test)]
-pub(super) fn statements() -> Vec<String> {
+pub(super) fn position_statements() -> Vec<String> {
     [log::statements(), rooms::statements()].concat()
+}
+
+/// All statements of the hot paths, for the test of their plans.
+#[cfg(test)]
+pub(super) fn statements() -> Vec<String> {
+    let others = [log::ACCESS, rooms::TOTALS].map(str::to_owned);
+    [position_statements(), search::statements(), others.into()].concat()
 }
 
 /// The row of a person who is there.

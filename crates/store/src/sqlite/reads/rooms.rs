@@ -19,7 +19,8 @@ use crate::{Error, Members, RoomCursor, Rooms};
 fn columns() -> String {
     format!(
         "SELECT {COLUMNS}, s.name, r.id, r.kind, r.name, r.epoch, r.first, r.head, r.messages,
-             r.members, r.active, r.history, m.role, m.joined, m.read, m.read_messages, p.id, p.name"
+             r.members, r.active, r.history, m.role, m.joined, m.read, max(m.read_messages, r.pruned),
+             iif(p.removed IS NULL, p.id, 'deleted'), p.name"
     )
 }
 
@@ -183,11 +184,12 @@ fn totals_of(all: &[RoomInfo]) -> Totals {
     Totals { rooms: all.len() as u64, unread, mentions: 0 }
 }
 
+pub(super) const TOTALS: &str =
+    "SELECT count(*), coalesce(sum(max(0, r.messages - max(m.read_messages, r.pruned))), 0)
+     FROM members m JOIN rooms r ON r.n = m.room WHERE m.user = ?1";
+
 fn totals(db: &Connection, user: i64) -> Result<Totals, Error> {
-    let mut sum = db.prepare_cached(
-        "SELECT count(*), coalesce(sum(max(0, r.messages - m.read_messages)), 0)
-         FROM members m JOIN rooms r ON r.n = m.room WHERE m.user = ?1",
-    )?;
+    let mut sum = db.prepare_cached(TOTALS)?;
     Ok(sum.query_row([user], |row| {
         Ok(Totals { rooms: get(row, 0)?, unread: get(row, 1)?, mentions: 0 })
     })?)

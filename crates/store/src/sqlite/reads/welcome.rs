@@ -5,15 +5,17 @@ use moorline_protocol::{Position, RoomId, UserId};
 use rusqlite::Connection;
 
 use super::{accounts, log, rooms};
+use crate::fingerprint::Hasher;
 use crate::{Error, ForWelcome};
 
 pub(in crate::sqlite) fn for_welcome(
     db: &Connection,
+    hasher: &Hasher,
     id: &UserId,
     limit: usize,
     positions: Vec<(RoomId, Position)>,
 ) -> Result<ForWelcome, Error> {
-    let Some(row) = accounts::user_row(db, id)? else { return Ok(ForWelcome::default()) };
+    let Some(row) = accounts::user_row(db, hasher, id)? else { return Ok(ForWelcome::default()) };
     if row.user.removed {
         return Ok(ForWelcome { user: Some(row.user), ..ForWelcome::default() });
     }

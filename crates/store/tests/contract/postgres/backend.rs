@@ -27,8 +27,20 @@ impl Place {
         Self { folder: TempDir::new().unwrap(), on: On::Own(server.url("postgres")) }
     }
 
+    /// In whichever of two servers can be written to.
+    pub(crate) fn on_either(one: &Server, other: &Server) -> Self {
+        let url = one.url_or(other, "postgres");
+        Self { folder: TempDir::new().unwrap(), on: On::Own(url) }
+    }
+
     pub(crate) fn config(&self) -> StoreConfig {
         StoreConfig::new(self.folder.path()).in_database(self.url().parse().unwrap())
+    }
+
+    /// The same for a backup.
+    pub(crate) fn backup(&self) -> moorline_store::backup::Place {
+        let url = self.url().parse().unwrap();
+        moorline_store::backup::Place::Database(url, self.folder.path().to_owned())
     }
 
     pub(crate) fn url(&self) -> String {

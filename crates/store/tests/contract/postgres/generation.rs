@@ -1,10 +1,9 @@
-//! I14: a database that is older than what a node has seen, or that was promoted, gives every room a new life.
+//! I14: a database that is older than what a node has seen gives every room a new life; nothing else does.
 
 use std::sync::Arc;
 
 use moorline_protocol::ResetReason;
 use moorline_store::{Resumed, Store};
-use moorline_test_postgres::Server;
 
 use crate::backend::Place;
 use crate::stage::{Stage, eventually, follow, room, user};
@@ -53,32 +52,4 @@ async fn an_older_database_put_back_is_a_reset_for_everybody() {
     assert!(matches!(resumed, Resumed::Reset { reason: ResetReason::Epoch, .. }));
     let stage = stage.reopen().await;
     assert_eq!(epoch(&stage.store).await, after);
-}
-
-#[tokio::test]
-async fn a_replica_that_is_promoted_while_a_node_runs_gives_new_epochs_before_anything_is_served() {
-    let primary = Server::start();
-    let mut replica = Server::replica_of(&primary);
-    // One address for both, as behind a name that moves: the node is told of it by a folder that is moved under it.
-    let stage = Stage::at(Arc::new(Place::on(&primary)));
-    stage.store.put_user(user("ann"), "Ann".to_owned(), 1).await.unwrap();
-    stage.make("r", moorline_protocol::RoomKind::Group, &["ann"]).await.unwrap();
-    let before = epoch(&stage.store).await;
-    eventually(async || {
-        replica
-            .psql("postgres", "SELECT count(*) FROM moorline.rooms")
-            .is_ok_and(|rows| rows == "1")
-    })
-    .await;
-    let mut primary = primary;
-    primary.kill("KILL");
-    replica.promote();
-    replica.kill("INT");
-    std::fs::rename(primary.folder().join("data"), primary.folder().join("data.lost")).unwrap();
-    std::fs::rename(replica.folder().join("data"), primary.folder().join("data")).unwrap();
-    primary.resume();
-    eventually(async || stage.send("ann", "r", "c1", "after").await.is_ok()).await;
-    assert_ne!(epoch(&stage.store).await, before);
-    let stored = stage.send("ann", "r", "c2", "x").await.unwrap();
-    assert_eq!(stored.epoch.0, epoch(&stage.store).await);
 }

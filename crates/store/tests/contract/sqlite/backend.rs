@@ -19,6 +19,11 @@ impl Place {
         StoreConfig::new(self.folder.path())
     }
 
+    /// The same for a backup.
+    pub(crate) fn backup(&self) -> moorline_store::backup::Place {
+        moorline_store::backup::Place::Folder(self.folder.path().to_owned())
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -14,7 +14,7 @@ use crate::backend::open;
 use crate::stage::{Stage, cid, eventually, follow, room, user};
 
 /// What a crash leaves, as far as a copy can show it.
-fn crash(folder: &Path) -> TempDir {
+pub(crate) fn crash(folder: &Path) -> TempDir {
     let crashed = TempDir::new().unwrap();
     for file in ["moorline.db", "moorline.db-wal", "moorline.generation"] {
         let _ = fs::copy(folder.join(file), crashed.path().join(file));

@@ -3,9 +3,12 @@
 //! `stage.rs` opens the store and speaks for people; the rest are sentences. `crate::backend` says which back end it is.
 
 mod accounts;
+pub(crate) mod backup;
 mod changes;
+mod erase;
 mod members;
 mod model;
+mod prune;
 mod resume;
 mod rooms;
 mod search;

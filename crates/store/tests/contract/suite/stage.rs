@@ -8,8 +8,8 @@ use moorline_protocol::{
     Change, Cid, Event, EventId, EventKind, Position, RoomId, RoomKind, Seq, UserId,
 };
 use moorline_store::{
-    Commits, Create, Created, Delete, Edit, Error, Invite, Join, Leave, Page, Range, Read, Receipt,
-    Remove, Rename, Reply, Resumed, Revoked, Send, Store, Stored, TouchedRoom,
+    Commits, Create, Created, Delete, Edit, Error, Hits, Invite, Join, Leave, Page, Range, Read,
+    Receipt, Remove, Rename, Reply, Resumed, Revoked, Search, Send, Store, Stored, TouchedRoom,
 };
 use parking_lot::Mutex;
 
@@ -74,6 +74,12 @@ impl Stage {
         let (store, commits) = Store::open(place.config()).unwrap();
         let clock = AtomicU64::new(1_795_000_000_000);
         Self { store, told: follow(commits), place, clock }
+    }
+
+    /// Another store, with the clock and the place of this one.
+    pub(crate) fn of(store: Store, told: Arc<Mutex<Told>>, other: &Self) -> Self {
+        let clock = AtomicU64::new(other.now());
+        Self { store, told, place: Arc::clone(&other.place), clock }
     }
 
     /// People by these ids, each named after the id.
@@ -250,8 +256,25 @@ impl Stage {
 
     /// What a search finds, newest first.
     pub(crate) async fn find(&self, who: &str, words: &str) -> Vec<String> {
-        let hits = self.store.search(&user(who), words, None, None, 100).await.unwrap();
+        let hits = self.search(who, &Search::new(words, 100)).await;
         hits.hits.iter().map(line).collect()
+    }
+
+    pub(crate) async fn search(&self, who: &str, asked: &Search) -> Hits {
+        self.store.search(&user(who), asked).await.unwrap()
+    }
+
+    /// The whole answer, page by page, as lines; and how many pages it took.
+    pub(crate) async fn pages(&self, who: &str, mut asked: Search) -> (Vec<String>, usize) {
+        let (mut lines, mut pages) = (Vec::new(), 0);
+        loop {
+            let page = self.search(who, &asked).await;
+            lines.extend(page.hits.iter().map(line));
+            pages += 1;
+            assert_eq!(page.more, page.after.is_some());
+            let Some(after) = page.after else { return (lines, pages) };
+            asked.after = Some(after.to_string().parse().unwrap());
+        }
     }
 
     /// Waits until search knows everything.
