@@ -1,8 +1,10 @@
 //! The hub: which connections of this node listen to which room, and the way of every commit to them.
 //!
-//! One task publishes ([`Hub::publish`]); sessions come, enter rooms, leave. What other nodes commit will enter by
-//! [`Hub::advance`], which trusts nothing but the store; what this node commits will leave at the end of `publish`.
+//! One task publishes ([`Hub::publish`]); sessions come, enter rooms, leave. What other nodes commit enters by
+//! `Hub::hear`, as told by them, and by [`Hub::catch_up`], as read from the store; what this node commits is told to
+//! them at the end of `publish`.
 
+mod bring;
 mod elsewhere;
 mod others;
 mod presence;
@@ -20,8 +22,11 @@ use moorline_protocol::{
 use moorline_store::{Commit, Head, Revoked, Store};
 use parking_lot::Mutex;
 
+use crate::ahead::Ahead;
+use crate::changes::Haste;
 use crate::feed::{Delivered, Entered, Feed};
 use crate::listener::Listener;
+use crate::nodes::{HintCounts, Nodes};
 use crate::outbox::{Close, Notice};
 use crate::people::People;
 
@@ -41,6 +46,11 @@ pub struct Hub {
     /// People whose connections are to be looked at again, since another node ended something of theirs.
     doubted: Mutex<HashSet<UserId>>,
     counts: Counts,
+    /// Events that came before their neighbours.
+    ahead: Mutex<Ahead>,
+    haste: Arc<Haste>,
+    /// The line to the other nodes, where there is one.
+    nodes: Option<Arc<Nodes>>,
 }
 
 /// What the hub did, for metrics.
@@ -55,9 +65,12 @@ pub struct Counts {
 }
 
 impl Hub {
-    pub(crate) fn new(store: Store) -> Self {
+    pub(crate) fn new(store: Store, haste: Arc<Haste>, nodes: Option<Arc<Nodes>>) -> Self {
         Self {
             store,
+            haste,
+            nodes,
+            ahead: Mutex::default(),
             feeds: Mutex::default(),
             people: Mutex::default(),
             typing: Mutex::default(),
@@ -71,6 +84,12 @@ impl Hub {
     #[must_use]
     pub fn counts(&self) -> &Counts {
         &self.counts
+    }
+
+    /// What became of the hints between nodes, and whether the layer carries none now; none where there is no layer.
+    #[must_use]
+    pub fn hints(&self) -> Option<(&HintCounts, bool)> {
+        self.nodes.as_deref().map(|nodes| (nodes.counts(), nodes.is_deaf()))
     }
 
     /// A connection shows who it is. From here on it hears of changes of its own memberships and of revocations, so that
@@ -163,13 +182,7 @@ impl Hub {
             {
                 self.end_life(feed, "a room's log begins anew");
             }
-            self.bar_the_removed(&events);
-            if let Some(feed) = feed
-                && self.bar_the_erased(&feed, &events).await
-            {
-                self.deliver(&feed, &events, &mut wakers).await;
-            }
-            self.tell_memberships(&events, &mut wakers);
+            self.bring(&room, &events, &mut wakers).await;
         }
         commit.rooms.iter().for_each(|touched| self.touch(touched));
         for receipt in &commit.receipts {
@@ -179,16 +192,11 @@ impl Hub {
             self.revoke(revoked);
         }
         self.counts.published.fetch_add(commit.events.len() as u64, Ordering::Relaxed);
+        if let Some(nodes) = &self.nodes {
+            nodes.tell(&commit);
+        }
         commit.answer();
         wakers.into_iter().for_each(Waker::wake);
-    }
-
-    async fn deliver(&self, feed: &Arc<Feed>, events: &[Arc<Event>], wakers: &mut Vec<Waker>) {
-        while let Delivered::Hole(after) = self.deliver_known(feed, events, wakers) {
-            if !self.fill(feed, after, wakers).await {
-                return;
-            }
-        }
     }
 
     fn deliver_known(
@@ -309,6 +317,9 @@ impl Hub {
         };
         if feed.typed(listener.user(), now) {
             self.typing.lock().push(feed);
+        }
+        if let Some(nodes) = &self.nodes {
+            nodes.tell_typing(room, listener.user());
         }
     }
 

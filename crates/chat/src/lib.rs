@@ -3,6 +3,7 @@
 //! The session of each connection calls [`Chat`]; the store decides and commits; the [`Hub`] publishes what was
 //! committed. No HTTP, no SQL, no sockets here.
 
+mod ahead;
 mod changes;
 mod error;
 mod export;
@@ -10,6 +11,7 @@ mod feed;
 mod follow;
 mod hub;
 mod listener;
+mod nodes;
 mod outbox;
 mod people;
 mod rules;
@@ -20,7 +22,10 @@ mod upkeep;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use changes::Haste;
+use moorline_layer::ChannelLayer;
 use moorline_store::{ChangedRooms, Commits, Store};
+use nodes::{News, Nodes};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
@@ -29,6 +34,7 @@ pub use export::Export;
 pub use follow::Followed;
 pub use hub::{Counts, Hub};
 pub use listener::Listener;
+pub use nodes::HintCounts;
 pub use outbox::{Close, DEFAULT_LIMIT_BYTES, Drained, Notice, Outbox, Pushed};
 pub use rules::{Grants, check_positions, checked_name};
 pub use upkeep::{Erased, Upkept, carry_through};
@@ -58,18 +64,25 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// Starts the chat over a store: its hub's task publishes every commit until the store is closed, and then ends.
+    /// Starts the chat over a store: its hub's task publishes every commit until the store is closed, and then ends. By
+    /// the layer it hears at once of what other nodes of the same store commit, and without one within about a second.
     #[must_use]
     pub fn start(
         store: Store,
         commits: Commits,
         directory: Directory,
+        layer: Option<ChannelLayer>,
     ) -> (Arc<Self>, JoinHandle<()>) {
-        let hub = Arc::new(Hub::new(store.clone()));
+        // Nodes share a key by sharing a store; a store of one's own has no other nodes.
+        let line = layer.zip(store.shared_key("hints"));
+        let haste = line.as_ref().map_or_else(Haste::always, |_| Haste::when_needed());
+        let nodes = line.map(|(layer, key)| Nodes::new(layer, &key, haste.clone()));
+        let heard = nodes.as_ref().map(nodes::start);
+        let hub = Arc::new(Hub::new(store.clone(), haste.clone(), nodes));
         // One waits while the one before is delivered.
         let (changes, changed) = mpsc::channel(1);
-        tokio::spawn(changes::watch(store.clone(), changes));
-        let publishing = tokio::spawn(publish_all(hub.clone(), commits, changed));
+        tokio::spawn(changes::watch(store.clone(), haste, changes));
+        let publishing = tokio::spawn(publish_all(hub.clone(), commits, changed, heard));
         let chat = Self {
             store,
             hub,
@@ -115,6 +128,7 @@ async fn publish_all(
     hub: Arc<Hub>,
     mut commits: Commits,
     mut changed: mpsc::Receiver<ChangedRooms>,
+    mut heard: Option<mpsc::Receiver<News>>,
 ) {
     const TICK: Duration = Duration::from_secs(1);
     const SWEEP_EVERY: u32 = 10;
@@ -122,12 +136,15 @@ async fn publish_all(
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut ticked = 0_u32;
     loop {
+        let due = hub.due();
         tokio::select! {
             commit = commits.next() => match commit {
                 Some(commit) => hub.publish(commit).await,
                 None => return,
             },
             Some(changed) = changed.recv() => hub.catch_up(&changed).await,
+            Some(news) = next(&mut heard) => hub.hear(news).await,
+            () = until(due) => hub.bring_overdue(Instant::now()).await,
             _ = ticks.tick() => {
                 hub.tick(Instant::now(), now_ms());
                 ticked = ticked.wrapping_add(1);
@@ -136,6 +153,21 @@ async fn publish_all(
                 }
             }
         }
+    }
+}
+
+/// What another node told; never, where there is no line to others.
+async fn next(heard: &mut Option<mpsc::Receiver<News>>) -> Option<News> {
+    match heard {
+        Some(heard) => heard.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
     }
 }
 

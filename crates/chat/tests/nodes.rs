@@ -29,7 +29,7 @@ impl Node {
         let folder = tempfile::tempdir().unwrap();
         let config = StoreConfig::new(folder.path()).in_database(url.parse().unwrap());
         let (store, commits) = Store::open(config).unwrap();
-        let (chat, _) = Chat::start(store, commits, Directory::All);
+        let (chat, _) = Chat::start(store, commits, Directory::All, None);
         Self { chat, _folder: folder }
     }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::backup::args::{BackupArgs, ImportArgs, RestoreArgs, VerifyArgs};
+use crate::layer::LayerArgs;
 
 /// A self-hosted chat server whose connections hold and whose messages are never lost.
 #[derive(Debug, Parser)]
@@ -167,6 +168,9 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub database_url_file: Option<String>,
 
+    /// The channel layer.
+    #[command(flatten)]
+    pub layer: LayerArgs,
     /// How long messages are kept, as 365d or 12h, unless a room says otherwise [default: for ever]
     #[arg(long, value_name = "TIME", help_heading = "Data")]
     pub retention: Option<String>,

@@ -13,6 +13,7 @@ use moorline_store::DatabaseUrl;
 use crate::args::ServeArgs;
 use crate::database::database;
 use crate::failure::Failure;
+use crate::layer::LayerConfig;
 use crate::parse::{self, Origin};
 use crate::secret::Secret;
 use crate::settings::{Environment, Setting};
@@ -30,6 +31,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The PostgreSQL database; none: SQLite in the data folder.
     pub database: Option<DatabaseUrl>,
+    /// The channel layer over Redis; none: inside this process.
+    pub layer: Option<LayerConfig>,
     /// How long events are kept in rooms that say nothing of it themselves; none: for ever.
     pub retention: Option<Duration>,
     /// Whether an erased person's messages stay, under the name of nobody.
@@ -108,6 +111,7 @@ impl Config {
                 args.database_url_file.as_ref(),
                 environment,
             )?,
+            layer: LayerConfig::resolve(&args.layer, environment)?,
             retention: retention(pick(&args.retention, "retention"))?,
             keeps_erased_messages: keeps_erased(pick(&args.erase_messages, "erase-messages"))?,
             ping_interval: seconds(&args.ping_interval, "ping-interval", 25)?,

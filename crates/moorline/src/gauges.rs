@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use moorline_chat::Chat;
 use moorline_server::Metrics;
@@ -56,6 +56,28 @@ impl ChatNumbers {
         ]
     }
 
+    /// What became of the hints between nodes; nothing where there is no layer.
+    fn hints(&self) -> Vec<(&'static str, &'static str, u64)> {
+        let Some((hints, _)) = self.0.hub().hints() else { return Vec::new() };
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        vec![
+            ("hints_sent", "Messages to the other nodes", read(&hints.sent)),
+            (
+                "hints_dropped",
+                "Messages to the other nodes that the layer did not take",
+                read(&hints.dropped),
+            ),
+            ("hints_received", "Messages of other nodes", read(&hints.received)),
+            ("hints_missed", "Messages of other nodes that did not come", read(&hints.missed)),
+            (
+                "hints_refused",
+                "Messages to the nodes that are malformed or forged",
+                read(&hints.refused),
+            ),
+            ("hints_foreign", "Messages of nodes on another store", read(&hints.foreign)),
+        ]
+    }
+
     fn gauges(&self) -> [(&'static str, &'static str, f64); 5] {
         let store = self.0.store().health();
         let queued = u64::try_from(store.queued).unwrap_or(u64::MAX);
@@ -83,12 +105,15 @@ impl ChatNumbers {
 
 impl Collector for ChatNumbers {
     fn encode(&self, mut to: DescriptorEncoder<'_>) -> fmt::Result {
-        for (name, help, value) in self.counters() {
+        for (name, help, value) in self.counters().into_iter().chain(self.hints()) {
             let counter = ConstCounter::new(value);
             let descriptor = to.encode_descriptor(name, help, None, counter.metric_type())?;
             counter.encode(descriptor)?;
         }
-        for (name, help, value) in self.gauges() {
+        let layer = self.0.hub().hints().map(|(_, is_deaf)| {
+            ("layer_up", "Whether the channel layer carries hints", f64::from(u8::from(!is_deaf)))
+        });
+        for (name, help, value) in self.gauges().into_iter().chain(layer) {
             let gauge = ConstGauge::new(value);
             let descriptor = to.encode_descriptor(name, help, None, gauge.metric_type())?;
             gauge.encode(descriptor)?;

@@ -7,6 +7,7 @@ pub mod config;
 pub mod database;
 pub mod failure;
 pub mod gauges;
+pub mod layer;
 pub mod listen;
 pub mod lock;
 pub mod logging;

@@ -19,6 +19,7 @@ use moorline_store::{Commits, Error, Store, StoreConfig};
 use crate::args::ServeArgs;
 use crate::config::{Config, LogFormat};
 use crate::failure::{Exit, Failure};
+use crate::layer::LayerConfig;
 use crate::listen::{Bound, bind_all, bind_tcp};
 use crate::lock::FolderLock;
 use crate::page::Page;
@@ -63,7 +64,8 @@ async fn serve(
 ) -> Result<(), Failure> {
     // From here on a signal is a wish to stop, not the end.
     let stopping = stop::on_signal().map_err(|error| unusable("signals", &error))?;
-    let (chat, publishing) = Chat::start(store.clone(), commits, config.directory);
+    let layer = config.layer.as_ref().map(LayerConfig::open).transpose()?;
+    let (chat, publishing) = Chat::start(store.clone(), commits, config.directory, layer);
     // Nodes on one database share a key; a node with a store of its own keeps one beside it.
     let invites = match store.shared_key("invites") {
         Some(key) => Invites::new(&key),

@@ -33,7 +33,7 @@ impl Welcome {
         facts.extend([
             ("Data", full_path(&config.data_dir)),
             ("Store", store(config)),
-            ("Layer", "inside this process: one node".into()),
+            ("Layer", layer(config)),
             ("Sign-up", signup(config).into()),
             ("Tokens", on_off(config.jwt_secret.is_some(), "HS256", "--jwt-secret-file")),
             ("Server API", on_off(config.api_key.is_some(), "on", "--api-key-file")),
@@ -78,6 +78,20 @@ fn store(config: &Config) -> String {
         || "SQLite, synced at every commit".into(),
         |url| format!("PostgreSQL, synced at every commit: {url}"),
     )
+}
+
+fn layer(config: &Config) -> String {
+    match (&config.layer, &config.database) {
+        (None, None) => "inside this process: one node".into(),
+        (None, Some(_)) => {
+            "inside this process: other nodes hear within a second, by the database (--redis-url)"
+                .into()
+        }
+        (Some(layer), Some(_)) => format!("{layer}: other nodes hear at once"),
+        (Some(layer), None) => {
+            format!("{layer}: one node, since its store is its own (--database-url)")
+        }
+    }
 }
 
 fn page(config: &Config, bound: &Bound) -> String {

@@ -7,6 +7,7 @@ use moorline_store::{ChangedRooms, Create, Head, Joined, Prune, Send, Store, Sto
 use tempfile::TempDir;
 
 use super::*;
+use crate::changes::Haste;
 use crate::feed::Entered;
 use crate::listener::Listener;
 use crate::outbox::Notice;
@@ -43,7 +44,7 @@ impl Node {
             at_ms: 1,
         };
         let made = store.create(create).await.unwrap();
-        let hub = Hub::new(store.clone());
+        let hub = Hub::new(store.clone(), Haste::always(), None);
         Self { hub, store, room: made.room, epoch: made.epoch, _folder: folder }
     }
 

@@ -7,8 +7,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use moorline_chat::{Chat, Directory, Drained, Followed, Listener, Notice, Outbox};
+use moorline_layer::ChannelLayer;
 use moorline_protocol::{Cid, Epoch, Position, RoomId, RoomKind, Seq, UserId};
 use moorline_store::{Create, Send, Store, StoreConfig, Stored};
+use moorline_test_postgres::Database;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -27,25 +29,28 @@ pub fn user(name: &str) -> UserId {
     UserId::new(name).unwrap()
 }
 
+fn create(names: &[&str]) -> Create {
+    Create {
+        by: Some(user(names[0])),
+        id: None,
+        cid: Cid::new("create").unwrap(),
+        kind: RoomKind::Group,
+        name: Some("Ops".into()),
+        members: names[1..].iter().map(|name| user(name)).collect(),
+        at_ms: 1,
+    }
+}
+
 impl TestChat {
     /// A group room of these people; the first is its owner.
     pub async fn with_room(names: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (store, commits) = Store::open(StoreConfig::new(folder.path())).unwrap();
-        let (chat, _) = Chat::start(store, commits, Directory::All);
+        let (chat, _) = Chat::start(store, commits, Directory::All, None);
         for name in names.iter().chain(&["eve"]) {
             chat.store().put_user(user(name), (*name).to_owned(), 1).await.unwrap();
         }
-        let create = Create {
-            by: Some(user(names[0])),
-            id: None,
-            cid: Cid::new("create").unwrap(),
-            kind: RoomKind::Group,
-            name: Some("Ops".into()),
-            members: names[1..].iter().map(|name| user(name)).collect(),
-            at_ms: 1,
-        };
-        let created = chat.store().create(create).await.unwrap();
+        let created = chat.store().create(create(names)).await.unwrap();
         Self {
             chat,
             room: created.room,
@@ -53,6 +58,32 @@ impl TestChat {
             cids: AtomicU64::new(0),
             _folder: folder,
         }
+    }
+
+    /// Two nodes on one database and one layer, with a group room of these people.
+    pub async fn two_nodes(database: &Database, layer: ChannelLayer, names: &[&str]) -> [Self; 2] {
+        let one = Self::on(database, layer.clone());
+        for name in names.iter().chain(&["eve"]) {
+            one.chat.store().put_user(user(name), (*name).to_owned(), 1).await.unwrap();
+        }
+        let created = one.chat.store().create(create(names)).await.unwrap();
+        let two = Self::on(database, layer);
+        let same = |node: Self, first_cid| Self {
+            room: created.room.clone(),
+            epoch: created.epoch,
+            cids: AtomicU64::new(first_cid),
+            ..node
+        };
+        [same(one, 0), same(two, 1 << 32)]
+    }
+
+    fn on(database: &Database, layer: ChannelLayer) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let place = StoreConfig::new(folder.path()).in_database(database.url().parse().unwrap());
+        let (store, commits) = Store::open(place).unwrap();
+        let (chat, _) = Chat::start(store, commits, Directory::All, Some(layer));
+        let room = RoomId::new("none").unwrap();
+        Self { chat, room, epoch: Epoch(0), cids: AtomicU64::new(0), _folder: folder }
     }
 
     pub fn fresh_cid(&self) -> Cid {

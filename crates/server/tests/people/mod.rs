@@ -44,7 +44,7 @@ impl TestServer {
     async fn start_with(limit_loopback: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (store, commits) = Store::open(StoreConfig::new(folder.path())).unwrap();
-        let (chat, _) = Chat::start(store.clone(), commits, Directory::All);
+        let (chat, _) = Chat::start(store.clone(), commits, Directory::All, None);
         let settings = Arc::new(SessionSettings {
             chat: chat.clone(),
             auth: Arc::new(Authenticator::new(store, Some(SECRET))),

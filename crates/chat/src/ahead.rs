@@ -1,0 +1,130 @@
+//! Events that came before their neighbours. Two nodes that write to one room overtake each other by a moment: what is
+//! ahead waits here for what it is ahead of, so that the store need not be read for every such hole.
+//!
+//! The hub holds and takes. Time is an argument.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use moorline_protocol::{Event, RoomId};
+
+/// How long an event waits for its neighbours before the store is read.
+const WAIT: Duration = Duration::from_millis(5);
+/// Events that may wait, of all rooms.
+const MOST: usize = 4096;
+
+/// What waits, room by room.
+#[derive(Default)]
+pub(crate) struct Ahead {
+    rooms: HashMap<RoomId, Waiting>,
+    count: usize,
+}
+
+struct Waiting {
+    until: Instant,
+    events: BTreeMap<u64, Arc<Event>>,
+}
+
+impl Ahead {
+    /// Until when what comes now may wait.
+    pub(crate) fn until(now: Instant) -> Instant {
+        now + WAIT
+    }
+
+    /// Lets events of one room wait. `false` when too many do: then the store has to be read now.
+    pub(crate) fn hold(&mut self, room: &RoomId, events: &[Arc<Event>], until: Instant) -> bool {
+        if self.count + events.len() > MOST {
+            return false;
+        }
+        let new = || Waiting { until, events: BTreeMap::new() };
+        let waiting = self.rooms.entry(room.clone()).or_insert_with(new);
+        for event in events {
+            let replaced = waiting.events.insert(event.seq.0, Arc::clone(event));
+            self.count += usize::from(replaced.is_none());
+        }
+        true
+    }
+
+    /// What waits in a room, in the order of its log, and until when it may; it waits no longer.
+    pub(crate) fn take(&mut self, room: &RoomId) -> Option<(Instant, Vec<Arc<Event>>)> {
+        let Waiting { until, events } = self.rooms.remove(room)?;
+        self.count -= events.len();
+        Some((until, events.into_values().collect()))
+    }
+
+    /// When the first of them has waited long enough.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.rooms.values().map(|waiting| waiting.until).min()
+    }
+
+    /// Rooms in which something has waited long enough.
+    pub(crate) fn overdue(&self, now: Instant) -> Vec<RoomId> {
+        let is_due = |(_, waiting): &(&RoomId, &Waiting)| waiting.until <= now;
+        self.rooms.iter().filter(is_due).map(|(room, _)| room.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use moorline_protocol::{Cid, Epoch, EventId, EventKind, Seq, UserId};
+
+    use super::*;
+
+    fn room(name: &str) -> RoomId {
+        RoomId::new(name).unwrap()
+    }
+
+    fn event(seq: u64) -> Arc<Event> {
+        let body = seq.to_string();
+        let deleted = None;
+        let kind = EventKind::Message { body, reply_to: None, n: seq, edited: None, deleted };
+        Arc::new(Event {
+            room: room("r"),
+            epoch: Epoch(1),
+            seq: Seq(seq),
+            kind,
+            id: EventId(uuid::Uuid::from_u128(u128::from(seq))),
+            from: UserId::new("ann").unwrap(),
+            cid: None::<Cid>,
+            at: 0,
+            people: Vec::new(),
+        })
+    }
+
+    fn taken(ahead: &mut Ahead) -> Option<Vec<u64>> {
+        let (_, events) = ahead.take(&room("r"))?;
+        Some(events.iter().map(|event| event.seq.0).collect())
+    }
+
+    #[test]
+    fn what_waits_is_taken_once_and_in_the_order_of_the_log() {
+        let (mut ahead, now) = (Ahead::default(), Instant::now());
+        assert!(ahead.hold(&room("r"), &[event(9), event(7)], now));
+        assert!(ahead.hold(&room("r"), &[event(7), event(8)], now));
+        assert_eq!(taken(&mut ahead), Some(vec![7, 8, 9]));
+        assert_eq!(taken(&mut ahead), None);
+        assert_eq!((ahead.count, ahead.due()), (0, None));
+    }
+
+    #[test]
+    fn a_room_is_due_five_milliseconds_after_its_first_event() {
+        let (mut ahead, now) = (Ahead::default(), Instant::now());
+        ahead.hold(&room("r"), &[event(7)], Ahead::until(now));
+        ahead.hold(&room("r"), &[event(8)], Ahead::until(now + WAIT));
+        ahead.hold(&room("late"), &[event(1)], Ahead::until(now + WAIT));
+        assert_eq!(ahead.due(), Some(now + WAIT));
+        assert!(ahead.overdue(now).is_empty());
+        assert_eq!(ahead.overdue(now + WAIT), [room("r")]);
+    }
+
+    #[test]
+    fn no_more_than_so_many_wait() {
+        let (mut ahead, now) = (Ahead::default(), Instant::now());
+        let all: Vec<Arc<Event>> = (0..MOST as u64).map(event).collect();
+        assert!(ahead.hold(&room("r"), &all, now));
+        assert!(!ahead.hold(&room("other"), &[event(1)], now));
+        taken(&mut ahead);
+        assert!(ahead.hold(&room("other"), &[event(1)], now));
+    }
+}

@@ -1,0 +1,147 @@
+//! The way of events to the feeds, by whichever node they were committed: in the order of the log, each once.
+//!
+//! What is ahead of its neighbours waits for them a moment where other nodes tell of them; then the hole is filled from
+//! the store. The hub's one task calls this.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+use moorline_protocol::{Event, RoomId, Seq};
+
+use super::Hub;
+use crate::ahead::Ahead;
+use crate::feed::{Delivered, Feed};
+use crate::nodes::{News, RoomNews};
+
+impl Hub {
+    /// Takes what another node told.
+    pub(crate) async fn hear(&self, news: News) {
+        let mut wakers = Vec::new();
+        for RoomNews { room, members, mut events } in news.rooms {
+            let feed = self.feeds.lock().get(&room).cloned();
+            let last = feed.as_ref().and_then(|feed| feed.position());
+            let is_of_this_life =
+                |event: &Arc<Event>| feed.as_ref().is_none_or(|feed| feed.is_of(event.epoch));
+            if !events.iter().all(is_of_this_life) || (last.is_none() && news.is_late) {
+                // Whether a log has begun anew, or when an old hint was true, only the store says.
+                self.haste.hurry();
+                continue;
+            }
+            events.retain(|event| last.is_none_or(|last| event.seq > last) && event.room == room);
+            if let Some(feed) = &feed
+                && !news.is_late
+            {
+                feed.set_members(members);
+            }
+            self.bring(&room, &events, &mut wakers).await;
+            self.close_the_erased(&events).await;
+        }
+        for marker in news.receipts {
+            let receipt =
+                moorline_store::Receipt { room: marker.room, user: marker.user, seq: marker.seq };
+            self.tell_receipt(&receipt);
+        }
+        for typist in news.typing {
+            let feed = self.feeds.lock().get(&typist.room).cloned();
+            if let Some(feed) = feed
+                && feed.typed(&typist.user, Instant::now())
+            {
+                self.typing.lock().push(feed);
+            }
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Brings events of one room to those who listen, and whatever waited for them.
+    pub(super) async fn bring(
+        &self,
+        room: &RoomId,
+        events: &[Arc<Event>],
+        wakers: &mut Vec<Waker>,
+    ) {
+        self.bar_the_removed(events);
+        let Some(feed) = self.feeds.lock().get(room).cloned() else {
+            return self.tell_memberships(events, wakers);
+        };
+        if !self.bar_the_erased(&feed, events).await {
+            return self.tell_memberships(events, wakers);
+        }
+        let until = Ahead::until(Instant::now());
+        if !self.bring_next(&feed, events, until, wakers).await {
+            return;
+        }
+        loop {
+            let Some((until, waiting)) = self.ahead.lock().take(room) else { return };
+            if !self.bring_next(&feed, &waiting, until, wakers).await {
+                return;
+            }
+        }
+    }
+
+    /// Delivers what follows what was delivered. Answers `false` where some of it waits.
+    async fn bring_next(
+        &self,
+        feed: &Arc<Feed>,
+        events: &[Arc<Event>],
+        until: Instant,
+        wakers: &mut Vec<Waker>,
+    ) -> bool {
+        let Delivered::Hole(last) = self.deliver_known(feed, events, wakers) else {
+            self.tell_memberships(events, wakers);
+            return true;
+        };
+        let (known, ahead) = at(events, last);
+        self.tell_memberships(known, wakers);
+        if self.nodes.is_some() && self.ahead.lock().hold(feed.room(), ahead, until) {
+            return false;
+        }
+        self.fill_up_to(feed, ahead, wakers).await;
+        true
+    }
+
+    /// When the store is to be read for what has waited in vain.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.ahead.lock().due()
+    }
+
+    /// Reads from the store what was waited for in vain.
+    pub(crate) async fn bring_overdue(&self, now: Instant) {
+        let mut wakers = Vec::new();
+        let overdue = self.ahead.lock().overdue(now);
+        for room in overdue {
+            let waiting = self.ahead.lock().take(&room);
+            let feed = self.feeds.lock().get(&room).cloned();
+            if let (Some((_, events)), Some(feed)) = (waiting, feed) {
+                self.fill_up_to(&feed, &events, &mut wakers).await;
+            }
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Delivers events that leave a hole, and first what is in it. Where the store cannot be read, nothing is delivered,
+    /// and a later look closes the hole.
+    async fn fill_up_to(&self, feed: &Arc<Feed>, events: &[Arc<Event>], wakers: &mut Vec<Waker>) {
+        let mut rest = events;
+        loop {
+            let Delivered::Hole(last) = self.deliver_known(feed, rest, wakers) else {
+                return self.tell_memberships(rest, wakers);
+            };
+            let (known, ahead) = at(rest, last);
+            self.tell_memberships(known, wakers);
+            rest = ahead;
+            if !self.fill(feed, last, wakers).await {
+                self.haste.hurry();
+                return;
+            }
+            // What was filled has told of its own comings and goings.
+            let last = feed.position().unwrap_or(last);
+            rest = at(rest, last).1;
+        }
+    }
+}
+
+/// Divides events in the order of their log: those up to a seq, and those above it.
+fn at(events: &[Arc<Event>], last: Seq) -> (&[Arc<Event>], &[Arc<Event>]) {
+    events.split_at(events.partition_point(|event| event.seq <= last))
+}

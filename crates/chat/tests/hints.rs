@@ -1,0 +1,231 @@
+//! Two nodes over one database and one layer: what one commits the other's people get, whatever becomes of the hints.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod harness;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use harness::{TestChat, Window, user};
+use moorline_chat::HintCounts;
+use moorline_layer::{ChannelLayer, Faults, Message, Options};
+use moorline_protocol::{Limits, Seq};
+use moorline_test_postgres::Database;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+const GROUP: &str = "moorline.nodes";
+
+fn layer() -> ChannelLayer {
+    ChannelLayer::memory(Options::default()).unwrap()
+}
+
+fn counts(node: &TestChat) -> &HintCounts {
+    node.chat.hub().hints().unwrap().0
+}
+
+fn read(count: &AtomicU64) -> u64 {
+    count.load(Ordering::Relaxed)
+}
+
+fn filled(node: &TestChat) -> u64 {
+    read(&node.chat.hub().counts().filled)
+}
+
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < DEADLINE, "still waiting: {what}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// The seqs that a window gets, up to this one.
+async fn seqs_up_to(window: &Window, last: u64) -> Vec<u64> {
+    let mut seqs = Vec::new();
+    until(&format!("event {last}"), || {
+        seqs.extend(window.seqs());
+        seqs.last().is_some_and(|seq| *seq >= last)
+    })
+    .await;
+    seqs
+}
+
+/// Both nodes hear each other.
+async fn connected(nodes: &[TestChat; 2]) {
+    until("both nodes hear", || nodes.iter().all(|node| read(&counts(node).received) > 0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_node_commits_the_other_delivers_without_reading_the_store() {
+    let database = Database::new();
+    let nodes = TestChat::two_nodes(&database, layer(), &["ann", "bob"]).await;
+    connected(&nodes).await;
+    let [one, two] = &nodes;
+    let (ann, bob) = (one.live("ann").await, two.live("bob").await);
+    for n in 0..40 {
+        let node = &nodes[n % 2];
+        let sent = node.send(["ann", "bob"][n % 2], "hello").await;
+        // Each answers what they have seen.
+        let window = if n % 2 == 0 { &bob } else { &ann };
+        assert_eq!(seqs_up_to(window, sent.seq.0).await.last(), Some(&sent.seq.0));
+    }
+    assert_eq!((filled(one), filled(two)), (0, 0));
+    assert!(read(&counts(two).received) >= 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_repeated_late_and_reordered_hints_change_nothing_that_people_see() {
+    let database = Database::new();
+    let faults = ChannelLayer::memory_with_faults(Options::default(), Faults::with_seed(5));
+    let nodes = TestChat::two_nodes(&database, faults.unwrap(), &["ann", "bob"]).await;
+    let [one, two] = &nodes;
+    let (ann, bob) = (one.live("ann").await, two.live("bob").await);
+    for n in 0..300 {
+        nodes[n % 2].send(["ann", "bob"][n % 2], "hello").await;
+    }
+    let expected: Vec<u64> = (2..=301).collect();
+    assert_eq!(seqs_up_to(&ann, 301).await, expected);
+    assert_eq!(seqs_up_to(&bob, 301).await, expected);
+    let missed = read(&counts(one).missed) + read(&counts(two).missed);
+    assert!(missed > 0 && filled(one) + filled(two) > 0, "no fault bit: {missed} hints missed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_that_write_to_one_room_at_full_rate_hardly_read_the_store() {
+    const EACH: usize = 1_000;
+    let database = Database::new();
+    let nodes = TestChat::two_nodes(&database, layer(), &["ann", "bob"]).await;
+    connected(&nodes).await;
+    let [one, two] = &nodes;
+    let (ann, bob) = (one.live("ann").await, two.live("bob").await);
+    let last = 1 + 2 * EACH as u64;
+    let write = |node: usize| {
+        let node = &nodes[node];
+        futures_util::future::join_all((0..8).map(move |_| async move {
+            for _ in 0..EACH / 8 {
+                node.send("ann", "hello").await;
+            }
+        }))
+    };
+    let expected: Vec<u64> = (2..=last).collect();
+    let (seen_by_ann, seen_by_bob, ..) =
+        futures_util::join!(seqs_up_to(&ann, last), seqs_up_to(&bob, last), write(0), write(1));
+    assert_eq!(seen_by_ann, expected);
+    assert_eq!(seen_by_bob, expected);
+    let filled = filled(one) + filled(two);
+    assert!(filled < 2 * EACH as u64 / 100, "the store was read {filled} times");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_put_on_the_nodes_group_reaches_nobody_and_is_counted() {
+    let database = Database::new();
+    let layer = layer();
+    let nodes = TestChat::two_nodes(&database, layer.clone(), &["ann", "bob"]).await;
+    connected(&nodes).await;
+    let [one, two] = &nodes;
+    let spy = layer.new_channel().await.unwrap();
+    layer.group_add(GROUP, &spy).await.unwrap();
+    let (ann, bob) = (one.live("ann").await, two.live("bob").await);
+    let sent = one.send("ann", "the real one").await;
+    let mut real = None;
+    while real.is_none() {
+        let message = layer.receive(&spy).await.unwrap();
+        real =
+            Some(message).filter(|message| message.text("body").unwrap().contains("the real one"));
+    }
+    let real = real.unwrap();
+    let body = real
+        .text("body")
+        .unwrap()
+        .replace("the real one", "a forged one")
+        .replace("\"seq\":2", "\"seq\":3");
+    let forged = [
+        real.clone().with("body", body),
+        real.clone().with("number", 1_000_000_i64),
+        Message::of_type("moorline.hint").with("body", "x".repeat(3_000_000)),
+        Message::of_type("chat.message").with("text", "hello"),
+    ];
+    for message in forged.iter().chain([&real, &real]) {
+        layer.group_send(GROUP, message).await.unwrap();
+    }
+    until("all forged ones are counted", || read(&counts(two).refused) >= 4).await;
+    let after = one.send("ann", "after").await;
+    assert_eq!(seqs_up_to(&bob, after.seq.0).await, [sent.seq.0, after.seq.0]);
+    assert_eq!(ann.seqs(), [sent.seq.0, after.seq.0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_on_one_node_ends_what_the_other_delivers_and_a_repeated_one_is_not_told_again() {
+    let database = Database::new();
+    let layer = layer();
+    let nodes = TestChat::two_nodes(&database, layer.clone(), &["ann", "bob"]).await;
+    connected(&nodes).await;
+    let [one, two] = &nodes;
+    let spy = layer.new_channel().await.unwrap();
+    layer.group_add(GROUP, &spy).await.unwrap();
+    let bob = two.live("bob").await;
+    let removed = one.remove("ann", "bob").await;
+    one.send("ann", "not for bob").await;
+    let mut frames = Vec::new();
+    until("bob hears of it", || {
+        frames.extend(bob.frames());
+        frames.iter().any(|frame| frame["type"] == "room")
+    })
+    .await;
+    let back = one.invite("ann", "bob").await;
+    until("bob hears of that too", || !bob.notices().is_empty()).await;
+    assert_eq!(bob.follow(two, back.seq).await, moorline_chat::Followed::Live);
+    let removal = loop {
+        let message = layer.receive(&spy).await.unwrap();
+        if message.text("body").unwrap().contains("removed") {
+            break message;
+        }
+    };
+    layer.group_send(GROUP, &removal).await.unwrap();
+    let again = one.send("ann", "welcome back").await;
+    until("the message after the return", || {
+        frames.extend(bob.frames());
+        frames.iter().any(|frame| frame["seq"] == again.seq.0)
+    })
+    .await;
+    let told = frames.iter().filter(|frame| frame["type"] == "room").count();
+    assert_eq!(told, 1, "{frames:?}");
+    let beyond = |frame: &&serde_json::Value| {
+        frame["type"] == "event" && frame["seq"].as_u64() == Some(removed.seq.0 + 1)
+    };
+    assert_eq!(frames.iter().filter(beyond).count(), 0, "{frames:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typing_and_receipts_cross_over() {
+    let database = Database::new();
+    let nodes = TestChat::two_nodes(&database, layer(), &["ann", "bob"]).await;
+    connected(&nodes).await;
+    let [one, two] = &nodes;
+    let (ann, bob) = (one.live("ann").await, two.live("bob").await);
+    for node in &nodes {
+        node.chat.hub().set_members(&node.room, u64::from(Limits::DEFAULT.receipt_members));
+    }
+    let sent = one.send("ann", "hello").await;
+    seqs_up_to(&bob, sent.seq.0).await;
+    one.chat.hub().typed(&ann.listener, &one.room, Instant::now());
+    let mut frames = Vec::new();
+    until("bob sees ann type", || {
+        frames.extend(bob.frames());
+        frames.iter().any(|frame| frame["type"] == "typing")
+    })
+    .await;
+    let read = moorline_store::Read { user: user("bob"), room: two.room.clone(), seq: sent.seq };
+    two.chat.store().read(read);
+    until("ann sees that bob has read", || {
+        frames.extend(ann.frames());
+        frames.iter().any(|frame| frame["type"] == "receipt" && frame["user"] == "bob")
+    })
+    .await;
+    assert!(sent.seq > Seq(1));
+}

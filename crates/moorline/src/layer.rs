@@ -1,0 +1,263 @@
+//! The channel layer of `serve`: its options, the variables that other programs know, and how it is told.
+//! `config` asks here. Passwords and keys are never shown.
+
+use std::time::Duration;
+
+use clap::Args;
+use moorline_layer::{ChannelLayer, Host, Options};
+
+use crate::failure::Failure;
+use crate::settings::{Environment, Setting};
+
+/// The channel layer, as typed.
+#[derive(Debug, Default, Clone, Args)]
+pub struct LayerArgs {
+    /// Redis for the channel layer, as redis://:password@host:6379/0, rediss://, unix:// or
+    /// redis+sentinel://; repeatable for several; better in a file [default: REDIS_URL, else none]
+    #[arg(long, value_name = "URL", help_heading = "Channel layer")]
+    pub redis_url: Vec<String>,
+    /// File that holds the Redis URL; - is standard input [default: REDIS_URL_FILE]
+    #[arg(long, value_name = "FILE", help_heading = "Channel layer")]
+    pub redis_url_file: Option<String>,
+    /// Which of Django's layers it is compatible with: core (channels_redis.core) or pubsub
+    /// (channels_redis.pubsub) [default: core]
+    #[arg(long, value_name = "KIND", help_heading = "Channel layer")]
+    pub layer: Option<String>,
+    /// Beginning of every key in Redis [default: asgi]
+    #[arg(long, value_name = "TEXT", help_heading = "Channel layer")]
+    pub layer_prefix: Option<String>,
+    /// Unread messages that a channel holds [default: 1500]
+    #[arg(long, value_name = "NUMBER", help_heading = "Channel layer")]
+    pub layer_capacity: Option<String>,
+    /// Seconds that an unread message stays [default: 10]
+    #[arg(long, value_name = "SECONDS", help_heading = "Channel layer")]
+    pub layer_expiry: Option<String>,
+    /// Seconds that a membership of a group stays without being refreshed [default: 86400]
+    #[arg(long, value_name = "SECONDS", help_heading = "Channel layer")]
+    pub layer_group_expiry: Option<String>,
+    /// Key that seals what goes through Redis, as Django's symmetric_encryption_keys; better in a file
+    #[arg(long, value_name = "KEY", help_heading = "Channel layer")]
+    pub layer_key: Option<String>,
+    /// File that holds the key; - is standard input
+    #[arg(long, value_name = "FILE", help_heading = "Channel layer")]
+    pub layer_key_file: Option<String>,
+}
+
+/// A channel layer over Redis, checked but not opened.
+#[derive(Debug, Clone)]
+pub struct LayerConfig {
+    kind: Kind,
+    options: Options,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Core,
+    PubSub,
+}
+
+impl LayerConfig {
+    /// Gives types to what was typed; none without a URL.
+    pub fn resolve(args: &LayerArgs, environment: &Environment) -> Result<Option<Self>, Failure> {
+        let hosts = hosts(args, environment)?;
+        if hosts.is_empty() {
+            return Ok(None);
+        }
+        let pick = |flag: &Option<String>, option| environment.pick(flag.as_ref(), option);
+        let kind = match pick(&args.layer, "layer") {
+            None => Kind::Core,
+            Some(setting) => kind(&setting)?,
+        };
+        let mut options = Options { hosts, ..Options::default() };
+        if let Some(prefix) = pick(&args.layer_prefix, "layer-prefix") {
+            options.prefix = prefix.value;
+        }
+        if let Some(capacity) = pick(&args.layer_capacity, "layer-capacity") {
+            options.capacity = number(&capacity, "messages", 1_000_000)?;
+        }
+        if let Some(expiry) = pick(&args.layer_expiry, "layer-expiry") {
+            options.expiry = seconds(&expiry)?;
+        }
+        if let Some(expiry) = pick(&args.layer_group_expiry, "layer-group-expiry") {
+            options.group_expiry = seconds(&expiry)?;
+        }
+        let key = environment.secret(
+            args.layer_key.as_ref(),
+            args.layer_key_file.as_ref(),
+            "layer-key",
+        )?;
+        options.symmetric_encryption_keys = key.iter().map(|key| key.expose().to_owned()).collect();
+        Ok(Some(Self { kind, options }))
+    }
+
+    /// Opens it: it connects in the background, for ever. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// Where no layer can work with the options.
+    pub fn open(&self) -> Result<ChannelLayer, Failure> {
+        let opened = match self.kind {
+            Kind::Core => ChannelLayer::redis(self.options.clone()),
+            Kind::PubSub => ChannelLayer::redis_pubsub(self.options.clone()),
+        };
+        opened.map_err(|error| {
+            Failure::usage(
+                "The channel layer cannot be opened with these options.".to_owned(),
+                "Compare them with CHANNEL_LAYERS in Django's settings.",
+            )
+            .because(error)
+        })
+    }
+}
+
+impl std::fmt::Display for LayerConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = match self.kind {
+            Kind::Core => "Redis",
+            Kind::PubSub => "Redis Pub/Sub",
+        };
+        let hosts: Vec<String> = self.options.hosts.iter().map(ToString::to_string).collect();
+        write!(f, "{kind}: {}", hosts.join(", "))
+    }
+}
+
+/// `MOORLINE_REDIS_URL` beats `REDIS_URL`, as other programs know it.
+fn hosts(args: &LayerArgs, environment: &Environment) -> Result<Vec<Host>, Failure> {
+    let given = environment.pick_all(&args.redis_url, "redis-url");
+    if let Some(first) = given.first()
+        && args.redis_url_file.is_some()
+    {
+        return Err(Failure::usage(
+            format!("{} and --redis-url-file are both given.", first.source),
+            "Keep the one with the file and drop the other.",
+        ));
+    }
+    if !given.is_empty() {
+        return given.iter().map(|setting| host(&setting.value, &setting.source)).collect();
+    }
+    let own = environment.secret(None, args.redis_url_file.as_ref(), "redis-url")?;
+    let (text, source) = match own {
+        Some(text) => (text, "--redis-url-file"),
+        None => match environment.shared_secret("REDIS_URL")? {
+            Some(text) => (text, "REDIS_URL"),
+            None => return Ok(Vec::new()),
+        },
+    };
+    let words = text.expose().split(',').map(str::trim).filter(|word| !word.is_empty());
+    words.map(|word| host(word, source)).collect()
+}
+
+fn host(url: &str, source: &str) -> Result<Host, Failure> {
+    Host::parse(url).map_err(|error| {
+        Failure::usage(
+            format!("The Redis URL from {source} cannot be used: {error}."),
+            "Write redis://:password@host:6379/0; in a password, @ is %40, : is %3A and / is %2F.",
+        )
+    })
+}
+
+fn kind(setting: &Setting) -> Result<Kind, Failure> {
+    match setting.value.as_str() {
+        "core" => Ok(Kind::Core),
+        "pubsub" => Ok(Kind::PubSub),
+        _ => Err(refused(setting, "is no kind of channel layer", "Use core or pubsub.")),
+    }
+}
+
+fn number(setting: &Setting, what: &str, most: usize) -> Result<usize, Failure> {
+    let number = setting.value.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| {
+        refused(setting, "is out of range", &format!("Use a number of {what} from 1 to {most}."))
+    })
+}
+
+fn seconds(setting: &Setting) -> Result<Duration, Failure> {
+    let seconds = number(setting, "seconds", 31_536_000)?;
+    Ok(Duration::from_secs(seconds as u64))
+}
+
+fn refused(setting: &Setting, why: &str, fix: &str) -> Failure {
+    Failure::usage(format!("{} {why}: `{}`.", setting.source, setting.value), fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(
+        args: &LayerArgs,
+        variables: &[(&str, &str)],
+    ) -> Result<Option<LayerConfig>, Failure> {
+        let pair = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+        LayerConfig::resolve(args, &variables.iter().map(pair).collect())
+    }
+
+    fn of(variables: &[(&str, &str)]) -> Option<LayerConfig> {
+        resolve(&LayerArgs::default(), variables).unwrap()
+    }
+
+    #[test]
+    fn the_first_users_settings_are_the_defaults() {
+        let layer = of(&[("REDIS_URL", "redis://:hush@redis:6379/0")]).unwrap();
+        let options = &layer.options;
+        assert_eq!(
+            (layer.kind, options.capacity, options.prefix.as_str()),
+            (Kind::Core, 1500, "asgi")
+        );
+        assert_eq!(options.expiry, Duration::from_secs(10));
+        assert_eq!(options.group_expiry, Duration::from_secs(86_400));
+        let told = layer.to_string();
+        assert!(told.contains("redis:6379") && !told.contains("hush"), "{told}");
+        assert!(of(&[]).is_none());
+    }
+
+    #[test]
+    fn every_option_is_taken_from_its_variable_too() {
+        let layer = of(&[
+            ("REDIS_URL", "redis://elsewhere"),
+            ("MOORLINE_REDIS_URL", "redis://one,redis://two:7000/1"),
+            ("MOORLINE_LAYER", "pubsub"),
+            ("MOORLINE_LAYER_PREFIX", "chat"),
+            ("MOORLINE_LAYER_CAPACITY", "5"),
+            ("MOORLINE_LAYER_EXPIRY", "60"),
+            ("MOORLINE_LAYER_GROUP_EXPIRY", "120"),
+            ("MOORLINE_LAYER_KEY", "sesame"),
+        ])
+        .unwrap();
+        let options = &layer.options;
+        assert_eq!((layer.kind, options.hosts.len()), (Kind::PubSub, 2));
+        assert_eq!((options.prefix.as_str(), options.capacity), ("chat", 5));
+        assert_eq!(options.expiry + options.group_expiry, Duration::from_secs(180));
+        assert_eq!(options.symmetric_encryption_keys, ["sesame"]);
+        assert!(!format!("{layer:?}").contains("sesame"));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_what_to_do_and_without_the_password() {
+        let url = ("REDIS_URL", "redis://redis");
+        for (variable, part) in [
+            (("MOORLINE_LAYER", "kafka"), "core or pubsub"),
+            (("MOORLINE_LAYER_CAPACITY", "0"), "from 1 to"),
+            (("MOORLINE_LAYER_EXPIRY", "ten"), "seconds"),
+        ] {
+            let refused = resolve(&LayerArgs::default(), &[url, variable]).unwrap_err().to_string();
+            assert!(refused.contains(part) && refused.contains(variable.0), "{refused}");
+        }
+        let bad = resolve(&LayerArgs::default(), &[("REDIS_URL", "http://:hush@redis")]);
+        let refused = bad.unwrap_err().to_string();
+        assert!(refused.contains("REDIS_URL") && !refused.contains("hush"), "{refused}");
+    }
+
+    #[test]
+    fn the_url_comes_from_a_file_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("url").to_str().unwrap().to_owned();
+        std::fs::write(&path, "redis://:hush@one\n").unwrap();
+        for name in ["REDIS_URL_FILE", "MOORLINE_REDIS_URL_FILE"] {
+            assert!(of(&[(name, &path)]).unwrap().to_string().contains("one"), "{name}");
+        }
+        let args = LayerArgs { redis_url_file: Some(path), ..LayerArgs::default() };
+        assert!(resolve(&args, &[]).unwrap().is_some());
+        let both = LayerArgs { redis_url: vec!["redis://two".into()], ..args };
+        assert!(resolve(&both, &[]).unwrap_err().to_string().contains("both given"));
+    }
+}
