@@ -10,6 +10,7 @@ mod export;
 mod feed;
 mod follow;
 mod hub;
+mod leases;
 mod listener;
 mod nodes;
 mod outbox;
@@ -18,21 +19,24 @@ mod rules;
 mod tail;
 mod typing;
 mod upkeep;
+mod whereabouts;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use changes::Haste;
+use leases::Leases;
 use moorline_layer::ChannelLayer;
-use moorline_store::{ChangedRooms, Commits, Store};
+use moorline_store::{ChangedRooms, Commits, NodeId, Store};
 use nodes::{News, Nodes};
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio::task::JoinHandle;
 
 pub use error::Error;
 pub use export::Export;
 pub use follow::Followed;
 pub use hub::{Counts, Hub};
+pub use leases::LeaseTimes;
 pub use listener::Listener;
 pub use nodes::HintCounts;
 pub use outbox::{Close, DEFAULT_LIMIT_BYTES, Drained, Notice, Outbox, Pushed};
@@ -73,16 +77,42 @@ impl Chat {
         directory: Directory,
         layer: Option<ChannelLayer>,
     ) -> (Arc<Self>, JoinHandle<()>) {
+        Self::start_with(store, commits, directory, layer, LeaseTimes::default())
+    }
+
+    /// The same with other times than the usual ones for what nodes tell each other of presence: for tests, which have no
+    /// minute to wait for a node to be missed.
+    #[must_use]
+    pub fn start_with(
+        store: Store,
+        commits: Commits,
+        directory: Directory,
+        layer: Option<ChannelLayer>,
+        times: LeaseTimes,
+    ) -> (Arc<Self>, JoinHandle<()>) {
+        let node = NodeId(rand::random());
         // Nodes share a key by sharing a store; a store of one's own has no other nodes.
         let line = layer.zip(store.shared_key("hints"));
         let haste = line.as_ref().map_or_else(Haste::always, |_| Haste::when_needed());
-        let nodes = line.map(|(layer, key)| Nodes::new(layer, &key, haste.clone()));
+        let nodes = line.map(|(layer, key)| Nodes::new(node, layer, &key, haste.clone()));
         let heard = nodes.as_ref().map(nodes::start);
-        let hub = Arc::new(Hub::new(store.clone(), haste.clone(), nodes));
+        let (leases, hints) = match store.is_shared().then(|| Leases::new(node, times)) {
+            Some((leases, hints)) => (Some(leases), Some(hints)),
+            None => (None, None),
+        };
+        let hub = Arc::new(Hub::new(store.clone(), haste.clone(), nodes, leases.clone()));
+        let (end, has_ended) = watch::channel(());
+        if let Some((leases, hints)) = leases.zip(hints) {
+            leases::start(&leases, &hub, hints, &has_ended);
+        }
         // One waits while the one before is delivered.
         let (changes, changed) = mpsc::channel(1);
         tokio::spawn(changes::watch(store.clone(), haste, changes));
-        let publishing = tokio::spawn(publish_all(hub.clone(), commits, changed, heard));
+        let publishing = publish_all(hub.clone(), commits, changed, heard);
+        let publishing = tokio::spawn(async move {
+            publishing.await;
+            drop(end);
+        });
         let chat = Self {
             store,
             hub,

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use moorline_layer::{ChannelLayer, Error, Message};
 use moorline_protocol::{RoomId, UserId};
-use moorline_store::Commit;
+use moorline_store::{Commit, NodeId, Place};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep};
@@ -35,6 +35,8 @@ const BEAT: Duration = Duration::from_secs(1);
 const DEAF_AFTER: Duration = Duration::from_secs(3);
 /// Events that wait to be told; beyond them the others find out by the store.
 const WAITING: usize = 20_000;
+/// People of whom a hint tells; of more the others find out by the store.
+const PEOPLE: usize = 4_000;
 /// About so many bytes of bodies go into one hint.
 const HINT_BYTES: usize = 128 * 1024;
 /// How long to wait before the group is joined again.
@@ -78,9 +80,14 @@ struct Waiting {
 
 impl Nodes {
     /// A line that says nothing yet; `key` is what all nodes of the store have.
-    pub(crate) fn new(layer: ChannelLayer, key: &[u8; 32], haste: Arc<Haste>) -> Arc<Self> {
+    pub(crate) fn new(
+        node: NodeId,
+        layer: ChannelLayer,
+        key: &[u8; 32],
+        haste: Arc<Haste>,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            node: rand::random(),
+            node: node.0,
             layer,
             seal: Seal::new(key),
             haste,
@@ -135,6 +142,16 @@ impl Nodes {
         let mut waiting = self.waiting.lock();
         if waiting.news.typing.len() < WAITING && !waiting.news.typing.contains(&typist) {
             waiting.news.typing.push(typist);
+        }
+        drop(waiting);
+        self.has_news.notify_one();
+    }
+
+    /// Tells the others how people are here, as it is written.
+    pub(crate) fn tell_presence(&self, places: Vec<Place>) {
+        let mut waiting = self.waiting.lock();
+        if waiting.news.presence.len() + places.len() <= PEOPLE {
+            waiting.news.presence.extend(places.into_iter().map(Into::into));
         }
         drop(waiting);
         self.has_news.notify_one();
@@ -273,7 +290,9 @@ impl Nodes {
             // What is of the moment may have been kept by somebody and sent again.
             news.receipts.clear();
             news.typing.clear();
+            news.presence.clear();
         }
+        news.node = envelope.node;
         (!news.is_empty()).then_some(news)
     }
 
@@ -314,9 +333,9 @@ fn is_of(event: &moorline_protocol::Event, room: &RoomId) -> bool {
 }
 
 /// Divides what is to be told into hints of a bounded size; at least one, which may say nothing.
-fn pieces(news: News) -> Vec<News> {
-    let News { rooms, receipts, typing, look, is_late } = news;
-    let mut pieces = vec![News { rooms: Vec::new(), receipts, typing, look, is_late }];
+fn pieces(mut news: News) -> Vec<News> {
+    let rooms = std::mem::take(&mut news.rooms);
+    let mut pieces = vec![news];
     let mut bytes = 0;
     for RoomNews { room, members, events } in rooms {
         let mut part = RoomNews { room: room.clone(), members, events: Vec::new() };
