@@ -69,6 +69,8 @@ pub(crate) struct Nodes {
     has_news: Notify,
     heard: Mutex<Instant>,
     is_deaf: AtomicBool,
+    /// Why the layer last did not do what it was asked to; none since this node heard itself.
+    refusal: Mutex<Option<String>>,
     counts: HintCounts,
 }
 
@@ -95,6 +97,7 @@ impl Nodes {
             has_news: Notify::new(),
             heard: Mutex::new(Instant::now()),
             is_deaf: AtomicBool::new(false),
+            refusal: Mutex::default(),
             counts: HintCounts::default(),
         })
     }
@@ -106,6 +109,18 @@ impl Nodes {
     /// Whether the layer carries nothing now.
     pub(crate) fn is_deaf(&self) -> bool {
         self.is_deaf.load(Ordering::Relaxed)
+    }
+
+    /// Why nothing is heard by the layer, if that is so.
+    pub(crate) fn silence(&self) -> Option<String> {
+        if !self.is_deaf() {
+            return None;
+        }
+        let refusal = self.refusal.lock().clone();
+        Some(refusal.unwrap_or_else(|| {
+            "what nodes say does not come back through the channel layer; it is too slow, or somebody takes its keys away"
+                .to_owned()
+        }))
     }
 
     /// Tells the others of a commit. Never waits.
@@ -188,6 +203,7 @@ impl Nodes {
                 self.counts.dropped.fetch_add(1, Ordering::Relaxed);
                 self.haste.hurry();
                 tracing::debug!(%error, "a hint was not sent");
+                *self.refusal.lock() = Some(error.to_string());
             }
         }
         sent
@@ -200,14 +216,8 @@ impl Nodes {
             self.haste.hurry();
         }
         if self.is_deaf.swap(is_deaf, Ordering::Relaxed) != is_deaf {
-            if is_deaf {
-                tracing::warn!(
-                    "the channel layer carries nothing: other nodes hear from us, and we from them, about a second later, by the store"
-                );
-            } else {
-                tracing::info!("the channel layer carries hints again");
-                self.haste.hurry();
-            }
+            tracing::debug!(is_deaf, "whether the channel layer carries hints has changed");
+            self.haste.hurry();
         }
     }
 
@@ -237,7 +247,6 @@ impl Nodes {
     }
 
     async fn join(&self) -> Option<String> {
-        let mut is_told = false;
         loop {
             let joined = async {
                 let channel = self.layer.new_channel_with_prefix(PREFIX).await?;
@@ -253,10 +262,8 @@ impl Nodes {
                 Err(Error::Closed) => return None,
                 Err(error) => {
                     self.haste.hurry();
-                    if !is_told {
-                        is_told = true;
-                        tracing::warn!(%error, "the channel layer cannot be reached: {error}; trying again");
-                    }
+                    tracing::debug!(%error, "the group of nodes cannot be joined");
+                    *self.refusal.lock() = Some(error.to_string());
                     sleep(AGAIN).await;
                 }
             }
@@ -274,6 +281,7 @@ impl Nodes {
         };
         if envelope.node == self.node {
             *self.heard.lock() = Instant::now();
+            *self.refusal.lock() = None;
             return None;
         }
         self.counts.received.fetch_add(1, Ordering::Relaxed);
