@@ -9,9 +9,18 @@ from django.db import transaction
 from django.test.utils import override_settings
 
 from faulty import loses_answers, says
-from moorline_django import MoorlineError, Refused, Unavailable, create_room, post_message, put_user
+from moorline_django import (
+    Misdirected,
+    MoorlineError,
+    Refused,
+    Unavailable,
+    create_room,
+    post_message,
+    put_user,
+    read_events,
+)
 from moorline_django.conf import read
-from moorline_django.http import Connection, Misdirected
+from moorline_django.http import Connection
 from moorline_django.messages import post
 from server import API_KEY, Moorline
 
@@ -186,3 +195,15 @@ def test_a_removed_member_posts_no_more_until_added_again(configured: Moorline) 
     with pytest.raises(Refused):
         post_message(room, "bob", "out")
     assert configured.bodies(room) == ["in"]
+
+
+def test_a_log_is_read_from_any_position_on(configured: Moorline) -> None:
+    room = configured.room("messages.log", "ann")
+    posted = [post_message(room, "ann", str(number)) for number in range(5)]
+    page = read_events(room, after=posted[0].seq, limit=3)
+    assert [event["body"] for event in page.events] == ["1", "2", "3"]
+    assert (page.more, page.head, page.epoch) == (True, posted[4].seq, posted[4].epoch)
+    rest = read_events(room, after=page.events[-1]["seq"])
+    assert ([event["id"] for event in rest.events], rest.more) == ([posted[4].message], False)
+    with pytest.raises(Refused):
+        read_events("messages.nowhere")

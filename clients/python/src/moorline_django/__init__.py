@@ -4,13 +4,16 @@ Add `moorline_django` to `INSTALLED_APPS` and set `MOORLINE`; `docs/django.md` h
 package touches no model, so that it may be imported from anywhere, `settings.py` and `asgi.py` included.
 """
 
-from .errors import MoorlineError, Refused, Unavailable
+from .errors import Misdirected, MoorlineError, Refused, Unavailable
+from .events import EventPage, read_events
 from .messages import Posted, post_message
 from .notices import notify
 from .people import add_member, create_room, put_user, remove_member
 from .tokens import token
 
 __all__ = [
+    "EventPage",
+    "Misdirected",
     "MoorlineError",
     "Posted",
     "Refused",
@@ -20,6 +23,7 @@ __all__ = [
     "notify",
     "post_message",
     "put_user",
+    "read_events",
     "remove_member",
     "token",
 ]

@@ -31,3 +31,11 @@ class Unavailable(MoorlineError):
         self.key = key
         self.retry_after = retry_after
         """Seconds that the server wishes to be left alone."""
+
+
+class Misdirected(MoorlineError):
+    """Somebody else answers at the URL. Nothing was refused, so nothing may be given up; but waiting a moment is no use."""
+
+    def __init__(self, message: str, *, key: str | None = None) -> None:
+        super().__init__(message)
+        self.key = key

@@ -12,13 +12,14 @@ import random
 import ssl
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 from .conf import Settings
-from .errors import MoorlineError, Refused, Unavailable
+from .errors import Misdirected, MoorlineError, Refused, Unavailable
 
 MAX_ANSWER = 1024 * 1024
 LATER = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
@@ -26,6 +27,23 @@ LATER = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
 GONE = (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)
 """How a kept connection fails that the other end has closed; `RemoteDisconnected` is one of them."""
 FIRST_WAIT, LONGEST_WAIT = 0.1, 2.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to the API. `path` is below `/api/v1`, in parts as they are; they are encoded here."""
+
+    method: str
+    path: tuple[str, ...]
+    body: object = None
+    key: str | None = None
+    query: Mapping[str, str] | None = None
+
+    @property
+    def target(self) -> str:
+        """What stands in the request's first line."""
+        path = "/api/v1/" + "/".join(quote(part, safe="") for part in self.path)
+        return f"{path}?{urlencode(self.query)}" if self.query else path
 
 
 class Connection:
@@ -50,7 +68,7 @@ class Connection:
             self._open.close()
             self._open = None
 
-    def call(self, method: str, path: tuple[str, ...], body: object = None, key: str | None = None) -> dict[str, Any]:
+    def call(self, request: Request) -> dict[str, Any]:
         """Asks until there is an answer that stays, at most for `MOORLINE["RETRY"]` seconds.
 
         Only what is harmless to repeat may be asked so: GET, PUT, DELETE, and POST with a key.
@@ -59,7 +77,7 @@ class Connection:
         wait = FIRST_WAIT
         while True:
             try:
-                return self.ask(method, path, body, key)
+                return self.ask(request)
             except Unavailable as error:
                 # Full jitter, so that many workers do not come back together.
                 pause = max(error.retry_after or 0.0, random.uniform(0, wait))  # noqa: S311
@@ -68,26 +86,27 @@ class Connection:
             wait = min(wait * 2, LONGEST_WAIT)
             time.sleep(pause)
 
-    def ask(self, method: str, path: tuple[str, ...], body: object = None, key: str | None = None) -> dict[str, Any]:
-        """One attempt. `path` is below `/api/v1`, in parts as they are; they are encoded here."""
-        target = self._parts.path.rstrip("/") + "/api/v1/" + "/".join(quote(part, safe="") for part in path)
+    def ask(self, request: Request) -> dict[str, Any]:
+        """One attempt."""
+        key = request.key
         headers = {"Authorization": f"Bearer {self._settings.api_key}", "Accept": "application/json"}
         data = None
-        if body is not None:
-            data = json.dumps(body, ensure_ascii=False).encode()
+        if request.body is not None:
+            data = json.dumps(request.body, ensure_ascii=False).encode()
             headers["Content-Type"] = "application/json"
         if key is not None:
             headers["Idempotency-Key"] = key
+        target = self._parts.path.rstrip("/") + request.target
         was_open = self._open is not None
         try:
             try:
-                status, said = self._exchange(method, target, data, headers)
+                status, said = self._exchange(request.method, target, data, headers)
             except GONE:
                 # A kept connection may have been closed by the other end meanwhile, which tells nothing of the server.
                 if not was_open:
                     raise
                 self.close()
-                status, said = self._exchange(method, target, data, headers)
+                status, said = self._exchange(request.method, target, data, headers)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             why = str(error) or type(error).__name__
@@ -134,11 +153,3 @@ def _stranger(status: int, url: str, key: str | None) -> MoorlineError:
     if status in LATER:
         return Unavailable(text, key=key)
     return Misdirected(text, key=key)
-
-
-class Misdirected(MoorlineError):
-    """Somebody else answers at the URL. Nothing was refused, so nothing may be given up; but waiting a moment is no use."""
-
-    def __init__(self, message: str, *, key: str | None = None) -> None:
-        super().__init__(message)
-        self.key = key

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .conf import settings
 from .errors import MoorlineError
-from .http import Connection
+from .http import Connection, Request
 from .ids import checked_key, new_key, person_id, room_id
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def post(
     if reply_to:
         said["reply_to"] = reply_to
     ask = connection.ask if once else connection.call
-    answer = ask("POST", ("rooms", room, "messages"), said, key)
+    answer = ask(Request("POST", ("rooms", room, "messages"), said, key))
     try:
         return Posted(
             room=str(answer["room"]),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .conf import settings
-from .http import Connection
+from .http import Connection, Request
 from .ids import checked_key, new_key, person_id, person_name, room_id
 
 
@@ -16,7 +16,7 @@ def put_user(user: Any, name: str | None = None) -> None:
     shown = name if name is not None else person_name(user, configured)
     with Connection(configured) as connection:
         who = person_id(user, configured)
-        connection.call("PUT", ("users", who), {"name": shown or who})
+        connection.call(Request("PUT", ("users", who), {"name": shown or who}))
 
 
 def create_room(
@@ -39,7 +39,8 @@ def create_room(
     if name is not None:
         body["name"] = name
     with Connection(configured) as connection:
-        answer = connection.call("POST", ("rooms",), body, new_key() if key is None else checked_key(key))
+        own = new_key() if key is None else checked_key(key)
+        answer = connection.call(Request("POST", ("rooms",), body, own))
     return str(answer["id"])
 
 
@@ -56,4 +57,4 @@ def remove_member(room: str, user: Any) -> None:
 def _membership(method: str, room: str, user: Any) -> None:
     configured = settings()
     with Connection(configured) as connection:
-        connection.call(method, ("rooms", room_id(room), "members", person_id(user, configured)))
+        connection.call(Request(method, ("rooms", room_id(room), "members", person_id(user, configured))))
