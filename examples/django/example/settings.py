@@ -90,6 +90,6 @@ MOORLINE = {
     "REDIS_URL": REDIS_URL,
     "DJANGO_EVENTS": MOORLINE_EVENTS,
 }
-for key in ("API_KEY_FILE", "JWT_SECRET_FILE"):
+for key in ("API_KEY", "API_KEY_FILE", "JWT_SECRET", "JWT_SECRET_FILE"):
     if os.environ.get(f"CHAT_{key}"):
         MOORLINE[key] = os.environ[f"CHAT_{key}"]
