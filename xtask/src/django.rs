@@ -1,6 +1,6 @@
-//! What stands beside Django: the package `moorline-django`, tried with the newest and the oldest Django that it supports.
+//! What stands beside Django: the package `moorline-django`, the example project, and its description as containers.
 //!
-//! `test` calls it. The tests are Python, in `clients/python/tests`; this only starts them against the built server.
+//! `test` calls it. The tests are Python, beside what they test; this only starts them against the built server.
 
 use anyhow::Result;
 
@@ -9,12 +9,24 @@ use crate::install;
 use crate::repository::Repository;
 
 const PACKAGE: &str = "clients/python";
+const EXAMPLE: &str = "examples/django";
+const DEPLOY: &str = "tests/deploy";
 
-/// The package's tests, against the built server.
+/// The package's tests, against the built server, with the newest and the oldest Django that it supports.
 pub(crate) fn package(repository: &Repository) -> Result<()> {
     pytest(repository, PACKAGE).run()?;
     let oldest = install::oldest_django(repository)?;
     pytest(repository, PACKAGE).env("PYTHONPATH", oldest).run()
+}
+
+/// The example with both sides, in a browser too.
+pub(crate) fn example(repository: &Repository) -> Result<()> {
+    pytest(repository, EXAMPLE).run()
+}
+
+/// What describes containers, compared with the program's own list of options.
+pub(crate) fn deploy(repository: &Repository) -> Result<()> {
+    pytest(repository, DEPLOY).run()
 }
 
 /// Four at a time: they wait more than they work.

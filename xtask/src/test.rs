@@ -62,6 +62,16 @@ const ROWS: &[Row] = &[
         django::package,
         "run the named test alone, as clients/python/README.md says",
     ),
+    (
+        "django-example",
+        django::example,
+        "run the named test alone, as examples/django/README.md says; the parts' logs lie in its temporary folder",
+    ),
+    (
+        "deploy",
+        django::deploy,
+        "run the named test alone: `pytest -k NAME` in tests/deploy, with MOORLINE_BIN",
+    ),
     ("sdk-live", sdk::live, "run `npm run test:live` in clients/typescript"),
     ("raw-clients", sdk::raw_clients, "run `node --test raw-clients.test.mjs` in tests/e2e"),
 ];
