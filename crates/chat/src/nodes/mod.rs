@@ -353,13 +353,15 @@ fn pieces(mut news: News) -> Vec<News> {
             if bytes > HINT_BYTES {
                 let next = RoomNews { room: room.clone(), members, events: Vec::new() };
                 let full = std::mem::replace(&mut part, next);
-                pieces.last_mut().map(|piece| piece.rooms.push(full));
+                if let Some(piece) = pieces.last_mut() {
+                    piece.rooms.push(full);
+                }
                 pieces.push(News::default());
                 bytes = 0;
             }
         }
-        if !part.events.is_empty() {
-            pieces.last_mut().map(|piece| piece.rooms.push(part));
+        if let Some(piece) = pieces.last_mut().filter(|_| !part.events.is_empty()) {
+            piece.rooms.push(part);
         }
     }
     pieces
