@@ -18,6 +18,7 @@ mod limits;
 mod metrics;
 mod proxy;
 mod registry;
+pub mod relay;
 mod route;
 mod scope;
 mod search;
