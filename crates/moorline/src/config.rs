@@ -8,6 +8,7 @@ use std::time::Duration;
 use moorline_chat::Directory;
 use moorline_protocol::api::Signup;
 use moorline_server::Network;
+use moorline_server::relay::RelayRule;
 use moorline_store::DatabaseUrl;
 
 use crate::args::ServeArgs;
@@ -15,6 +16,7 @@ use crate::database::database;
 use crate::failure::Failure;
 use crate::layer::LayerConfig;
 use crate::parse::{self, Origin};
+use crate::relay;
 use crate::secret::Secret;
 use crate::settings::{Environment, Setting};
 
@@ -33,6 +35,8 @@ pub struct Config {
     pub database: Option<DatabaseUrl>,
     /// The channel layer over Redis; none: inside this process.
     pub layer: Option<LayerConfig>,
+    /// Sockets of existing Channels pages.
+    pub relays: Vec<RelayRule>,
     /// How long events are kept in rooms that say nothing of it themselves; none: for ever.
     pub retention: Option<Duration>,
     /// Whether an erased person's messages stay, under the name of nobody.
@@ -100,6 +104,7 @@ impl Config {
         let seconds = |flag, option, default| period(pick(flag, option), default);
         let listen = listen(args, environment)?;
         let jwt_secret = secret(args, environment, "jwt-secret", &listen)?;
+        let layer = LayerConfig::resolve(&args.layer, environment)?;
         let config = Self {
             metrics_bind: pick(&args.metrics_bind, "metrics-bind")
                 .map(socket_address)
@@ -111,7 +116,8 @@ impl Config {
                 args.database_url_file.as_ref(),
                 environment,
             )?,
-            layer: LayerConfig::resolve(&args.layer, environment)?,
+            relays: relay::resolve(&args.relay, environment, layer.is_some())?,
+            layer,
             retention: retention(pick(&args.retention, "retention"))?,
             keeps_erased_messages: keeps_erased(pick(&args.erase_messages, "erase-messages"))?,
             ping_interval: seconds(&args.ping_interval, "ping-interval", 25)?,

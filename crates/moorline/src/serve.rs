@@ -25,7 +25,7 @@ use crate::lock::FolderLock;
 use crate::page::Page;
 use crate::settings::Environment;
 use crate::welcome::Welcome;
-use crate::{args, gauges, logging, stop};
+use crate::{args, gauges, logging, relay, stop};
 
 /// How long the store may take to write down what was accepted; far more than it needs.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -65,7 +65,7 @@ async fn serve(
     // From here on a signal is a wish to stop, not the end.
     let stopping = stop::on_signal().map_err(|error| unusable("signals", &error))?;
     let layer = config.layer.as_ref().map(LayerConfig::open).transpose()?;
-    let (chat, publishing) = Chat::start(store.clone(), commits, config.directory, layer);
+    let (chat, publishing) = Chat::start(store.clone(), commits, config.directory, layer.clone());
     // Nodes on one database share a key; a node with a store of its own keeps one beside it.
     let invites = match store.shared_key("invites") {
         Some(key) => Invites::new(&key),
@@ -77,11 +77,16 @@ async fn serve(
     let router = router(config, &chat, &auth, &invites, page).await?;
     let metrics = Arc::new(Metrics::new());
     gauges::register(&metrics, &chat);
+    let from = (origins(config), config.limit_loopback);
+    let relays = relay::routes(&config.relays, layer, (&chat, &auth), from, &metrics)?;
     let mut server = Server::new(server_config(config))
         .http(router)
         .websocket(chat_route(config, &chat, auth))
         .metrics(metrics)
         .ready_when("store", Box::new(store_check(store.clone())));
+    for route in relays {
+        server = server.websocket(route);
+    }
     for listener in bound.listeners.drain(..) {
         server = server.listen(listener);
     }
