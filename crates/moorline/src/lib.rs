@@ -15,6 +15,7 @@ pub mod logging;
 pub mod migrate;
 pub mod page;
 pub mod parse;
+pub mod relay;
 pub mod secret;
 pub mod serve;
 pub mod settings;

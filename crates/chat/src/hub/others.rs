@@ -77,7 +77,7 @@ impl Hub {
     pub(super) async fn close_the_erased(&self, events: &[Arc<Event>]) {
         let gone: HashSet<UserId> = changes(events)
             .filter(|(_, user, change)| {
-                *change == Change::Removed && !self.people.lock().listeners(user).is_empty()
+                *change == Change::Removed && !self.connections(user).is_empty()
             })
             .map(|(_, user, _)| user.clone())
             .collect();

@@ -29,7 +29,7 @@ use crate::scope::Scope;
 use following::Following;
 use hello::Proof;
 use pending::Pending;
-use rate::{Allowance, Verdict};
+pub(crate) use rate::{Allowance, Verdict};
 use renewal::Renewal;
 
 /// The subprotocol of version 1; a client may leave it out.

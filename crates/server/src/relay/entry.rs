@@ -1,0 +1,118 @@
+//! Who may open a relay's socket: the sign-in that stands before its consumer.
+//!
+//! A page shows its session cookie, by itself; another program shows a token, as `Authorization: Bearer` or, since a
+//! browser cannot set that, as the second of the subprotocols `moorline.token` and the token. A token in the query would
+//! end up in the logs of every proxy, so none is read there.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use http::{StatusCode, header};
+use moorline_protocol::ErrorCode;
+use moorline_store::SessionId;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::Relay;
+use crate::admission::Admission;
+use crate::auth::{Identity, Refused};
+use crate::consumer::Refusal;
+use crate::scope::Scope;
+
+/// The subprotocol that says that the next one is a token; it is the one that is spoken then.
+pub(crate) const TOKEN_SUBPROTOCOL: &str = "moorline.token";
+
+/// Signs a handshake in, or refuses it.
+pub(crate) struct SignedIn(pub(crate) Arc<Relay>);
+
+/// What the entry leaves for the consumer, in the scope's extensions.
+#[derive(Clone)]
+pub(crate) enum Entered {
+    /// By whom `scope.user` says.
+    Person(Proof),
+    /// By nobody in particular; the place is given back when the last clone is gone.
+    Anonymous(#[expect(dead_code, reason = "held")] Arc<OwnedSemaphorePermit>),
+}
+
+/// What a person showed, as far as it decides when their socket ends.
+#[derive(Clone)]
+pub(crate) struct Proof {
+    pub(crate) session: Option<SessionId>,
+    pub(crate) issued_ms: u64,
+    pub(crate) expires_ms: Option<u64>,
+    /// The hub's number of revocations from before it was looked at.
+    pub(crate) revocations: u64,
+}
+
+impl Admission for SignedIn {
+    fn admit<'a>(&'a self, scope: &'a mut Scope) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(async move {
+            let revocations = self.0.settings.chat.hub().revocations();
+            let identity = self.0.identify(scope).await.map_err(|refused| refusal(&refused))?;
+            let entered = match identity {
+                Some(identity) => {
+                    let proof = Proof {
+                        session: identity.session,
+                        issued_ms: identity.grants.issued_ms,
+                        expires_ms: identity.expires_ms,
+                        revocations,
+                    };
+                    scope.user = Some(identity.user);
+                    Entered::Person(proof)
+                }
+                None => self.0.anonymous()?,
+            };
+            scope.extensions.insert(entered);
+            Ok(())
+        })
+    }
+}
+
+impl Relay {
+    /// Who it is; none where nothing was shown. What was shown and is not good is refused, not passed over.
+    async fn identify(&self, scope: &Scope) -> Result<Option<Identity>, Refused> {
+        let auth = &self.settings.auth;
+        if let Some(token) = token(scope) {
+            let signed = auth.signed(token)?;
+            let known = self.settings.chat.store().user(signed.user()).await?;
+            return auth.identify(signed, known).await.map(Some);
+        }
+        auth.by_cookie(&scope.headers).await
+    }
+
+    fn anonymous(&self) -> Result<Entered, Refusal> {
+        if !self.rule.anonymous {
+            let text = "Sign in first: this path takes a session cookie or a token.";
+            return Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", text));
+        }
+        let place = Arc::clone(&self.anonymous).try_acquire_owned().map_err(|_| {
+            let text = "Too many people who have not signed in; try again later.";
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", text)
+        })?;
+        Ok(Entered::Anonymous(Arc::new(place)))
+    }
+}
+
+/// The token that the handshake shows.
+fn token(scope: &Scope) -> Option<&str> {
+    if let [first, token, ..] = scope.subprotocols.as_slice()
+        && first == TOKEN_SUBPROTOCOL
+    {
+        return Some(token);
+    }
+    let value = scope.header(header::AUTHORIZATION.as_str())?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn refusal(refused: &Refused) -> Refusal {
+    match refused {
+        Refused::Token => {
+            let text = ErrorCode::TokenRefused.text();
+            Refusal::new(StatusCode::UNAUTHORIZED, "token_refused", text)
+        }
+        Refused::Store(_) | Refused::Backend(_) => {
+            let text = ErrorCode::Unavailable.text();
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", text)
+        }
+    }
+}
