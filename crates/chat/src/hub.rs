@@ -26,6 +26,7 @@ use parking_lot::Mutex;
 use crate::ahead::Ahead;
 use crate::changes::Haste;
 use crate::feed::{Delivered, Entered, Feed};
+use crate::leases::Leases;
 use crate::listener::Listener;
 use crate::nodes::{HintCounts, Nodes};
 use crate::outbox::{Close, Notice};
@@ -54,6 +55,8 @@ pub struct Hub {
     haste: Arc<Haste>,
     /// The line to the other nodes, where there is one.
     nodes: Option<Arc<Nodes>>,
+    /// Who is on the other nodes, where there may be any.
+    leases: Option<Arc<Leases>>,
 }
 
 /// What the hub did, for metrics.
@@ -68,11 +71,17 @@ pub struct Counts {
 }
 
 impl Hub {
-    pub(crate) fn new(store: Store, haste: Arc<Haste>, nodes: Option<Arc<Nodes>>) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        haste: Arc<Haste>,
+        nodes: Option<Arc<Nodes>>,
+        leases: Option<Arc<Leases>>,
+    ) -> Self {
         Self {
             store,
             haste,
             nodes,
+            leases,
             ahead: Mutex::default(),
             feeds: Mutex::default(),
             people: Mutex::default(),
@@ -307,7 +316,7 @@ impl Hub {
 
     fn revoke(&self, revoked: &Revoked) {
         self.revocations.fetch_add(1, Ordering::SeqCst);
-        for listener in self.connections(&revoked.user) {
+        for listener in self.all_of(&revoked.user) {
             if revoked.session.is_none() || revoked.session.as_ref() == listener.session() {
                 sign_out(&listener);
             }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use http::{StatusCode, header};
+use moorline_chat::Grants;
 use moorline_protocol::ErrorCode;
 use moorline_store::SessionId;
 use tokio::sync::OwnedSemaphorePermit;
@@ -57,6 +58,7 @@ impl Admission for SignedIn {
                         revocations,
                     };
                     scope.user = Some(identity.user);
+                    self.0.check_room(scope, &identity.grants)?;
                     Entered::Person(proof)
                 }
                 None => self.0.anonymous()?,
@@ -77,6 +79,17 @@ impl Relay {
             return auth.identify(signed, known).await.map(Some);
         }
         auth.by_cookie(&scope.headers).await
+    }
+
+    /// Whether what the person showed names the room of this path, where the relay asks for that.
+    fn check_room(&self, scope: &Scope, grants: &Grants) -> Result<(), Refusal> {
+        let Some(room) = &self.rule.room else { return Ok(()) };
+        let room = room.fill(scope)?;
+        if grants.rooms.iter().any(|granted| granted.as_str() == room) {
+            return Ok(());
+        }
+        let text = "You may not be in this room.";
+        Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", text))
     }
 
     fn anonymous(&self) -> Result<Entered, Refusal> {

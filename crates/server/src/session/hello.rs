@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use moorline_chat::{Close, Listener, Outbox, check_positions, now_ms};
 use moorline_protocol::{
-    CloseCode, Frame, Hello, Limits, Person, Position, Reply, RoomId, ServerInfo, Welcome,
+    CloseCode, Frame, Hello, Limits, Person, Position, Reply, RoomId, Welcome,
 };
 use moorline_store::{ForWelcome, Rooms};
 
@@ -14,6 +14,7 @@ use super::pending::refusal;
 use super::{Live, SessionSettings, expiry};
 use crate::auth::{Identity, Refused, Signed};
 use crate::connection::Connection;
+use crate::info::server_info;
 
 /// Rooms that `welcome` names.
 const NAMED: usize = 100;
@@ -183,7 +184,7 @@ fn welcome(
         connection: connection.id().to_string(),
         user: Person { id: identity.user.clone(), name: identity.name.to_string(), presence: None },
         time: now_ms(),
-        server: ServerInfo { name: "moorline".into(), version: env!("CARGO_PKG_VERSION").into() },
+        server: server_info(&settings.chat),
         keepalive: settings.keepalive,
         limits: Limits::DEFAULT,
         totals: rooms.totals,
