@@ -316,7 +316,7 @@ impl Hub {
 
     fn revoke(&self, revoked: &Revoked) {
         self.revocations.fetch_add(1, Ordering::SeqCst);
-        for listener in self.connections(&revoked.user) {
+        for listener in self.all_of(&revoked.user) {
             if revoked.session.is_none() || revoked.session.as_ref() == listener.session() {
                 sign_out(&listener);
             }

@@ -9,6 +9,7 @@ pub mod database;
 pub mod failure;
 pub mod gauges;
 pub mod layer;
+pub mod layer_numbers;
 pub mod listen;
 pub mod lock;
 pub mod logging;

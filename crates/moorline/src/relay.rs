@@ -11,6 +11,7 @@ use moorline_server::relay::{FromBrowser, RelayCounts, RelayRule, RelaySettings,
 use moorline_server::{Metrics, Origins, Route};
 
 use crate::failure::Failure;
+use crate::layer_numbers;
 use crate::settings::{Environment, Setting};
 
 /// What a whole option looks like, for whoever got one wrong.
@@ -70,19 +71,24 @@ pub fn routes(
     (origins, limit_loopback): (Origins, bool),
     metrics: &Metrics,
 ) -> Result<Vec<Route>, Failure> {
-    if rules.is_empty() {
-        return Ok(Vec::new());
-    }
     let layer = match layer {
         Some(layer) => layer,
+        None if rules.is_empty() => return Ok(Vec::new()),
         None => ChannelLayer::memory(Options::default()).map_err(|error| {
             Failure::usage("The channel layer cannot be opened.", EXAMPLE).because(error)
         })?,
     };
+    layer_numbers::register(metrics, &layer);
+    if rules.is_empty() {
+        return Ok(Vec::new());
+    }
     let counts = Arc::new(RelayCounts::default());
     counts.register(metrics);
     let (chat, auth) = (Arc::clone(chat), Arc::clone(auth));
     let settings = RelaySettings { layer, chat, auth, origins, limit_loopback, counts };
+    for rule in rules {
+        tracing::info!(path = rule.path, "relaying sockets to the channel layer's groups");
+    }
     Ok(rules.iter().map(|rule| settings.route(rule.clone())).collect())
 }
 
@@ -96,6 +102,7 @@ struct Words<'a> {
     fields: Option<&'a str>,
     with_type: Option<&'a str>,
     anonymous: Option<&'a str>,
+    room: Option<&'a str>,
 }
 
 impl<'a> Words<'a> {
@@ -112,8 +119,9 @@ impl<'a> Words<'a> {
                 "fields" => &mut read.fields,
                 "with_type" => &mut read.with_type,
                 "anonymous" => &mut read.anonymous,
+                "room" => &mut read.room,
                 _ => {
-                    let known = "group, types, inbox, echo, fields, with_type and anonymous";
+                    let known = "group, types, inbox, echo, fields, with_type, anonymous and room";
                     return Err(format!("it knows no `{name}`, only {known}"));
                 }
             };
@@ -139,15 +147,21 @@ fn read(text: &str) -> Result<RelayRule, String> {
     let words = Words::read(words)?;
     let anonymous = switch("anonymous", words.anonymous)?;
     let groups = list("group", words.group)?;
-    let groups = groups.iter().map(|group| template(group, &parameters, anonymous));
+    let groups = groups.iter().map(|group| template("group", group, &parameters, anonymous));
     let groups = groups.collect::<Result<Vec<_>, _>>()?;
+    let room = words.room.map(|room| template("room", room, &parameters, anonymous)).transpose()?;
+    if room.is_some() && anonymous {
+        return Err(
+            "room= asks what a person's token names, and anonymous=yes lets in who has none".into(),
+        );
+    }
     let types = list("types", words.types)?;
     if let Some(bad) = types.iter().find(|kind| !is_name(kind)) {
         return Err(format!("`{bad}` is no type; a type is like chat.message"));
     }
     let from_browser = from_browser(&words, &types)?;
     let keeps_type = switch("with_type", words.with_type)?;
-    Ok(RelayRule { path, groups, types, from_browser, keeps_type, anonymous })
+    Ok(RelayRule { path, groups, room, types, from_browser, keeps_type, anonymous })
 }
 
 /// The names of the parts of a path.
@@ -186,15 +200,19 @@ fn parameters(path: &str) -> Result<Vec<&str>, String> {
     Ok(names)
 }
 
-fn template(text: &str, parameters: &[&str], anonymous: bool) -> Result<Template, String> {
-    let template = Template::parse(text).map_err(|why| format!("group `{text}`: {why}"))?;
+fn template(
+    word: &str,
+    text: &str,
+    parameters: &[&str],
+    anonymous: bool,
+) -> Result<Template, String> {
+    let wrong = |why: String| format!("{word} `{text}`: {why}");
+    let template = Template::parse(text).map_err(|why| wrong(why.to_string()))?;
     if let Some(missing) = template.parameters().find(|name| !parameters.contains(name)) {
-        return Err(format!("group `{text}`: the path has no {{{missing}}}"));
+        return Err(wrong(format!("the path has no {{{missing}}}")));
     }
     if template.names_user() && anonymous {
-        return Err(format!(
-            "group `{text}`: there is no {{user}} where anonymous=yes lets anybody in"
-        ));
+        return Err(wrong("there is no {user} where anonymous=yes lets anybody in".to_owned()));
     }
     Ok(template)
 }

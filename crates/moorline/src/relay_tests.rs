@@ -20,6 +20,7 @@ fn the_words_of_a_relay_are_read() {
     assert_eq!(rule.types, ["chat.message", "chat.joined"]);
     assert_eq!(rule.from_browser, FromBrowser::Inbox("chat.inbox".into()));
     assert_eq!((rule.keeps_type, rule.anonymous), (false, false));
+    assert_eq!(one("/ws/{r}/ group={r} types=x room={r}").room, Template::parse("{r}").ok());
     let rule = one("/n/ group=all,user_{user} types=note with_type=yes anonymous=no");
     assert_eq!((rule.groups.len(), rule.keeps_type), (2, true));
     assert_eq!(rule.from_browser, FromBrowser::Nothing);
@@ -66,6 +67,8 @@ fn what_is_no_relay_is_refused_with_the_reason_and_an_example() {
         ("/ws/{user}/ group=a types=x", "who has signed in"),
         ("/ws/r{room}/ group=a types=x", "neither a plain segment"),
         ("/ws/x/ group=u_{user} types=x anonymous=yes", "there is no {user}"),
+        ("/ws/{room}/ group={room} types=x room={rom}", "the path has no {rom}"),
+        ("/ws/{room}/ group={room} types=x room={room} anonymous=yes", "lets in who has none"),
         ("/ws group=a types=x", "Moorline's own paths"),
         ("/{room} group=a types=x", "Moorline's own paths"),
         ("/api/v1/x group=a types=x", "Moorline's own paths"),

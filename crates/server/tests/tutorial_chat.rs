@@ -6,12 +6,12 @@
 #[allow(dead_code, reason = "its main is not called")]
 mod example;
 mod layered;
-#[path = "../../layer/tests/support/mod.rs"]
-mod support;
+use layered::{Layered, SOON, hear, hears_nothing_before, say};
+use std::time::{Duration, Instant};
 
-use layered::{Layered, hear, hears_nothing_before, say};
-use moorline_layer::{ChannelLayer, Message, Options};
+use moorline_layer::{ChannelLayer, Host, Message, Options};
 use moorline_server::{Route, Scope};
+use moorline_test_redis::Server;
 
 async fn tutorial(layer: ChannelLayer) -> Layered {
     let of_layer = layer.clone();
@@ -46,17 +46,21 @@ async fn what_is_no_message_disturbs_nobody() {
 
 #[tokio::test]
 async fn two_processes_on_one_redis_share_the_rooms() {
-    let redis = support::TestRedis::start();
-    let one = tutorial(ChannelLayer::redis(redis.options()).unwrap()).await;
-    let two = tutorial(ChannelLayer::redis(redis.options()).unwrap()).await;
+    let redis = Server::start();
+    let options =
+        || Options { hosts: vec![Host::parse(&redis.url(0)).unwrap()], ..Options::default() };
+    let one = tutorial(ChannelLayer::redis(options()).unwrap()).await;
+    let two = tutorial(ChannelLayer::redis(options()).unwrap()).await;
     let (mut ann, mut bob) =
         (one.socket("/ws/chat/lobby/").await, two.socket("/ws/chat/lobby/").await);
     say(&mut ann, r#"{"message":"from one to the other"}"#).await;
     assert_eq!(hear(&mut bob).await, r#"{"message":"from one to the other"}"#);
-    assert_eq!(redis.query::<usize>(&["ZCARD", "asgi:group:chat_lobby"]).await, 2);
+    let members = async || redis.query::<usize>(&["ZCARD", "asgi:group:chat_lobby"]).await;
+    assert_eq!(members().await, 2);
     drop((ann, bob));
-    support::eventually(async || {
-        (redis.query::<usize>(&["ZCARD", "asgi:group:chat_lobby"]).await == 0).then_some(())
-    })
-    .await;
+    let until = Instant::now() + SOON;
+    while members().await > 0 {
+        assert!(Instant::now() < until, "the group is not left");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }

@@ -66,7 +66,7 @@ impl Hub {
         let doubted = std::mem::take(&mut *self.doubted.lock());
         for user in doubted {
             // Those who come from now on show what the store already knows to be good.
-            let listeners = self.connections(&user);
+            let listeners = self.all_of(&user);
             if listeners.is_empty() {
                 continue;
             }

@@ -58,7 +58,7 @@ impl Hub {
     }
 
     /// All connections of a person that a revocation ends.
-    pub(super) fn connections(&self, user: &UserId) -> Vec<Arc<Listener>> {
+    pub(super) fn all_of(&self, user: &UserId) -> Vec<Arc<Listener>> {
         let mut all = self.people.lock().listeners(user).to_vec();
         all.extend(self.guests.0.lock().get(user).into_iter().flatten().cloned());
         all

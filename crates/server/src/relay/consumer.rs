@@ -4,10 +4,11 @@
 //! chat's: drain, silence, no progress in writing, the end of what its person showed.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::StatusCode;
-use moorline_chat::{Close, Listener, now_ms};
+use moorline_chat::{Close, Listener};
 use moorline_layer::{Error, Map, Message, Value};
 use moorline_protocol::{CloseCode, Frame, Limits, UserId};
 use tokio::time::Instant;
@@ -21,7 +22,7 @@ use crate::channel::Channel;
 use crate::connection::Connection;
 use crate::consumer::{Accept, Closed, Consumer, Dispatched, Incoming, Refusal};
 use crate::scope::Scope;
-use crate::session::{Allowance, Verdict};
+use crate::session::{Allowance, Renewal, Verdict, expiry};
 
 /// The ASGI messages that a worker may answer a socket with, where the relay lists them.
 const ASGI_SEND: &str = "websocket.send";
@@ -44,6 +45,8 @@ struct Member {
     allowance: Option<Allowance>,
     guest: Option<Arc<Listener>>,
     expires: Option<Instant>,
+    /// Of somebody for whom a backend speaks; it knows when that ends.
+    renewal: Option<Box<Renewal>>,
 }
 
 impl RelayConsumer {
@@ -70,7 +73,7 @@ impl Consumer for RelayConsumer {
         }
         let expires = match &entered {
             Entered::Person(Proof { expires_ms: Some(expires_ms), .. }) => {
-                Some(Instant::now() + Duration::from_millis(expires_ms.saturating_sub(now_ms())))
+                Some(expiry(*expires_ms))
             }
             _ => None,
         };
@@ -85,6 +88,7 @@ impl Consumer for RelayConsumer {
             allowance,
             guest: None,
             expires,
+            renewal: None,
         }));
         Ok(Accept::new().subprotocol(TOKEN_SUBPROTOCOL, scope))
     }
@@ -99,6 +103,11 @@ impl Consumer for RelayConsumer {
             guest.came_with_token_of(proof.issued_ms);
             settings.chat.guest_came(&guest, proof.revocations);
             member.guest = Some(guest);
+            let word = proof.forwarded.clone().zip(member.expires);
+            member.renewal = word.map(|(forwarded, until)| {
+                let auth = Arc::clone(&settings.auth);
+                Box::new(Renewal::new(auth, forwarded, proof.issued_ms, until))
+            });
         }
         Ok(())
     }
@@ -170,11 +179,30 @@ impl Consumer for RelayConsumer {
         Ok(Dispatched::Handled)
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
-        self.member.as_ref()?.expires
+    fn poll_progress(&mut self, cx: &mut Context<'_>, _: &Connection) -> Poll<Result<(), Close>> {
+        let Some(member) = &mut self.member else { return Poll::Pending };
+        if let (Some(renewal), Some(guest)) = (&mut member.renewal, &member.guest)
+            && let Poll::Ready(renewed) = renewal.poll(cx)
+        {
+            match renewed {
+                Ok(identity) => guest.came_with_token_of(identity.grants.issued_ms),
+                Err(close) => return Poll::Ready(Err(close)),
+            }
+        }
+        Poll::Pending
     }
 
-    fn on_deadline(&mut self, _: Instant, _: &Connection) -> Result<(), Close> {
+    fn next_deadline(&self) -> Option<Instant> {
+        let member = self.member.as_ref()?;
+        member.renewal.as_ref().map(|renewal| renewal.deadline()).or(member.expires)
+    }
+
+    fn on_deadline(&mut self, now: Instant, _: &Connection) -> Result<(), Close> {
+        if let Some(Member { renewal: Some(renewal), guest: Some(guest), .. }) =
+            self.member.as_deref_mut()
+        {
+            return renewal.on_deadline(now, guest);
+        }
         Err(Close::new(CloseCode::TOKEN, "the sign-in has expired"))
     }
 

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use http::{StatusCode, header};
+use moorline_chat::Grants;
 use moorline_protocol::ErrorCode;
 use moorline_store::SessionId;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Relay;
 use crate::admission::Admission;
-use crate::auth::{Identity, Refused};
+use crate::auth::{Forwarded, Identity, Refused, Vouched};
 use crate::consumer::Refusal;
 use crate::scope::Scope;
 
@@ -41,7 +42,12 @@ pub(crate) struct Proof {
     pub(crate) expires_ms: Option<u64>,
     /// The hub's number of revocations from before it was looked at.
     pub(crate) revocations: u64,
+    /// What the backend was shown that speaks for them, to ask it again before its word ends.
+    pub(crate) forwarded: Option<Arc<Forwarded>>,
 }
+
+/// A person, and what the backend was shown that speaks for them.
+type Known = (Identity, Option<Arc<Forwarded>>);
 
 impl Admission for SignedIn {
     fn admit<'a>(&'a self, scope: &'a mut Scope) -> BoxFuture<'a, Result<(), Refusal>> {
@@ -49,14 +55,16 @@ impl Admission for SignedIn {
             let revocations = self.0.settings.chat.hub().revocations();
             let identity = self.0.identify(scope).await.map_err(|refused| refusal(&refused))?;
             let entered = match identity {
-                Some(identity) => {
+                Some((identity, forwarded)) => {
                     let proof = Proof {
                         session: identity.session,
                         issued_ms: identity.grants.issued_ms,
                         expires_ms: identity.expires_ms,
                         revocations,
+                        forwarded,
                     };
                     scope.user = Some(identity.user);
+                    self.0.check_room(scope, &identity.grants)?;
                     Entered::Person(proof)
                 }
                 None => self.0.anonymous()?,
@@ -68,15 +76,35 @@ impl Admission for SignedIn {
 }
 
 impl Relay {
-    /// Who it is; none where nothing was shown. What was shown and is not good is refused, not passed over.
-    async fn identify(&self, scope: &Scope) -> Result<Option<Identity>, Refused> {
+    /// Who it is, and what their backend was shown; none where nothing was shown. What was shown and is not good is
+    /// refused, not passed over.
+    async fn identify(&self, scope: &Scope) -> Result<Option<Known>, Refused> {
         let auth = &self.settings.auth;
-        if let Some(token) = token(scope) {
-            let signed = auth.signed(token)?;
-            let known = self.settings.chat.store().user(signed.user()).await?;
-            return auth.identify(signed, known).await.map(Some);
+        let (signed, forwarded) = match token(scope) {
+            Some(token) => (auth.signed(token)?, None),
+            None => {
+                if let Some(identity) = auth.by_cookie(&scope.headers).await? {
+                    return Ok(Some((identity, None)));
+                }
+                match auth.by_backend(&scope.headers).await? {
+                    Some(Vouched { signed, forwarded }) => (signed, Some(forwarded)),
+                    None => return Ok(None),
+                }
+            }
+        };
+        let known = self.settings.chat.store().user(signed.user()).await?;
+        Ok(Some((auth.identify(signed, known).await?, forwarded)))
+    }
+
+    /// Whether what the person showed names the room of this path, where the relay asks for that.
+    fn check_room(&self, scope: &Scope, grants: &Grants) -> Result<(), Refusal> {
+        let Some(room) = &self.rule.room else { return Ok(()) };
+        let room = room.fill(scope)?;
+        if grants.rooms.iter().any(|granted| granted.as_str() == room) {
+            return Ok(());
         }
-        auth.by_cookie(&scope.headers).await
+        let text = "You may not be in this room.";
+        Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", text))
     }
 
     fn anonymous(&self) -> Result<Entered, Refusal> {

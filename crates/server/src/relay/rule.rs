@@ -24,6 +24,8 @@ pub struct RelayRule {
     pub path: String,
     /// The groups that each socket joins; what goes back into the group goes into the first.
     pub groups: Vec<Template>,
+    /// The room that a person's token must name among its `rooms`; none lets everybody in who has signed in.
+    pub room: Option<Template>,
     /// The types that are passed on to the browser.
     pub types: Vec<String>,
     /// What becomes of what the browser says.

@@ -102,6 +102,25 @@ async fn a_person_has_a_group_of_their_own_where_the_relay_says_so() {
 }
 
 #[tokio::test]
+async fn a_relay_may_ask_that_the_token_names_the_room() {
+    let stage =
+        Stage::start(RelayRule { room: Template::parse("{room}").ok(), ..for_people() }).await;
+    let (cookie, token) =
+        (stage.cookie("ann").await, stage.token_for("bob", 60, &["lobby", "loft"]));
+    let bearer = format!("Bearer {token}");
+    for (path, header, status) in [
+        (LOBBY, ("authorization", bearer.as_str()), None),
+        ("/ws/chat/loft/", ("authorization", bearer.as_str()), None),
+        ("/ws/chat/attic/", ("authorization", bearer.as_str()), Some(403)),
+        ("/ws/chat/lobb/", ("authorization", bearer.as_str()), Some(403)),
+        (LOBBY, ("cookie", cookie.as_str()), Some(403)),
+    ] {
+        let refused = stage.server.try_socket(path, &[PAGE, header]).await.err();
+        assert_eq!(refused, status, "{path} {header:?}");
+    }
+}
+
+#[tokio::test]
 async fn signing_out_closes_the_persons_sockets_without_a_word_that_the_page_does_not_know() {
     let stage = Stage::start(tutorial()).await;
     let (mut ann, mut bob) = (stage.page_of("ann", LOBBY).await, stage.page_of("bob", LOBBY).await);

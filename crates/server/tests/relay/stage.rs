@@ -22,6 +22,7 @@ pub(crate) fn tutorial() -> RelayRule {
     RelayRule {
         path: "/ws/chat/{room}/".into(),
         groups: vec![Template::parse("chat_{room}").unwrap()],
+        room: None,
         types: vec!["chat.message".into()],
         from_browser: FromBrowser::Echo {
             kind: "chat.message".into(),
@@ -98,6 +99,11 @@ impl Stage {
 
     /// A token that ends at this second from now; the leeway of 30 s comes on top.
     pub(crate) fn token(&self, user: &str, ends_in: i64) -> String {
+        self.token_for(user, ends_in, &[])
+    }
+
+    /// The same with rooms in it.
+    pub(crate) fn token_for(&self, user: &str, ends_in: i64, rooms: &[&str]) -> String {
         let now = now_ms() / 1_000;
         let claims = TokenClaims {
             sub: user.into(),
@@ -105,7 +111,7 @@ impl Stage {
             iat: Some(now - 60),
             nbf: None,
             name: None,
-            rooms: None,
+            rooms: Some(rooms.iter().map(|room| room.parse().unwrap()).collect()),
         };
         jwt::sign(&claims, SECRET.as_bytes()).unwrap()
     }
