@@ -2,18 +2,21 @@
 //! `main` reads the command line, runs one command and prints its failure, if any. Nothing below knows of it.
 
 pub mod args;
+pub mod auth_url;
 pub mod backup;
 pub mod config;
 pub mod database;
 pub mod failure;
 pub mod gauges;
 pub mod layer;
+pub mod layer_numbers;
 pub mod listen;
 pub mod lock;
 pub mod logging;
 pub mod migrate;
 pub mod page;
 pub mod parse;
+pub mod relay;
 pub mod secret;
 pub mod serve;
 pub mod settings;

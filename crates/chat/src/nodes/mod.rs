@@ -360,10 +360,8 @@ fn pieces(mut news: News) -> Vec<News> {
                 bytes = 0;
             }
         }
-        if !part.events.is_empty() {
-            if let Some(piece) = pieces.last_mut() {
-                piece.rooms.push(part);
-            }
+        if let Some(piece) = pieces.last_mut().filter(|_| !part.events.is_empty()) {
+            piece.rooms.push(part);
         }
     }
     pieces
