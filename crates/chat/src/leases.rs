@@ -257,9 +257,15 @@ impl Looks {
         }
         let (began, is_sure) = (began.into_std(), leases.is_sure());
         let found = Found { began, is_all, places, nodes, is_sure };
-        let (turned, has_revived) = leases.whereabouts.lock().look(&found);
+        let mut whereabouts = leases.whereabouts.lock();
+        let (turned, has_revived) = whereabouts.look(&found);
+        let is_written = !whereabouts.has_unwritten();
+        drop(whereabouts);
         if has_revived {
             self.all = None;
+        }
+        if !is_written {
+            leases.has_unwritten.notify_one();
         }
         turned
     }

@@ -82,8 +82,7 @@ impl Whereabouts {
         now: Instant,
     ) -> Option<Presence> {
         let before = self.presence(user);
-        let here = self.spot(self.own, user).map_or(Presence::Offline, |spot| spot.presence);
-        if here == presence {
+        if here_of(self.spot(self.own, user)) == presence {
             return None;
         }
         self.version += 1;
@@ -188,7 +187,34 @@ impl Whereabouts {
                 self.put(&place.user, spot(*node, place, found.began));
             }
         }
+        if found.is_all {
+            self.compare_own(found);
+        }
         (self.turned(before), has_revived && !found.is_all)
+    }
+
+    /// What the store does not have as it was written, as after a standby took over that lacked it, is written again.
+    fn compare_own(&mut self, found: &Found) {
+        let own = found.places.iter().filter(|(node, _)| *node == self.own);
+        let stored: HashMap<&UserId, Presence> = own
+            .map(|(_, place)| (&place.user, spot(self.own, place, found.began).presence))
+            .collect();
+        let here =
+            |user: &UserId| self.spot(self.own, user).map(|spot| (spot.presence, spot.since));
+        let is_other = |user: &UserId| {
+            let (presence, since) = here(user).unwrap_or((Presence::Offline, found.began));
+            let is_stored = stored.get(user).copied().unwrap_or(Presence::Offline) == presence;
+            !is_stored && since <= found.began && !self.unwritten.contains(user)
+        };
+        let users = self.people.keys().chain(stored.keys().copied());
+        let others: HashSet<UserId> = users.filter(|user| is_other(user)).cloned().collect();
+        for user in others {
+            let presence = here_of(self.spot(self.own, &user));
+            self.version += 1;
+            let version = self.version;
+            self.put(&user, Spot { node: self.own, version, presence, since: found.began });
+            self.unwritten.insert(user);
+        }
     }
 
     /// The other nodes as a look shows them.
@@ -240,6 +266,10 @@ impl Whereabouts {
         let now = before.into_iter().map(|(user, before)| (self.presence(&user), user, before));
         now.filter(|(now, _, before)| now != before).map(|(now, user, _)| (user, now)).collect()
     }
+}
+
+fn here_of(spot: Option<&Spot>) -> Presence {
+    spot.map_or(Presence::Offline, |spot| spot.presence)
 }
 
 fn spot(node: NodeId, place: &Place, now: Instant) -> Spot {

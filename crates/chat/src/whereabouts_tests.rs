@@ -182,6 +182,31 @@ fn what_is_to_be_written_is_taken_once_in_batches_and_again_after_a_lapse() {
 }
 
 #[test]
+fn what_the_store_lost_of_this_node_is_written_again_and_nothing_else() {
+    let mut stage = Stage::new();
+    for id in ["ann", "bob", "cid"] {
+        stage.settle(id, Presence::Online);
+    }
+    stage.settle("cid", Presence::Offline);
+    let written = stage.here.take_unwritten();
+    let newest = written.iter().map(|(.., version)| *version).max();
+    stage.pass(1);
+    // The one is there, another is not, the third is as it was before, the fourth was never here.
+    let places =
+        vec![(OWN, place("ann", 1, 1)), (OWN, place("cid", 1, 3)), (OWN, place("dan", 1, 4))];
+    let all = |found| Found { is_all: true, ..found };
+    assert_eq!(told(stage.found(&[OWN], &[], places, all).0), []);
+    let mut again = stage.here.take_unwritten();
+    again.sort_by(|one, other| one.0.cmp(&other.0));
+    assert!(again.iter().all(|(.., version)| Some(*version) > newest));
+    let again: Vec<_> =
+        again.iter().map(|(user, presence, _)| (user.as_str(), *presence)).collect();
+    let expected =
+        [("bob", Presence::Online), ("cid", Presence::Offline), ("dan", Presence::Offline)];
+    assert_eq!(again, expected);
+}
+
+#[test]
 fn who_went_is_forgotten_after_a_while_and_nobody_else() {
     let mut stage = Stage::new();
     stage.look(&[OWN, TWO], &[], vec![(TWO, place("ann", 0, 1)), (TWO, place("bob", 1, 2))]);
