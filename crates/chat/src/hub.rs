@@ -7,6 +7,7 @@
 mod bring;
 mod elsewhere;
 mod others;
+mod outside;
 mod presence;
 
 use std::collections::{HashMap, HashSet};
@@ -16,7 +17,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use moorline_protocol::{
-    Change, CloseCode, Epoch, Event, EventKind, Frame, Goodbye, Limits, Position, Presence,
+    Change, Cid, CloseCode, Epoch, Event, EventKind, Frame, Goodbye, Limits, Position, Presence,
     Receipt, Reply, RoomChange, RoomChangeKind, RoomId, Seq, UserId,
 };
 use moorline_store::{Commit, Head, Revoked, Store};
@@ -28,7 +29,9 @@ use crate::feed::{Delivered, Entered, Feed};
 use crate::listener::Listener;
 use crate::nodes::{HintCounts, Nodes};
 use crate::outbox::{Close, Notice};
+use crate::outlet::Outlet;
 use crate::people::People;
+use crate::recent::Recent;
 
 /// How long a feed without listeners is kept: those who come back after a cut find it warm.
 const KEPT: Duration = Duration::from_secs(60);
@@ -51,6 +54,10 @@ pub struct Hub {
     haste: Arc<Haste>,
     /// The line to the other nodes, where there is one.
     nodes: Option<Arc<Nodes>>,
+    /// Those outside who want to know what happens here.
+    outlets: Mutex<Vec<Arc<Outlet>>>,
+    /// Notices that were shown, by their ids.
+    noticed: Mutex<Recent<Cid>>,
 }
 
 /// What the hub did, for metrics.
@@ -77,6 +84,8 @@ impl Hub {
             revocations: AtomicU64::new(0),
             doubted: Mutex::default(),
             counts: Counts::default(),
+            outlets: Mutex::default(),
+            noticed: Mutex::default(),
         }
     }
 
@@ -195,6 +204,7 @@ impl Hub {
         if let Some(nodes) = &self.nodes {
             nodes.tell(&commit);
         }
+        self.tell_outlets(&commit);
         commit.answer();
         wakers.into_iter().for_each(Waker::wake);
     }

@@ -5,6 +5,7 @@
 
 mod ahead;
 mod changes;
+mod django;
 mod error;
 mod export;
 mod feed;
@@ -13,7 +14,9 @@ mod hub;
 mod listener;
 mod nodes;
 mod outbox;
+mod outlet;
 mod people;
+mod recent;
 mod rules;
 mod tail;
 mod typing;
@@ -29,6 +32,7 @@ use nodes::{News, Nodes};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
+pub use django::{CHANNEL, Django, DjangoCounts, DjangoSettings, EventsTo, InvalidTarget, Reason};
 pub use error::Error;
 pub use export::Export;
 pub use follow::Followed;
@@ -36,6 +40,7 @@ pub use hub::{Counts, Hub};
 pub use listener::Listener;
 pub use nodes::HintCounts;
 pub use outbox::{Close, DEFAULT_LIMIT_BYTES, Drained, Notice, Outbox, Pushed};
+pub use outlet::{Happening, Outlet};
 pub use rules::{Grants, check_positions, checked_name};
 pub use upkeep::{Erased, Upkept, carry_through};
 

@@ -70,6 +70,7 @@ impl Hub {
         state: Presence,
         at: u64,
     ) {
+        self.tell_outlets_of_presence(user, state, at);
         let mut others = around(feeds);
         others.retain(|listener| listener.user() != user);
         if others.is_empty() {

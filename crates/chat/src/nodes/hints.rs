@@ -9,7 +9,7 @@ use aws_lc_rs::{digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moorline_layer::{Message, Value};
-use moorline_protocol::{Event, RoomId, Seq, UserId};
+use moorline_protocol::{Cid, Event, Notice, RoomId, Seq, UserId};
 use serde::{Deserialize, Serialize};
 
 /// The type of the layer's messages.
@@ -31,6 +31,9 @@ pub(crate) struct News {
     /// Who typed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) typing: Vec<Typist>,
+    /// Notices of backends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notices: Vec<Noticed>,
     /// Something was committed that only the store tells: sessions ended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) look: bool,
@@ -41,7 +44,11 @@ pub(crate) struct News {
 
 impl News {
     pub(crate) fn is_empty(&self) -> bool {
-        self.rooms.is_empty() && self.receipts.is_empty() && self.typing.is_empty() && !self.look
+        self.rooms.is_empty()
+            && self.receipts.is_empty()
+            && self.typing.is_empty()
+            && self.notices.is_empty()
+            && !self.look
     }
 }
 
@@ -67,6 +74,15 @@ pub(crate) struct Marker {
 pub(crate) struct Typist {
     pub(crate) room: RoomId,
     pub(crate) user: UserId,
+}
+
+/// A notice of a backend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Noticed {
+    pub(crate) notice: Notice,
+    /// The backend's own id of it, by which a repetition is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<Cid>,
 }
 
 /// The outside of a hint: who sent it, as the how-manieth, and when.

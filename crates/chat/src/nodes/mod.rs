@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep};
 use crate::changes::Haste;
 use crate::now_ms;
 use hints::{Envelope, Refused, Seal};
-pub(crate) use hints::{Marker, News, RoomNews, Typist};
+pub(crate) use hints::{Marker, News, Noticed, RoomNews, Typist};
 use seen::Seen;
 
 /// The group of all nodes.
@@ -35,6 +35,8 @@ const BEAT: Duration = Duration::from_secs(1);
 const DEAF_AFTER: Duration = Duration::from_secs(3);
 /// Events that wait to be told; beyond them the others find out by the store.
 const WAITING: usize = 20_000;
+/// Bytes of notices that wait to be told; more are dropped.
+const NOTICE_BYTES: usize = 4 * 1024 * 1024;
 /// About so many bytes of bodies go into one hint.
 const HINT_BYTES: usize = 128 * 1024;
 /// How long to wait before the group is joined again.
@@ -74,6 +76,7 @@ pub(crate) struct Nodes {
 struct Waiting {
     news: News,
     events: usize,
+    notice_bytes: usize,
 }
 
 impl Nodes {
@@ -136,6 +139,20 @@ impl Nodes {
         if waiting.news.typing.len() < WAITING && !waiting.news.typing.contains(&typist) {
             waiting.news.typing.push(typist);
         }
+        drop(waiting);
+        self.has_news.notify_one();
+    }
+
+    /// Tells the others of a notice.
+    pub(crate) fn tell_notice(&self, noticed: &Noticed) {
+        let bytes = notice_size(noticed);
+        let mut waiting = self.waiting.lock();
+        if waiting.notice_bytes + bytes > NOTICE_BYTES {
+            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        waiting.notice_bytes += bytes;
+        waiting.news.notices.push(noticed.clone());
         drop(waiting);
         self.has_news.notify_one();
     }
@@ -273,6 +290,7 @@ impl Nodes {
             // What is of the moment may have been kept by somebody and sent again.
             news.receipts.clear();
             news.typing.clear();
+            news.notices.clear();
         }
         (!news.is_empty()).then_some(news)
     }
@@ -315,9 +333,20 @@ fn is_of(event: &moorline_protocol::Event, room: &RoomId) -> bool {
 
 /// Divides what is to be told into hints of a bounded size; at least one, which may say nothing.
 fn pieces(news: News) -> Vec<News> {
-    let News { rooms, receipts, typing, look, is_late } = news;
-    let mut pieces = vec![News { rooms: Vec::new(), receipts, typing, look, is_late }];
+    let News { rooms, receipts, typing, notices, look, is_late } = news;
+    let first = News { receipts, typing, look, is_late, ..News::default() };
+    let mut pieces = vec![first];
     let mut bytes = 0;
+    for noticed in notices {
+        bytes += notice_size(&noticed);
+        if bytes > HINT_BYTES {
+            pieces.push(News::default());
+            bytes = notice_size(&noticed);
+        }
+        if let Some(piece) = pieces.last_mut() {
+            piece.notices.push(noticed);
+        }
+    }
     for RoomNews { room, members, events } in rooms {
         let mut part = RoomNews { room: room.clone(), members, events: Vec::new() };
         for event in events {
@@ -326,13 +355,17 @@ fn pieces(news: News) -> Vec<News> {
             if bytes > HINT_BYTES {
                 let next = RoomNews { room: room.clone(), members, events: Vec::new() };
                 let full = std::mem::replace(&mut part, next);
-                pieces.last_mut().map(|piece| piece.rooms.push(full));
+                if let Some(piece) = pieces.last_mut() {
+                    piece.rooms.push(full);
+                }
                 pieces.push(News::default());
                 bytes = 0;
             }
         }
-        if !part.events.is_empty() {
-            pieces.last_mut().map(|piece| piece.rooms.push(part));
+        if !part.events.is_empty()
+            && let Some(piece) = pieces.last_mut()
+        {
+            piece.rooms.push(part);
         }
     }
     pieces
@@ -346,4 +379,10 @@ fn size(event: &moorline_protocol::Event) -> usize {
         | moorline_protocol::EventKind::Edit { body, .. } => REST + body.len() * 2,
         _ => REST,
     }
+}
+
+/// About how many bytes a notice takes as JSON.
+fn notice_size(noticed: &Noticed) -> usize {
+    const REST: usize = 300;
+    REST + noticed.notice.data.to_string().len()
 }
