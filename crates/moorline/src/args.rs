@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::backup::args::{BackupArgs, ImportArgs, RestoreArgs, VerifyArgs};
 use crate::layer::LayerArgs;
+use crate::outside::OutsideArgs;
 
 /// A self-hosted chat server whose connections hold and whose messages are never lost.
 #[derive(Debug, Parser)]
@@ -171,6 +172,9 @@ pub struct ServeArgs {
     /// The channel layer.
     #[command(flatten)]
     pub layer: LayerArgs,
+    /// What other programs get and may do.
+    #[command(flatten)]
+    pub outside: OutsideArgs,
     /// How long messages are kept, as 365d or 12h, unless a room says otherwise [default: for ever]
     #[arg(long, value_name = "TIME", help_heading = "Data")]
     pub retention: Option<String>,

@@ -14,6 +14,7 @@ use crate::args::ServeArgs;
 use crate::database::database;
 use crate::failure::Failure;
 use crate::layer::LayerConfig;
+use crate::outside::OutsideConfig;
 use crate::parse::{self, Origin};
 use crate::secret::Secret;
 use crate::settings::{Environment, Setting};
@@ -33,6 +34,8 @@ pub struct Config {
     pub database: Option<DatabaseUrl>,
     /// The channel layer over Redis; none: inside this process.
     pub layer: Option<LayerConfig>,
+    /// What other programs get and may do.
+    pub outside: OutsideConfig,
     /// How long events are kept in rooms that say nothing of it themselves; none: for ever.
     pub retention: Option<Duration>,
     /// Whether an erased person's messages stay, under the name of nobody.
@@ -100,6 +103,7 @@ impl Config {
         let seconds = |flag, option, default| period(pick(flag, option), default);
         let listen = listen(args, environment)?;
         let jwt_secret = secret(args, environment, "jwt-secret", &listen)?;
+        let layer = LayerConfig::resolve(&args.layer, environment)?;
         let config = Self {
             metrics_bind: pick(&args.metrics_bind, "metrics-bind")
                 .map(socket_address)
@@ -111,7 +115,8 @@ impl Config {
                 args.database_url_file.as_ref(),
                 environment,
             )?,
-            layer: LayerConfig::resolve(&args.layer, environment)?,
+            outside: OutsideConfig::resolve(&args.outside, environment, layer.is_some())?,
+            layer,
             retention: retention(pick(&args.retention, "retention"))?,
             keeps_erased_messages: keeps_erased(pick(&args.erase_messages, "erase-messages"))?,
             ping_interval: seconds(&args.ping_interval, "ping-interval", 25)?,

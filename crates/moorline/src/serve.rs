@@ -22,6 +22,7 @@ use crate::failure::{Exit, Failure};
 use crate::layer::LayerConfig;
 use crate::listen::{Bound, bind_all, bind_tcp};
 use crate::lock::FolderLock;
+use crate::outside::Outside;
 use crate::page::Page;
 use crate::settings::Environment;
 use crate::welcome::Welcome;
@@ -65,7 +66,7 @@ async fn serve(
     // From here on a signal is a wish to stop, not the end.
     let stopping = stop::on_signal().map_err(|error| unusable("signals", &error))?;
     let layer = config.layer.as_ref().map(LayerConfig::open).transpose()?;
-    let (chat, publishing) = Chat::start(store.clone(), commits, config.directory, layer);
+    let (chat, publishing) = Chat::start(store.clone(), commits, config.directory, layer.clone());
     // Nodes on one database share a key; a node with a store of its own keeps one beside it.
     let invites = match store.shared_key("invites") {
         Some(key) => Invites::new(&key),
@@ -77,6 +78,7 @@ async fn serve(
     let router = router(config, &chat, &auth, &invites, page).await?;
     let metrics = Arc::new(Metrics::new());
     gauges::register(&metrics, &chat);
+    let outside = Outside::start(&config.outside, &chat, layer.as_ref(), &metrics);
     let mut server = Server::new(server_config(config))
         .http(router)
         .websocket(chat_route(config, &chat, auth))
@@ -98,6 +100,7 @@ async fn serve(
     let served = server.run(stopping).await.map_err(|error| unusable("the listeners", &error));
     upkeep.abort();
     close(store, publishing).await;
+    outside.finish().await;
     served
 }
 
