@@ -218,7 +218,7 @@ async def test_posts_are_refused_where_the_operator_did_not_accept_them(start: S
     assert (await server.api("GET", "/api/v1/rooms/ops/events?after=0"))["head"] == 1
 
 
-async def test_a_redis_that_is_frozen_or_gone_delays_no_ack_and_events_come_again_after_it(
+async def test_a_redis_that_is_gone_delays_no_ack_and_events_come_again_after_it(
     start: Start, django: Project
 ) -> None:
     server = await start.server(*EVENTS)
@@ -231,8 +231,7 @@ async def test_a_redis_that_is_frozen_or_gone_delays_no_ack_and_events_come_agai
             await ann.say({"type": "send", "id": number, "room": "ops", "cid": f"c{number}", "body": "x"})
         acks = [await ann.next("ack") for _ in range(300)]
         assert time.monotonic() - began < 10 and acks[-1]["seq"] == 301
-    dropped = lambda metrics: metrics["moorline_django_events_dropped_total"] == 300  # noqa: E731
-    await eventually(lambda: _metrics_are(server, dropped), 20, "the losses are counted")
+    await eventually(lambda: _dropped(server, 300), 30, "the losses are counted")
     start.redis.start()
     async with project(start.redis.url()) as after, after.socket(Hearing, "ops") as socket:
         await is_taking(server, after)
@@ -241,5 +240,47 @@ async def test_a_redis_that_is_frozen_or_gone_delays_no_ack_and_events_come_agai
     assert server.log().count("events for Django are lost") == 1
 
 
-async def _metrics_are(server: Server, wanted: Any) -> bool:
-    return bool(wanted(await server.metrics()))
+async def _dropped(server: Server, number: int) -> bool:
+    return (await server.metrics())["moorline_django_events_dropped_total"] == number
+
+
+async def test_a_redis_that_stands_still_delays_no_ack_and_loses_no_event(start: Start, django: Project) -> None:
+    server = await start.server(*EVENTS)
+    await server.room("ops", "ann")
+    await is_taking(server, django)
+    async with server.person("ann") as ann, django.socket(Hearing, "ops") as socket:
+        with start.redis.frozen():
+            for number in range(200):
+                await ann.say({"type": "send", "id": number, "room": "ops", "cid": f"c{number}", "body": "x"})
+            acks = [await ann.next("ack") for _ in range(200)]
+            assert acks[-1]["seq"] == 201
+            assert await socket.receive_nothing(0.2)
+        events = [await socket.receive_json_from(timeout=10) for _ in range(200)]
+        assert [event["seq"] for event in events] == list(range(2, 202))
+
+
+@pytest.mark.parametrize("layer", ["core", "pubsub"])
+async def test_both_layers_carry_events_notices_and_posts(start: Start, layer: str) -> None:
+    server = await start.server(*EVENTS, *POSTS, "--layer", layer)
+    await server.room("ops", "ann")
+    async with project(start.redis.url(), layer=layer) as django, server.person("ann") as ann:
+        await eventually(lambda: _listens(start, layer), 10, "somebody listens on the channel")
+        channel = await django.channel_layer.new_channel()
+        await django.channel_layer.group_add("chat.ops", channel)
+        if layer == "pubsub":
+            await eventually(lambda: start.redis.client.pubsub_numsub("asgi__group__chat.ops")[0][1], 10)
+        post = {"type": "chat.post", "room": "ops", "from": "ann", "cid": "p1", "body": "hi"}
+        for number in range(2):
+            await django.channel_layer.send("moorline", post)
+        assert (await ann.next("event"))["seq"] == 2
+        await django.channel_layer.send("moorline", {"type": "chat.notice", "room": "ops", "name": "end"})
+        assert (await ann.next("notice"))["name"] == "end"
+        got = await asyncio.wait_for(django.channel_layer.receive(channel), 10)
+        assert (got["type"], got["event"]["seq"], got["event"]["body"]) == ("chat.event", 2, "hi")
+    metrics = await server.metrics()
+    assert (metrics["moorline_django_posts_total"], metrics["moorline_django_posts_repeated_total"]) == (1, 1)
+
+
+def _listens(start: Start, layer: str) -> bool:
+    """With the core layer a message waits for who will listen."""
+    return layer == "core" or bool(start.redis.client.pubsub_numsub("moorline")[0][1])

@@ -17,10 +17,16 @@ if not settings.configured:
     settings.configure()
 
 
-def channel_layer_settings(redis_url: str, **more: Any) -> dict[str, Any]:
+BACKENDS = {
+    "core": "channels_redis.core.RedisChannelLayer",
+    "pubsub": "channels_redis.pubsub.RedisPubSubChannelLayer",
+}
+
+
+def channel_layer_settings(redis_url: str, layer: str = "core") -> dict[str, Any]:
     """`CHANNEL_LAYERS` with the password in REDIS_URL, unchanged for us."""
-    config = {"hosts": [redis_url], "capacity": 1500, "expiry": 10, **more}
-    return {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": config}}
+    config = {"hosts": [redis_url], "capacity": 1500, "expiry": 10}
+    return {"default": {"BACKEND": BACKENDS[layer], "CONFIG": config}}
 
 
 class Deaf(AsyncJsonWebsocketConsumer):
@@ -84,12 +90,12 @@ class Project:
 
 
 @asynccontextmanager
-async def project(redis_url: str, **more: Any) -> AsyncIterator[Project]:
+async def project(redis_url: str, layer: str = "core") -> AsyncIterator[Project]:
     """A project with these settings, while the test runs."""
-    settings.CHANNEL_LAYERS = channel_layer_settings(redis_url, **more)
+    settings.CHANNEL_LAYERS = channel_layer_settings(redis_url, layer)
     channel_layers.backends.clear()
-    layer = get_channel_layer()
+    running = get_channel_layer()
     try:
-        yield Project(layer)
+        yield Project(running)
     finally:
-        await layer.close_pools()
+        await (running.close_pools() if layer == "core" else running.flush())
