@@ -216,6 +216,19 @@ async fn a_post_is_stored_once_however_often_it_comes_and_the_first_answer_is_gi
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_posts_that_come_at_once_under_one_cid_one_counts_as_stored() {
+    let (chat, layer) = (TestChat::with_room(&["ann"]).await, layer());
+    let django = Django::start(&chat.chat, &layer, settings(&[], true));
+    for n in 0..200 {
+        let posted = post(chat.room.as_str(), "ann", &format!("p{}", n / 4), "hi");
+        layer.send(CHANNEL, &posted).await.unwrap();
+    }
+    let counts = django.counts();
+    until("all are answered", || read(&counts.posts) + read(&counts.repeated) == 200).await;
+    assert_eq!((read(&counts.posts), chat.head().await.0), (50, 51));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn posts_keep_their_order() {
     let (chat, layer) = (TestChat::with_room(&["ann", "bob"]).await, layer());
     let _django = Django::start(&chat.chat, &layer, settings(&[], true));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use moorline_layer::{ChannelLayer, Error};
-use moorline_protocol::{Cid, Notice, RoomId, Send, UserId};
+use moorline_protocol::{EventId, Notice, Send, UserId};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::AbortHandle;
@@ -37,8 +37,8 @@ pub(super) struct Inbox {
     counts: Arc<DjangoCounts>,
     posting: Arc<Semaphore>,
     answering: Arc<Semaphore>,
-    /// Posts that were stored, so that a repeated one is counted as that.
-    posted: Mutex<Recent<(RoomId, UserId, Cid)>>,
+    /// Messages that posts became, so that a repeated one is counted as that.
+    posted: Mutex<Recent<EventId>>,
     refusals: Rarely,
 }
 
@@ -115,7 +115,7 @@ impl Inbox {
             let text = "posts over the channel layer are not accepted here; the server needs --accept-layer-posts";
             return self.end(&from, Outcome::Refused(Refusal::new(Reason::Forbidden, text)));
         }
-        let (at_ms, key) = (now_ms(), (send.room.clone(), person.clone(), send.cid.clone()));
+        let at_ms = now_ms();
         let reply = match self.chat.send(&person, send, at_ms) {
             Ok(reply) => reply,
             Err(error) => return self.end(&from, Outcome::Refused(error.into())),
@@ -124,8 +124,10 @@ impl Inbox {
         tokio::spawn(async move {
             let outcome = match reply.await {
                 Ok(stored) => {
-                    let is_new = inbox.posted.lock().note(key, Instant::now());
-                    Outcome::Stored { is_repeated: !is_new || stored.at_ms != at_ms, stored }
+                    // Of several that came in one moment, the first to be answered is the one that was stored.
+                    let is_new = stored.at_ms == at_ms
+                        && inbox.posted.lock().note(stored.id, Instant::now());
+                    Outcome::Stored { stored, is_repeated: !is_new }
                 }
                 Err(error) => Outcome::Refused(crate::Error::from(error).into()),
             };
