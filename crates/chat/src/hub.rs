@@ -26,6 +26,7 @@ use parking_lot::Mutex;
 use crate::ahead::Ahead;
 use crate::changes::Haste;
 use crate::feed::{Delivered, Entered, Feed};
+use crate::leases::Leases;
 use crate::listener::Listener;
 use crate::nodes::{HintCounts, Nodes};
 use crate::outbox::{Close, Notice};
@@ -54,6 +55,8 @@ pub struct Hub {
     haste: Arc<Haste>,
     /// The line to the other nodes, where there is one.
     nodes: Option<Arc<Nodes>>,
+    /// Who is on the other nodes, where there may be any.
+    leases: Option<Arc<Leases>>,
     /// Those outside who want to know what happens here.
     outlets: Mutex<Vec<Arc<Outlet>>>,
     /// Notices that were shown, by their ids.
@@ -72,11 +75,17 @@ pub struct Counts {
 }
 
 impl Hub {
-    pub(crate) fn new(store: Store, haste: Arc<Haste>, nodes: Option<Arc<Nodes>>) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        haste: Arc<Haste>,
+        nodes: Option<Arc<Nodes>>,
+        leases: Option<Arc<Leases>>,
+    ) -> Self {
         Self {
             store,
             haste,
             nodes,
+            leases,
             ahead: Mutex::default(),
             feeds: Mutex::default(),
             people: Mutex::default(),

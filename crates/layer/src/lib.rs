@@ -14,6 +14,7 @@ mod options;
 mod publisher;
 mod redis;
 mod redis_pubsub;
+mod trouble;
 mod value;
 
 pub use codec::{Fernet, Serializer};
@@ -28,4 +29,5 @@ pub use options::Options;
 pub use publisher::Publisher;
 pub use redis::Redis;
 pub use redis_pubsub::RedisPubSub;
+pub use trouble::{Cause, Trouble};
 pub use value::{Integer, Key, Map, Message, Value};
