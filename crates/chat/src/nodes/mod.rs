@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep};
 use crate::changes::Haste;
 use crate::now_ms;
 use hints::{Envelope, Refused, Seal};
-pub(crate) use hints::{Marker, News, RoomNews, Typist};
+pub(crate) use hints::{Marker, News, Noticed, RoomNews, Typist};
 use seen::Seen;
 
 /// The group of all nodes.
@@ -37,6 +37,8 @@ const DEAF_AFTER: Duration = Duration::from_secs(3);
 const WAITING: usize = 20_000;
 /// People of whom a hint tells; of more the others find out by the store.
 const PEOPLE: usize = 4_000;
+/// Bytes of notices that wait to be told; more are dropped.
+const NOTICE_BYTES: usize = 4 * 1024 * 1024;
 /// About so many bytes of bodies go into one hint.
 const HINT_BYTES: usize = 128 * 1024;
 /// How long to wait before the group is joined again.
@@ -78,6 +80,7 @@ pub(crate) struct Nodes {
 struct Waiting {
     news: News,
     events: usize,
+    notice_bytes: usize,
 }
 
 impl Nodes {
@@ -168,6 +171,20 @@ impl Nodes {
         if waiting.news.presence.len() + places.len() <= PEOPLE {
             waiting.news.presence.extend(places.into_iter().map(Into::into));
         }
+        drop(waiting);
+        self.has_news.notify_one();
+    }
+
+    /// Tells the others of a notice.
+    pub(crate) fn tell_notice(&self, noticed: &Noticed) {
+        let bytes = notice_size(noticed);
+        let mut waiting = self.waiting.lock();
+        if waiting.notice_bytes + bytes > NOTICE_BYTES {
+            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        waiting.notice_bytes += bytes;
+        waiting.news.notices.push(noticed.clone());
         drop(waiting);
         self.has_news.notify_one();
     }
@@ -299,6 +316,7 @@ impl Nodes {
             news.receipts.clear();
             news.typing.clear();
             news.presence.clear();
+            news.notices.clear();
         }
         news.node = envelope.node;
         (!news.is_empty()).then_some(news)
@@ -343,8 +361,19 @@ fn is_of(event: &moorline_protocol::Event, room: &RoomId) -> bool {
 /// Divides what is to be told into hints of a bounded size; at least one, which may say nothing.
 fn pieces(mut news: News) -> Vec<News> {
     let rooms = std::mem::take(&mut news.rooms);
+    let notices = std::mem::take(&mut news.notices);
     let mut pieces = vec![news];
     let mut bytes = 0;
+    for noticed in notices {
+        bytes += notice_size(&noticed);
+        if bytes > HINT_BYTES {
+            pieces.push(News::default());
+            bytes = notice_size(&noticed);
+        }
+        if let Some(piece) = pieces.last_mut() {
+            piece.notices.push(noticed);
+        }
+    }
     for RoomNews { room, members, events } in rooms {
         let mut part = RoomNews { room: room.clone(), members, events: Vec::new() };
         for event in events {
@@ -375,4 +404,10 @@ fn size(event: &moorline_protocol::Event) -> usize {
         | moorline_protocol::EventKind::Edit { body, .. } => REST + body.len() * 2,
         _ => REST,
     }
+}
+
+/// About how many bytes a notice takes as JSON.
+fn notice_size(noticed: &Noticed) -> usize {
+    const REST: usize = 300;
+    REST + noticed.notice.data.to_string().len()
 }
