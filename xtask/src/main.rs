@@ -6,6 +6,7 @@
 
 mod autobahn;
 mod command;
+mod django;
 mod files;
 mod install;
 mod interop;

@@ -12,6 +12,7 @@ use moorline_server::relay::RelayRule;
 use moorline_store::DatabaseUrl;
 
 use crate::args::ServeArgs;
+use crate::auth_url::AuthUrl;
 use crate::database::database;
 use crate::failure::Failure;
 use crate::layer::LayerConfig;
@@ -55,6 +56,8 @@ pub struct Config {
     pub signup: Signup,
     /// Whom people can look up by name.
     pub directory: Directory,
+    /// The backend that says whose a cookie is.
+    pub auth_url: Option<AuthUrl>,
     /// Signs the tokens of the application.
     pub jwt_secret: Option<Secret>,
     /// Opens the server API.
@@ -107,6 +110,8 @@ impl Config {
         let listen = listen(args, environment)?;
         let jwt_secret = secret(args, environment, "jwt-secret", &listen)?;
         let layer = LayerConfig::resolve(&args.layer, environment)?;
+        let auth_url = AuthUrl::resolve(&args.auth, environment)?;
+        let is_known_elsewhere = jwt_secret.is_some() || auth_url.is_some();
         let config = Self {
             metrics_bind: pick(&args.metrics_bind, "metrics-bind")
                 .map(socket_address)
@@ -128,13 +133,14 @@ impl Config {
             drain_timeout: seconds(&args.drain_timeout, "drain-timeout", 10)?,
             limit_loopback: environment.is_on(args.limit_loopback, "limit-loopback")?,
             origins: origins(environment.pick_all(&args.origin, "origin"))?,
-            signup: signup(pick(&args.signup, "signup"), &listen, jwt_secret.is_some())?,
+            signup: signup(pick(&args.signup, "signup"), &listen, is_known_elsewhere)?,
             directory: directory(pick(&args.directory, "directory"))?,
             api_key: secret(args, environment, "api-key", &listen)?,
             log_format: log_format(pick(&args.log_format, "log-format"))?,
             verbosity: verbosity(args.verbose, environment)?,
             web_dir: path(pick(&args.web_dir, "web-dir")),
             listen,
+            auth_url,
             jwt_secret,
         };
         config.check()
@@ -268,9 +274,13 @@ fn keeps_erased(setting: Option<Setting>) -> Result<bool, Failure> {
     setting.map_or(Ok(false), |setting| one_of(setting, &words))
 }
 
-fn signup(setting: Option<Setting>, listen: &Listen, has_tokens: bool) -> Result<Signup, Failure> {
+fn signup(
+    setting: Option<Setting>,
+    listen: &Listen,
+    is_known_elsewhere: bool,
+) -> Result<Signup, Failure> {
     let Some(setting) = setting else {
-        let is_private = listen.is_local() && !has_tokens;
+        let is_private = listen.is_local() && !is_known_elsewhere;
         return Ok(if is_private { Signup::Open } else { Signup::Closed });
     };
     one_of(

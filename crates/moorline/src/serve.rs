@@ -17,6 +17,7 @@ use moorline_server::{Degraded, Metrics, OriginCheck, Origins, Pace, Route, Serv
 use moorline_store::{Commits, Error, Store, StoreConfig};
 
 use crate::args::ServeArgs;
+use crate::auth_url::AuthUrl;
 use crate::config::{Config, LogFormat};
 use crate::failure::{Exit, Failure};
 use crate::layer::LayerConfig;
@@ -77,9 +78,9 @@ async fn serve(
     };
     let page = config.web_dir.clone().map_or(Page::BuiltIn, Page::Folder);
     let mut welcome = Welcome::new(config, args, &bound, page.exists());
-    let auth = authenticator(config, &store);
-    let router = router(config, &chat, &auth, &invites, page).await?;
     let metrics = Arc::new(Metrics::new());
+    let auth = authenticator(config, &store, &metrics)?;
+    let router = router(config, &chat, &auth, &invites, page).await?;
     gauges::register(&metrics, &chat);
     let from = (origins(config), config.limit_loopback);
     let relays = relay::routes(&config.relays, layer, (&chat, &auth), from, &metrics)?;
@@ -146,14 +147,22 @@ fn chat_route(config: &Config, chat: &Arc<Chat>, auth: Arc<Authenticator>) -> Ro
         },
         limit_loopback: config.limit_loopback,
     });
+    let shown = config.auth_url.as_ref().map(AuthUrl::headers).unwrap_or_default();
+    let check = OriginCheck::with_cookie(origins(config), "moorline_session").or_headers(shown);
     Route::new("/ws", move |_| ChatConsumer::new(Arc::clone(&settings)))
-        .admission(OriginCheck::with_cookie(origins(config), "moorline_session"))
+        .admission(check)
         .message_bytes(Limits::DEFAULT.frame_bytes as usize)
 }
 
-fn authenticator(config: &Config, store: &Store) -> Arc<Authenticator> {
+fn authenticator(
+    config: &Config,
+    store: &Store,
+    metrics: &Metrics,
+) -> Result<Arc<Authenticator>, Failure> {
     let secret = config.jwt_secret.as_ref().map(|secret| secret.expose());
-    Arc::new(Authenticator::new(store.clone(), secret))
+    let backend = config.auth_url.as_ref().map(AuthUrl::backend).transpose()?;
+    backend.iter().for_each(|backend| backend.register(metrics));
+    Ok(Arc::new(Authenticator::new(store.clone(), secret).asking(backend)))
 }
 
 fn server_config(config: &Config) -> ServerConfig {

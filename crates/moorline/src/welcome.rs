@@ -120,6 +120,9 @@ fn signup(config: &Config) -> &'static str {
     match config.signup {
         Signup::Open => "open: whoever reaches the page can make an account (--signup)",
         Signup::Invite => "by invitation (--signup)",
+        Signup::Closed if config.auth_url.is_some() => {
+            "closed: people come as your backend knows them (--auth-url)"
+        }
         Signup::Closed if config.jwt_secret.is_some() => "closed: people come by token (--signup)",
         Signup::Closed => "closed: nobody new can make an account (--signup open or invite)",
     }

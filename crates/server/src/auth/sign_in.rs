@@ -34,7 +34,7 @@ use crate::scope::ClientAddress;
 pub struct SignIn {
     pub(super) chat: Arc<Chat>,
     store: Store,
-    authenticator: Arc<Authenticator>,
+    pub(super) authenticator: Arc<Authenticator>,
     passwords: Passwords,
     attempts: Attempts,
     signup: Signup,
@@ -240,8 +240,9 @@ async fn session(
     Extension(client): Extension<ClientAddress>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let identity = sign_in.authenticator.by_cookie(&headers).await?;
-    let is_stale = identity.is_none() && cookie::is_present(&headers);
+    let identity = sign_in.authenticator.by_request(&headers).await?;
+    let is_stale = cookie::is_present(&headers)
+        && identity.as_ref().is_none_or(|identity| identity.session.is_none());
     let person =
         |found: Identity| Person { id: found.user, name: found.name.to_string(), presence: None };
     let server = server_info(&sign_in.chat);
@@ -328,9 +329,14 @@ impl From<Busy> for Failure {
 
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
+        let refused_code = refused.code();
         match refused {
             Refused::Token => Self::of(ErrorCode::TokenRefused),
             Refused::Store(error) => Error::into(error),
+            Refused::Backend(why) => {
+                let wait = std::time::Duration::from_secs(1);
+                Self::new(refused_code, why.text()).after(wait)
+            }
         }
     }
 }
