@@ -25,12 +25,16 @@ const DEBIAN: [(&str, &str); 7] = [
     ("/usr/sbin/pgbouncer", "pgbouncer"),
 ];
 
+/// The oldest Django that `clients/python` supports; the newest is in `xtask/requirements.txt`.
+const OLDEST_DJANGO: &str = "Django==4.2.30";
+
 /// Installs everything; what is there already costs nothing.
 pub(crate) fn everything(repository: &Repository) -> Result<()> {
     debian(repository)?;
     node(repository)?;
     NODE_FOLDERS.iter().try_for_each(|folder| node_packages(repository, folder))?;
     python(repository)?;
+    oldest_django(repository)?;
     Ok(())
 }
 
@@ -100,6 +104,24 @@ pub(crate) fn node_packages(repository: &Repository, folder: &str) -> Result<()>
 /// The Python of the tests' own environment, which lies in the build folder.
 pub(crate) fn python_path(repository: &Repository) -> PathBuf {
     repository.target("venv/bin/python")
+}
+
+/// A folder with the oldest Django that `clients/python` supports, to stand before the newest on the path.
+pub(crate) fn oldest_django(repository: &Repository) -> Result<PathBuf> {
+    let folder = repository.target("django-oldest");
+    let stamp = folder.join(".installed-from");
+    if std::fs::read_to_string(&stamp).is_ok_and(|have| have == OLDEST_DJANGO) {
+        return Ok(folder);
+    }
+    repository
+        .command(python_path(repository))
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade"])
+        .arg(OLDEST_DJANGO)
+        .arg("--target")
+        .arg(&folder)
+        .run()?;
+    std::fs::write(&stamp, OLDEST_DJANGO)?;
+    Ok(folder)
 }
 
 fn python(repository: &Repository) -> Result<()> {

@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 
 use crate::repository::Repository;
 use crate::steps::{self, Step};
-use crate::{autobahn, install, interop, prove, schema, sdk, web};
+use crate::{autobahn, django, install, interop, prove, schema, sdk, web};
 
 /// Arguments of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -56,6 +56,21 @@ const ROWS: &[Row] = &[
         "interop",
         interop::test,
         "run the named test alone, as tests/interop/README.md says; it compares with channels_redis itself",
+    ),
+    (
+        "django-package",
+        django::package,
+        "run the named test alone, as clients/python/README.md says",
+    ),
+    (
+        "django-example",
+        django::example,
+        "run the named test alone, as examples/django/README.md says; the parts' logs lie in its temporary folder",
+    ),
+    (
+        "deploy",
+        django::deploy,
+        "run the named test alone: `pytest -k NAME` in tests/deploy, with MOORLINE_BIN",
     ),
     ("sdk-live", sdk::live, "run `npm run test:live` in clients/typescript"),
     ("raw-clients", sdk::raw_clients, "run `node --test raw-clients.test.mjs` in tests/e2e"),

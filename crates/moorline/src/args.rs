@@ -179,6 +179,11 @@ pub struct ServeArgs {
     #[arg(long, value_name = "WAY", help_heading = "Data")]
     pub erase_messages: Option<String>,
 
+    /// Seconds until the people of a node that is killed are gone; for tests, which have no minute to
+    /// wait [default: 45]
+    #[arg(long, value_name = "SECONDS", hide = true)]
+    pub presence_lease: Option<String>,
+
     /// Seconds between pings; keep it below the idle timeout of every proxy [default: 25]
     #[arg(long, value_name = "SECONDS", help_heading = "Connections", allow_hyphen_values = true)]
     pub ping_interval: Option<String>,

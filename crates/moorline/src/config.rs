@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use moorline_chat::Directory;
+use moorline_chat::{Directory, LeaseTimes};
 use moorline_protocol::api::Signup;
 use moorline_server::Network;
 use moorline_store::DatabaseUrl;
@@ -58,6 +58,8 @@ pub struct Config {
     pub jwt_secret: Option<Secret>,
     /// Opens the server API.
     pub api_key: Option<Secret>,
+    /// How long a node that is killed keeps its people.
+    pub presence: LeaseTimes,
     /// The form of the log.
     pub log_format: LogFormat,
     /// 0 to 2.
@@ -119,6 +121,7 @@ impl Config {
             layer: LayerConfig::resolve(&args.layer, environment)?,
             retention: retention(pick(&args.retention, "retention"))?,
             keeps_erased_messages: keeps_erased(pick(&args.erase_messages, "erase-messages"))?,
+            presence: LeaseTimes::of(seconds(&args.presence_lease, "presence-lease", 45)?),
             ping_interval: seconds(&args.ping_interval, "ping-interval", 25)?,
             ping_timeout: seconds(&args.ping_timeout, "ping-timeout", 60)?,
             drain_timeout: seconds(&args.drain_timeout, "drain-timeout", 10)?,

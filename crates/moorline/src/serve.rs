@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use moorline_chat::{Chat, now_ms};
-use moorline_protocol::{Keepalive, Limits};
+use moorline_chat::{Chat, Trouble, now_ms};
+use moorline_protocol::{Keepalive, Limits, ServerPart};
 use moorline_server::api::Api;
 use moorline_server::auth::{Authenticator, Invites, SignIn, SignInSettings};
 use moorline_server::session::{ChatConsumer, SessionSettings};
-use moorline_server::{Metrics, OriginCheck, Origins, Pace, Route, Server, ServerConfig};
+use moorline_server::{Degraded, Metrics, OriginCheck, Origins, Pace, Route, Server, ServerConfig};
 use moorline_store::{Commits, Error, Store, StoreConfig};
 
 use crate::args::ServeArgs;
@@ -30,6 +30,9 @@ use crate::{args, gauges, logging, stop};
 
 /// How long the store may take to write down what was accepted; far more than it needs.
 const CLOSING: Duration = Duration::from_secs(10);
+
+/// How long the start waits for the channel layer's first word; it need not come.
+const FIRST_WORD: Duration = Duration::from_millis(500);
 
 /// Runs the server until it is told to stop.
 pub fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
@@ -66,7 +69,8 @@ async fn serve(
     // From here on a signal is a wish to stop, not the end.
     let stopping = stop::on_signal().map_err(|error| unusable("signals", &error))?;
     let layer = config.layer.as_ref().map(LayerConfig::open).transpose()?;
-    let (chat, publishing) = Chat::start(store.clone(), commits, config.directory, layer);
+    let (chat, publishing) =
+        Chat::start_with(store.clone(), commits, config.directory, layer, config.presence);
     // Nodes on one database share a key; a node with a store of its own keeps one beside it.
     let invites = match store.shared_key("invites") {
         Some(key) => Invites::new(&key),
@@ -82,7 +86,8 @@ async fn serve(
         .http(router)
         .websocket(chat_route(config, &chat, auth))
         .metrics(metrics)
-        .ready_when("store", Box::new(store_check(store.clone())));
+        .ready_when("store", Box::new(store_check(store.clone())))
+        .degraded_by(Box::new(degraded_check(Arc::clone(&chat))));
     for listener in bound.listeners.drain(..) {
         server = server.listen(listener);
     }
@@ -93,6 +98,9 @@ async fn serve(
         && let Some(made) = invites.make(now_ms())
     {
         welcome.add_invite(&made.invite);
+    }
+    if let Some(trouble) = first_word(&chat).await {
+        welcome.add_trouble(&trouble.error);
     }
     announce(config, &welcome);
     let upkeep = tokio::spawn(Arc::clone(&chat).keep_up(config.retention));
@@ -177,6 +185,33 @@ fn store_check(store: Store) -> impl Fn() -> Result<(), String> {
         }
         Err(health.last_error.unwrap_or_else(|| "the store cannot write".into()))
     }
+}
+
+/// The store is not among them: where it cannot write, the server is not ready.
+fn degraded_check(chat: Arc<Chat>) -> impl Fn() -> Vec<Degraded> {
+    move || {
+        let troubles = chat.troubles().into_iter();
+        let goes_on = troubles.filter(|trouble| trouble.part != ServerPart::Store);
+        let told = |trouble: Trouble| Degraded {
+            part: trouble.part.as_str(),
+            cause: trouble.cause,
+            error: trouble.error,
+        };
+        goes_on.map(told).collect()
+    }
+}
+
+/// Waits a moment for what the layer has to say at the start: it connects while the rest is made ready.
+async fn first_word(chat: &Chat) -> Option<Trouble> {
+    let started = tokio::time::Instant::now();
+    while started.elapsed() < FIRST_WORD && !chat.has_connected() {
+        let trouble = chat.troubles().into_iter().find(|trouble| trouble.part == ServerPart::Layer);
+        if trouble.is_some() {
+            return trouble;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    None
 }
 
 fn announce(config: &Config, welcome: &Welcome) {

@@ -48,6 +48,13 @@ impl Welcome {
         self.facts.push(("Invitation", link));
     }
 
+    /// Adds what does not work at the start, though the server serves on.
+    pub fn add_trouble(&mut self, error: &str) {
+        let place = self.facts.iter().position(|(name, _)| *name == "Layer");
+        let place = place.map_or(self.facts.len(), |place| place + 1);
+        self.facts.insert(place, ("", format!("NOT WORKING: {error}")));
+    }
+
     /// The lines for a terminal.
     pub fn text(&self) -> String {
         let mut text = format!("Moorline {}\n\n", env!("CARGO_PKG_VERSION"));

@@ -15,7 +15,7 @@ use moorline_chat::{Chat, now_ms};
 use moorline_protocol::api::{
     LoginBody, SessionInfo, SessionList, SessionNow, SignedIn, Signup, SignupBody,
 };
-use moorline_protocol::{ErrorCode, Person, ServerInfo, UserId};
+use moorline_protocol::{ErrorCode, Person, UserId};
 use moorline_store::{Error, NewAccount, NewSession, SessionId, Store};
 use tracing::info;
 
@@ -27,6 +27,7 @@ use super::{Authenticator, Identity, Refused, csrf, device, names, profile};
 use crate::admission::Origins;
 use crate::api::body::JsonBody;
 use crate::api::failure::{self, Failure, empty, json};
+use crate::info::server_info;
 use crate::scope::ClientAddress;
 
 /// Sign-in and sign-up over one chat's store.
@@ -244,7 +245,7 @@ async fn session(
         && identity.as_ref().is_none_or(|identity| identity.session.is_none());
     let person =
         |found: Identity| Person { id: found.user, name: found.name.to_string(), presence: None };
-    let server = ServerInfo { name: "moorline".into(), version: env!("CARGO_PKG_VERSION").into() };
+    let server = server_info(&sign_in.chat);
     let now = SessionNow { user: identity.map(person), signup: sign_in.signup, server };
     let response = json(StatusCode::OK, &now);
     if is_stale {

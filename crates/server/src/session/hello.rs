@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use moorline_chat::{Close, Listener, Outbox, check_positions, now_ms};
 use moorline_protocol::{
-    CloseCode, Frame, Hello, Limits, Person, Position, Reply, RoomId, ServerInfo, UserId, Welcome,
+    CloseCode, Frame, Hello, Limits, Person, Position, Reply, RoomId, UserId, Welcome,
 };
 use moorline_store::{ForWelcome, Rooms};
 
@@ -16,6 +16,7 @@ use super::renewal::Renewal;
 use super::{Live, SessionSettings, boxed, expiry};
 use crate::auth::{Forwarded, Identity, Refused, Signed, Vouched};
 use crate::connection::Connection;
+use crate::info::server_info;
 
 /// Rooms that `welcome` names.
 const NAMED: usize = 100;
@@ -228,7 +229,7 @@ fn welcome(
         connection: connection.id().to_string(),
         user: Person { id: identity.user.clone(), name: identity.name.to_string(), presence: None },
         time: now_ms(),
-        server: ServerInfo { name: "moorline".into(), version: env!("CARGO_PKG_VERSION").into() },
+        server: server_info(&settings.chat),
         keepalive: settings.keepalive,
         limits: Limits::DEFAULT,
         totals: rooms.totals,

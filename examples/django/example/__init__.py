@@ -1,0 +1,1 @@
+"""A Django project with a chat on Channels, beside Moorline."""
