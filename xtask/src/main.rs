@@ -57,6 +57,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Measure two nodes against one: `cargo xtask bench-nodes -- --help`.
+    BenchNodes {
+        /// Passed on to the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// Compare the channel layer with Python's channels_redis on the same Redis: `cargo xtask bench-layer -- --help`.
     BenchLayer {
         /// Passed on to the benchmark.
@@ -101,7 +107,10 @@ fn run(task: Task) -> Result<bool> {
         Task::Web(args) => web::run(&repository, &args).map(|()| true),
         Task::Schema(args) => schema::run(&repository, &args).map(|()| true),
         Task::Bench { rest } => bench(&repository, &rest),
-        Task::BenchPostgres { rest } => bench_postgres(&repository, &rest),
+        Task::BenchPostgres { rest } => {
+            bench_with_servers(&repository, "moorline-bench-postgres", &rest)
+        }
+        Task::BenchNodes { rest } => bench_with_servers(&repository, "moorline-bench-nodes", &rest),
         Task::BenchLayer { rest } => interop::bench(&repository, &rest),
         Task::BenchStore { rest } => bench_store(&repository, &rest),
         Task::BenchDjango { rest } => django::bench(&repository, &rest),
@@ -121,10 +130,10 @@ fn bench_store(repository: &Repository, rest: &[String]) -> Result<bool> {
     test::read_times(repository).args(rest).succeeds()
 }
 
-/// The same for the benchmark of PostgreSQL, which needs its programs.
-fn bench_postgres(repository: &Repository, rest: &[String]) -> Result<bool> {
+/// The same for a benchmark that needs PostgreSQL's programs or Redis, and measures the server itself or its store.
+fn bench_with_servers(repository: &Repository, program: &str, rest: &[String]) -> Result<bool> {
     install::everything(repository)?;
-    let args =
-        ["run", "--release", "-p", "moorline-bench", "--bin", "moorline-bench-postgres", "--"];
+    repository.command("cargo").args(["build", "--release", "-p", "moorline"]).run()?;
+    let args = ["run", "--release", "-p", "moorline-bench", "--bin", program, "--"];
     repository.command("cargo").args(args).args(rest).succeeds()
 }

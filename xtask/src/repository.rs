@@ -14,9 +14,11 @@ pub(crate) struct Repository {
 }
 
 impl Repository {
-    /// Finds the repository that this program was built from.
+    /// Finds the repository that cargo runs this program for. Clones that share a build folder share the program, so where
+    /// it was built says nothing.
     pub(crate) fn find() -> Result<Self> {
-        let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let built = || env!("CARGO_MANIFEST_DIR").into();
+        let xtask = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(built));
         let root = xtask.parent().context("xtask has no parent folder")?.to_owned();
         anyhow::ensure!(
             root.join("Cargo.toml").is_file(),

@@ -25,6 +25,7 @@ use parking_lot::Mutex;
 use crate::ahead::Ahead;
 use crate::changes::Haste;
 use crate::feed::{Delivered, Entered, Feed};
+use crate::leases::Leases;
 use crate::listener::Listener;
 use crate::nodes::{HintCounts, Nodes};
 use crate::outbox::{Close, Notice};
@@ -51,6 +52,8 @@ pub struct Hub {
     haste: Arc<Haste>,
     /// The line to the other nodes, where there is one.
     nodes: Option<Arc<Nodes>>,
+    /// Who is on the other nodes, where there may be any.
+    leases: Option<Arc<Leases>>,
 }
 
 /// What the hub did, for metrics.
@@ -65,11 +68,17 @@ pub struct Counts {
 }
 
 impl Hub {
-    pub(crate) fn new(store: Store, haste: Arc<Haste>, nodes: Option<Arc<Nodes>>) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        haste: Arc<Haste>,
+        nodes: Option<Arc<Nodes>>,
+        leases: Option<Arc<Leases>>,
+    ) -> Self {
         Self {
             store,
             haste,
             nodes,
+            leases,
             ahead: Mutex::default(),
             feeds: Mutex::default(),
             people: Mutex::default(),

@@ -10,33 +10,41 @@ mod export;
 mod feed;
 mod follow;
 mod hub;
+mod leases;
 mod listener;
 mod nodes;
 mod outbox;
 mod people;
 mod rules;
 mod tail;
+mod troubles;
 mod typing;
 mod upkeep;
+mod whereabouts;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use changes::Haste;
+use leases::Leases;
 use moorline_layer::ChannelLayer;
-use moorline_store::{ChangedRooms, Commits, Store};
+use moorline_protocol::ServerPart;
+use moorline_store::{ChangedRooms, Commits, NodeId, Store};
 use nodes::{News, Nodes};
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio::task::JoinHandle;
+use troubles::Parts;
 
 pub use error::Error;
 pub use export::Export;
 pub use follow::Followed;
 pub use hub::{Counts, Hub};
+pub use leases::LeaseTimes;
 pub use listener::Listener;
 pub use nodes::HintCounts;
 pub use outbox::{Close, DEFAULT_LIMIT_BYTES, Drained, Notice, Outbox, Pushed};
 pub use rules::{Grants, check_positions, checked_name};
+pub use troubles::Trouble;
 pub use upkeep::{Erased, Upkept, carry_through};
 
 /// Connections that read the log to catch up at the same time; the others wait their turn.
@@ -61,6 +69,7 @@ pub struct Chat {
     catching_up: Semaphore,
     directory: Directory,
     upkept: Upkept,
+    parts: Arc<Parts>,
 }
 
 impl Chat {
@@ -73,22 +82,51 @@ impl Chat {
         directory: Directory,
         layer: Option<ChannelLayer>,
     ) -> (Arc<Self>, JoinHandle<()>) {
+        Self::start_with(store, commits, directory, layer, LeaseTimes::default())
+    }
+
+    /// The same with other times than the usual ones for what nodes tell each other of presence: for tests, which have no
+    /// minute to wait for a node to be missed.
+    #[must_use]
+    pub fn start_with(
+        store: Store,
+        commits: Commits,
+        directory: Directory,
+        layer: Option<ChannelLayer>,
+        times: LeaseTimes,
+    ) -> (Arc<Self>, JoinHandle<()>) {
+        let node = NodeId(rand::random());
         // Nodes share a key by sharing a store; a store of one's own has no other nodes.
-        let line = layer.zip(store.shared_key("hints"));
+        let line = layer.clone().zip(store.shared_key("hints"));
         let haste = line.as_ref().map_or_else(Haste::always, |_| Haste::when_needed());
-        let nodes = line.map(|(layer, key)| Nodes::new(layer, &key, haste.clone()));
+        let nodes = line.map(|(layer, key)| Nodes::new(node, layer, &key, haste.clone()));
         let heard = nodes.as_ref().map(nodes::start);
-        let hub = Arc::new(Hub::new(store.clone(), haste.clone(), nodes));
+        let (leases, hints) = match store.is_shared().then(|| Leases::new(node, times)) {
+            Some((leases, hints)) => (Some(leases), Some(hints)),
+            None => (None, None),
+        };
+        let parts = Arc::new(Parts { layer, nodes: nodes.clone(), store: store.clone() });
+        let hub = Arc::new(Hub::new(store.clone(), haste.clone(), nodes, leases.clone()));
+        let (end, has_ended) = watch::channel(());
+        if let Some((leases, hints)) = leases.zip(hints) {
+            leases::start(&leases, &hub, hints, &has_ended);
+        }
+        tokio::spawn(Arc::clone(&parts).watch(has_ended));
         // One waits while the one before is delivered.
         let (changes, changed) = mpsc::channel(1);
         tokio::spawn(changes::watch(store.clone(), haste, changes));
-        let publishing = tokio::spawn(publish_all(hub.clone(), commits, changed, heard));
+        let publishing = publish_all(hub.clone(), commits, changed, heard);
+        let publishing = tokio::spawn(async move {
+            publishing.await;
+            drop(end);
+        });
         let chat = Self {
             store,
             hub,
             catching_up: Semaphore::new(CATCHING_UP),
             directory,
             upkept: Upkept::default(),
+            parts,
         };
         (Arc::new(chat), publishing)
     }
@@ -109,6 +147,24 @@ impl Chat {
     #[must_use]
     pub fn directory(&self) -> Directory {
         self.directory
+    }
+
+    /// What does not work as it should now. The chat goes on.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<Trouble> {
+        self.parts.troubles()
+    }
+
+    /// Whether the channel layer can be used, or there is none.
+    #[must_use]
+    pub fn has_connected(&self) -> bool {
+        self.parts.layer.as_ref().is_none_or(ChannelLayer::is_up)
+    }
+
+    /// The parts of it that clients hear of.
+    #[must_use]
+    pub fn degraded(&self) -> Vec<ServerPart> {
+        self.troubles().into_iter().map(|trouble| trouble.part).collect()
     }
 
     /// What upkeep did so far.

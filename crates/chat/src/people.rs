@@ -112,6 +112,12 @@ impl People {
         self.here.get(user).map_or(Presence::Offline, Here::presence)
     }
 
+    /// How others are told that the person is here; nobody is told of one who has not shown who they are.
+    pub(crate) fn told(&self, user: &UserId) -> Presence {
+        let here = self.here.get(user).filter(|here| here.told.is_some());
+        here.map_or(Presence::Offline, Here::presence)
+    }
+
     pub(crate) fn person(&self, user: &UserId) -> Option<Person> {
         let name = self.here.get(user)?.listeners.iter().find_map(|listener| listener.name())?;
         Some(Person { id: user.clone(), name: name.to_string(), presence: None })

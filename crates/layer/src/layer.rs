@@ -11,6 +11,7 @@ use crate::memory::{Faults, Memory};
 use crate::options::Options;
 use crate::redis::Redis;
 use crate::redis_pubsub::RedisPubSub;
+use crate::trouble::Trouble;
 use crate::value::Message;
 
 /// What a new channel's name starts with unless the caller says otherwise, as in Django.
@@ -210,6 +211,27 @@ impl ChannelLayer {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.reporter().tally().read()
+    }
+
+    /// The hosts that cannot be used now, and why: none while all is well, and while the first attempt to connect is
+    /// under way. A layer in memory has no hosts.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<Trouble> {
+        match self {
+            Self::Memory(_) => Vec::new(),
+            Self::Redis(layer) => layer.troubles(),
+            Self::RedisPubSub(layer) => layer.troubles(),
+        }
+    }
+
+    /// Whether commands reach every host now.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        match self {
+            Self::Memory(_) => true,
+            Self::Redis(layer) => layer.is_up(),
+            Self::RedisPubSub(layer) => layer.is_up(),
+        }
     }
 
     /// Listens for moments after which messages may be missing, from now on.

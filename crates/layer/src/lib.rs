@@ -13,6 +13,7 @@ mod names;
 mod options;
 mod redis;
 mod redis_pubsub;
+mod trouble;
 mod value;
 
 pub use codec::{Fernet, Serializer};
@@ -26,4 +27,5 @@ pub use memory::{Faults, Memory};
 pub use options::Options;
 pub use redis::Redis;
 pub use redis_pubsub::RedisPubSub;
+pub use trouble::{Cause, Trouble};
 pub use value::{Integer, Key, Map, Message, Value};

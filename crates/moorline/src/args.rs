@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::auth_url::AuthUrlArgs;
 use crate::backup::args::{BackupArgs, ImportArgs, RestoreArgs, VerifyArgs};
 use crate::layer::LayerArgs;
 
@@ -178,6 +179,11 @@ pub struct ServeArgs {
     #[arg(long, value_name = "WAY", help_heading = "Data")]
     pub erase_messages: Option<String>,
 
+    /// Seconds until the people of a node that is killed are gone; for tests, which have no minute to
+    /// wait [default: 45]
+    #[arg(long, value_name = "SECONDS", hide = true)]
+    pub presence_lease: Option<String>,
+
     /// Seconds between pings; keep it below the idle timeout of every proxy [default: 25]
     #[arg(long, value_name = "SECONDS", help_heading = "Connections", allow_hyphen_values = true)]
     pub ping_interval: Option<String>,
@@ -195,12 +201,15 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ORIGIN", help_heading = "People")]
     pub origin: Vec<String>,
     /// Who may make an account: open, invite or closed [default: open; closed with
-    /// --jwt-secret or on an address that others can reach]
+    /// --jwt-secret, --auth-url or on an address that others can reach]
     #[arg(long, value_name = "WHO", help_heading = "People")]
     pub signup: Option<String>,
     /// Whom people can look up by name: all, shared (those they share a room with) or off [default: all]
     #[arg(long, value_name = "WHOM", help_heading = "People")]
     pub directory: Option<String>,
+    /// The backend that knows people.
+    #[command(flatten)]
+    pub auth: AuthUrlArgs,
     /// Secret that signs your application's tokens (HS256); better in a file
     #[arg(long, value_name = "SECRET", help_heading = "People")]
     pub jwt_secret: Option<String>,

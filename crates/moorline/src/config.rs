@@ -5,12 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use moorline_chat::Directory;
+use moorline_chat::{Directory, LeaseTimes};
 use moorline_protocol::api::Signup;
 use moorline_server::Network;
 use moorline_store::DatabaseUrl;
 
 use crate::args::ServeArgs;
+use crate::auth_url::AuthUrl;
 use crate::database::database;
 use crate::failure::Failure;
 use crate::layer::LayerConfig;
@@ -51,10 +52,14 @@ pub struct Config {
     pub signup: Signup,
     /// Whom people can look up by name.
     pub directory: Directory,
+    /// The backend that says whose a cookie is.
+    pub auth_url: Option<AuthUrl>,
     /// Signs the tokens of the application.
     pub jwt_secret: Option<Secret>,
     /// Opens the server API.
     pub api_key: Option<Secret>,
+    /// How long a node that is killed keeps its people.
+    pub presence: LeaseTimes,
     /// The form of the log.
     pub log_format: LogFormat,
     /// 0 to 2.
@@ -100,6 +105,8 @@ impl Config {
         let seconds = |flag, option, default| period(pick(flag, option), default);
         let listen = listen(args, environment)?;
         let jwt_secret = secret(args, environment, "jwt-secret", &listen)?;
+        let auth_url = AuthUrl::resolve(&args.auth, environment)?;
+        let is_known_elsewhere = jwt_secret.is_some() || auth_url.is_some();
         let config = Self {
             metrics_bind: pick(&args.metrics_bind, "metrics-bind")
                 .map(socket_address)
@@ -114,18 +121,20 @@ impl Config {
             layer: LayerConfig::resolve(&args.layer, environment)?,
             retention: retention(pick(&args.retention, "retention"))?,
             keeps_erased_messages: keeps_erased(pick(&args.erase_messages, "erase-messages"))?,
+            presence: LeaseTimes::of(seconds(&args.presence_lease, "presence-lease", 45)?),
             ping_interval: seconds(&args.ping_interval, "ping-interval", 25)?,
             ping_timeout: seconds(&args.ping_timeout, "ping-timeout", 60)?,
             drain_timeout: seconds(&args.drain_timeout, "drain-timeout", 10)?,
             limit_loopback: environment.is_on(args.limit_loopback, "limit-loopback")?,
             origins: origins(environment.pick_all(&args.origin, "origin"))?,
-            signup: signup(pick(&args.signup, "signup"), &listen, jwt_secret.is_some())?,
+            signup: signup(pick(&args.signup, "signup"), &listen, is_known_elsewhere)?,
             directory: directory(pick(&args.directory, "directory"))?,
             api_key: secret(args, environment, "api-key", &listen)?,
             log_format: log_format(pick(&args.log_format, "log-format"))?,
             verbosity: verbosity(args.verbose, environment)?,
             web_dir: path(pick(&args.web_dir, "web-dir")),
             listen,
+            auth_url,
             jwt_secret,
         };
         config.check()
@@ -259,9 +268,13 @@ fn keeps_erased(setting: Option<Setting>) -> Result<bool, Failure> {
     setting.map_or(Ok(false), |setting| one_of(setting, &words))
 }
 
-fn signup(setting: Option<Setting>, listen: &Listen, has_tokens: bool) -> Result<Signup, Failure> {
+fn signup(
+    setting: Option<Setting>,
+    listen: &Listen,
+    is_known_elsewhere: bool,
+) -> Result<Signup, Failure> {
     let Some(setting) = setting else {
-        let is_private = listen.is_local() && !has_tokens;
+        let is_private = listen.is_local() && !is_known_elsewhere;
         return Ok(if is_private { Signup::Open } else { Signup::Closed });
     };
     one_of(

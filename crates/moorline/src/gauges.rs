@@ -103,6 +103,18 @@ impl ChatNumbers {
     }
 }
 
+/// One line for each part in trouble; none while all is well.
+fn encode_troubles(chat: &Chat, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let help = "Parts that do not work as they should, and why";
+    let gauge = ConstGauge::new(1.0);
+    let mut family = to.encode_descriptor("degraded", help, None, gauge.metric_type())?;
+    for trouble in chat.troubles() {
+        let labels = [("part", trouble.part.as_str()), ("cause", trouble.cause)];
+        gauge.encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
 impl Collector for ChatNumbers {
     fn encode(&self, mut to: DescriptorEncoder<'_>) -> fmt::Result {
         for (name, help, value) in self.counters().into_iter().chain(self.hints()) {
@@ -110,6 +122,7 @@ impl Collector for ChatNumbers {
             let descriptor = to.encode_descriptor(name, help, None, counter.metric_type())?;
             counter.encode(descriptor)?;
         }
+        encode_troubles(&self.0, &mut to)?;
         let layer = self.0.hub().hints().map(|(_, is_deaf)| {
             ("layer_up", "Whether the channel layer carries hints", f64::from(u8::from(!is_deaf)))
         });

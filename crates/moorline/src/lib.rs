@@ -2,6 +2,7 @@
 //! `main` reads the command line, runs one command and prints its failure, if any. Nothing below knows of it.
 
 pub mod args;
+pub mod auth_url;
 pub mod backup;
 pub mod config;
 pub mod database;

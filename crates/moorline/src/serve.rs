@@ -8,15 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use moorline_chat::{Chat, now_ms};
-use moorline_protocol::{Keepalive, Limits};
+use moorline_chat::{Chat, Trouble, now_ms};
+use moorline_protocol::{Keepalive, Limits, ServerPart};
 use moorline_server::api::Api;
 use moorline_server::auth::{Authenticator, Invites, SignIn, SignInSettings};
 use moorline_server::session::{ChatConsumer, SessionSettings};
-use moorline_server::{Metrics, OriginCheck, Origins, Pace, Route, Server, ServerConfig};
+use moorline_server::{Degraded, Metrics, OriginCheck, Origins, Pace, Route, Server, ServerConfig};
 use moorline_store::{Commits, Error, Store, StoreConfig};
 
 use crate::args::ServeArgs;
+use crate::auth_url::AuthUrl;
 use crate::config::{Config, LogFormat};
 use crate::failure::{Exit, Failure};
 use crate::layer::LayerConfig;
@@ -29,6 +30,9 @@ use crate::{args, gauges, logging, stop};
 
 /// How long the store may take to write down what was accepted; far more than it needs.
 const CLOSING: Duration = Duration::from_secs(10);
+
+/// How long the start waits for the channel layer's first word; it need not come.
+const FIRST_WORD: Duration = Duration::from_millis(500);
 
 /// Runs the server until it is told to stop.
 pub fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
@@ -65,7 +69,8 @@ async fn serve(
     // From here on a signal is a wish to stop, not the end.
     let stopping = stop::on_signal().map_err(|error| unusable("signals", &error))?;
     let layer = config.layer.as_ref().map(LayerConfig::open).transpose()?;
-    let (chat, publishing) = Chat::start(store.clone(), commits, config.directory, layer);
+    let (chat, publishing) =
+        Chat::start_with(store.clone(), commits, config.directory, layer, config.presence);
     // Nodes on one database share a key; a node with a store of its own keeps one beside it.
     let invites = match store.shared_key("invites") {
         Some(key) => Invites::new(&key),
@@ -73,15 +78,16 @@ async fn serve(
     };
     let page = config.web_dir.clone().map_or(Page::BuiltIn, Page::Folder);
     let mut welcome = Welcome::new(config, args, &bound, page.exists());
-    let auth = authenticator(config, &store);
-    let router = router(config, &chat, &auth, &invites, page).await?;
     let metrics = Arc::new(Metrics::new());
+    let auth = authenticator(config, &store, &metrics)?;
+    let router = router(config, &chat, &auth, &invites, page).await?;
     gauges::register(&metrics, &chat);
     let mut server = Server::new(server_config(config))
         .http(router)
         .websocket(chat_route(config, &chat, auth))
         .metrics(metrics)
-        .ready_when("store", Box::new(store_check(store.clone())));
+        .ready_when("store", Box::new(store_check(store.clone())))
+        .degraded_by(Box::new(degraded_check(Arc::clone(&chat))));
     for listener in bound.listeners.drain(..) {
         server = server.listen(listener);
     }
@@ -92,6 +98,9 @@ async fn serve(
         && let Some(made) = invites.make(now_ms())
     {
         welcome.add_invite(&made.invite);
+    }
+    if let Some(trouble) = first_word(&chat).await {
+        welcome.add_trouble(&trouble.error);
     }
     announce(config, &welcome);
     let upkeep = tokio::spawn(Arc::clone(&chat).keep_up(config.retention));
@@ -133,14 +142,22 @@ fn chat_route(config: &Config, chat: &Arc<Chat>, auth: Arc<Authenticator>) -> Ro
         },
         limit_loopback: config.limit_loopback,
     });
+    let shown = config.auth_url.as_ref().map(AuthUrl::headers).unwrap_or_default();
+    let check = OriginCheck::with_cookie(origins(config), "moorline_session").or_headers(shown);
     Route::new("/ws", move |_| ChatConsumer::new(Arc::clone(&settings)))
-        .admission(OriginCheck::with_cookie(origins(config), "moorline_session"))
+        .admission(check)
         .message_bytes(Limits::DEFAULT.frame_bytes as usize)
 }
 
-fn authenticator(config: &Config, store: &Store) -> Arc<Authenticator> {
+fn authenticator(
+    config: &Config,
+    store: &Store,
+    metrics: &Metrics,
+) -> Result<Arc<Authenticator>, Failure> {
     let secret = config.jwt_secret.as_ref().map(|secret| secret.expose());
-    Arc::new(Authenticator::new(store.clone(), secret))
+    let backend = config.auth_url.as_ref().map(AuthUrl::backend).transpose()?;
+    backend.iter().for_each(|backend| backend.register(metrics));
+    Ok(Arc::new(Authenticator::new(store.clone(), secret).asking(backend)))
 }
 
 fn server_config(config: &Config) -> ServerConfig {
@@ -168,6 +185,33 @@ fn store_check(store: Store) -> impl Fn() -> Result<(), String> {
         }
         Err(health.last_error.unwrap_or_else(|| "the store cannot write".into()))
     }
+}
+
+/// The store is not among them: where it cannot write, the server is not ready.
+fn degraded_check(chat: Arc<Chat>) -> impl Fn() -> Vec<Degraded> {
+    move || {
+        let troubles = chat.troubles().into_iter();
+        let goes_on = troubles.filter(|trouble| trouble.part != ServerPart::Store);
+        let told = |trouble: Trouble| Degraded {
+            part: trouble.part.as_str(),
+            cause: trouble.cause,
+            error: trouble.error,
+        };
+        goes_on.map(told).collect()
+    }
+}
+
+/// Waits a moment for what the layer has to say at the start: it connects while the rest is made ready.
+async fn first_word(chat: &Chat) -> Option<Trouble> {
+    let started = tokio::time::Instant::now();
+    while started.elapsed() < FIRST_WORD && !chat.has_connected() {
+        let trouble = chat.troubles().into_iter().find(|trouble| trouble.part == ServerPart::Layer);
+        if trouble.is_some() {
+            return trouble;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    None
 }
 
 fn announce(config: &Config, welcome: &Welcome) {

@@ -48,6 +48,13 @@ impl Welcome {
         self.facts.push(("Invitation", link));
     }
 
+    /// Adds what does not work at the start, though the server serves on.
+    pub fn add_trouble(&mut self, error: &str) {
+        let place = self.facts.iter().position(|(name, _)| *name == "Layer");
+        let place = place.map_or(self.facts.len(), |place| place + 1);
+        self.facts.insert(place, ("", format!("NOT WORKING: {error}")));
+    }
+
     /// The lines for a terminal.
     pub fn text(&self) -> String {
         let mut text = format!("Moorline {}\n\n", env!("CARGO_PKG_VERSION"));
@@ -113,6 +120,9 @@ fn signup(config: &Config) -> &'static str {
     match config.signup {
         Signup::Open => "open: whoever reaches the page can make an account (--signup)",
         Signup::Invite => "by invitation (--signup)",
+        Signup::Closed if config.auth_url.is_some() => {
+            "closed: people come as your backend knows them (--auth-url)"
+        }
         Signup::Closed if config.jwt_secret.is_some() => "closed: people come by token (--signup)",
         Signup::Closed => "closed: nobody new can make an account (--signup open or invite)",
     }

@@ -74,7 +74,7 @@ fn a_backup_of_a_running_server_restores_and_says_what_can_be_missing() {
     let (file, target) = (files.path().join("chat.moorline"), files.path().join("new"));
     let said = must(&["backup", text(&file), "--data-dir", text(&server.data())]);
     assert!(said.contains("it holds everything that was acknowledged before 20"), "{said}");
-    assert!(said.contains("2 people, 1 rooms, 2 members, 3 messages in 4 events"), "{said}");
+    assert!(said.contains("2 people, 1 room, 2 members, 3 messages in 4 events"), "{said}");
     assert!(said.contains("no fault"), "{said}");
     let said = must(&["verify", text(&file)]);
     assert!(said.contains("from sqlite, schema"), "{said}");

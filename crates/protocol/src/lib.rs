@@ -30,8 +30,8 @@ pub use ids::{Cid, Epoch, EventId, InvalidId, Position, RoomId, Seq, UserId};
 pub use limits::Limits;
 pub use reply::{
     Ack, Failure, Goodbye, Hits, Keepalive, MembersPage, Page, PeopleList, PresenceChange, Receipt,
-    Reply, Reset, ResetReason, RoomChange, RoomChangeKind, RoomsPage, ServerInfo, Totals,
-    TypingNow, Welcome,
+    Reply, Reset, ResetReason, RoomChange, RoomChangeKind, RoomsPage, ServerInfo, ServerPart,
+    Totals, TypingNow, Welcome,
 };
 pub use room::{Member, Person, Presence, Role, RoomHistory, RoomInfo, RoomKind};
 pub use search::SearchSort;

@@ -4,7 +4,7 @@
 //! they refuse never becomes a socket.
 
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 
 use crate::consumer::Refusal;
 use crate::scope::Scope;
@@ -32,23 +32,34 @@ pub struct OriginCheck {
     /// The cookie that makes an origin necessary; without it in the request any origin may connect, since then the
     /// page of another site gains nothing that it could not send itself.
     cookie: Option<String>,
+    /// Headers that make it necessary too.
+    headers: Vec<HeaderName>,
 }
 
 impl OriginCheck {
     /// Asks every handshake for an allowed origin.
     #[must_use]
     pub fn always(origins: Origins) -> Self {
-        Self { origins, cookie: None }
+        Self { origins, cookie: None, headers: Vec::new() }
     }
 
     /// Asks only handshakes that carry this cookie for an allowed origin.
     #[must_use]
     pub fn with_cookie(origins: Origins, cookie: impl Into<String>) -> Self {
-        Self { origins, cookie: Some(cookie.into()) }
+        Self { origins, cookie: Some(cookie.into()), headers: Vec::new() }
+    }
+
+    /// Asks also those that carry one of these headers, whatever is in it: a browser may add it by itself, and somebody
+    /// is known by it.
+    #[must_use]
+    pub fn or_headers(mut self, headers: &[HeaderName]) -> Self {
+        self.headers.extend_from_slice(headers);
+        self
     }
 
     fn is_needed(&self, headers: &HeaderMap) -> bool {
         self.cookie.as_deref().is_none_or(|name| has_cookie(headers, name))
+            || self.headers.iter().any(|name| headers.contains_key(name))
     }
 }
 
@@ -173,5 +184,14 @@ mod tests {
         assert!(!check.is_needed(&headers(&[("cookie", "theme=dark; xmoorline_session=1")])));
         assert!(check.is_needed(&headers(&[("cookie", "theme=dark; moorline_session=1")])));
         assert!(check.is_needed(&headers(&[("cookie", "__Host-moorline_session=1")])));
+    }
+
+    #[test]
+    fn a_header_by_which_a_backend_knows_people_needs_an_origin_too() {
+        let check = OriginCheck::with_cookie(Origins::Own, "moorline_session");
+        let check = check.or_headers(&[header::COOKIE, HeaderName::from_static("x-team")]);
+        assert!(check.is_needed(&headers(&[("cookie", "sessionid=1")])));
+        assert!(check.is_needed(&headers(&[("x-team", "red")])));
+        assert!(!check.is_needed(&headers(&[("accept", "text/html")])));
     }
 }

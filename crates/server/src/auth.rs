@@ -3,6 +3,7 @@
 
 pub mod attempts;
 mod authenticator;
+mod backend;
 pub mod cookie;
 mod csrf;
 mod device;
@@ -13,6 +14,7 @@ pub mod passwords;
 mod profile;
 mod sign_in;
 
-pub use authenticator::{Authenticator, Identity, RESERVED, Refused, Signed};
+pub use authenticator::{Authenticator, Identity, RESERVED, Refused, Signed, Vouched};
+pub use backend::{Backend, Forwarded, Unanswered};
 pub use invites::Invites;
 pub use sign_in::{SignIn, SignInSettings};

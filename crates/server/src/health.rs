@@ -12,10 +12,25 @@ use crate::metrics::Metrics;
 /// One part's word on whether it can serve; the text says what is wrong.
 pub type ReadyCheck = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
+/// A part that does not work as it should while the server goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Degraded {
+    /// Which.
+    pub part: &'static str,
+    /// Why, in one word for programs.
+    pub cause: &'static str,
+    /// What failed, why, and what to do.
+    pub error: String,
+}
+
+/// Says which parts are degraded now.
+pub type DegradedCheck = Box<dyn Fn() -> Vec<Degraded> + Send + Sync>;
+
 /// Whether this server wants new work.
 #[derive(Default)]
 pub(crate) struct Health {
     pub(crate) checks: Vec<(&'static str, ReadyCheck)>,
+    pub(crate) degraded: Vec<DegradedCheck>,
     draining: AtomicBool,
 }
 
@@ -36,7 +51,13 @@ impl Health {
             .collect();
         let (draining, is_ready) = (self.is_draining(), failing.is_empty() && !self.is_draining());
         let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        let body = json!({"ready": is_ready, "draining": draining, "failing": failing});
+        let degraded = self.degraded.iter().flat_map(|check| check());
+        let degraded: Vec<_> = degraded
+            .map(|Degraded { part, cause, error }| json!({"part": part, "cause": cause, "error": error}))
+            .collect();
+        let body = json!({
+            "ready": is_ready, "draining": draining, "failing": failing, "degraded": degraded,
+        });
         typed((status, body.to_string()), "application/json")
     }
 

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::accept::{Entrance, Listener, accept_all};
-use crate::health::{Health, ReadyCheck};
+use crate::health::{DegradedCheck, Health, ReadyCheck};
 use crate::limits::{HandshakeRate, Unauthenticated};
 use crate::metrics::Metrics;
 use crate::proxy::Network;
@@ -123,6 +123,13 @@ impl Server {
     #[must_use]
     pub fn ready_when(mut self, part: &'static str, check: ReadyCheck) -> Self {
         self.health.checks.push((part, check));
+        self
+    }
+
+    /// Asks this on `/readyz` too, which stays ready whatever the answer; it must answer at once.
+    #[must_use]
+    pub fn degraded_by(mut self, check: DegradedCheck) -> Self {
+        self.health.degraded.push(check);
         self
     }
 

@@ -125,3 +125,24 @@ CREATE TABLE cids (
     made BIGINT,                    -- The room made.
     PRIMARY KEY (cid, sender, room)
 );
+
+-- Nodes that serve people; one that does not renew its lease in time has left, with all its people.
+CREATE TABLE nodes (
+    node BIGINT PRIMARY KEY,        -- Random, made at the node's start.
+    renewed TIMESTAMPTZ NOT NULL,
+    until TIMESTAMPTZ NOT NULL      -- All by the database's clock.
+);
+
+-- Who is on which node. A row is made when somebody's first connection there comes, and marked when the last one is gone.
+CREATE TABLE presence (
+    usr BIGINT NOT NULL,
+    node BIGINT NOT NULL,
+    connections BIGINT NOT NULL,    -- When the row was written; 0 for gone.
+    away BOOLEAN NOT NULL,
+    version BIGINT NOT NULL,        -- Counted by the node: an older one changes nothing.
+    gone TIMESTAMPTZ,
+    changed XID8 NOT NULL,          -- The transaction of its last change; see reads/presence.rs.
+    PRIMARY KEY (usr, node)
+) WITH (fillfactor = 80);
+CREATE INDEX presence_changed ON presence (changed);
+CREATE INDEX presence_of_node ON presence (node, gone);

@@ -2,6 +2,7 @@
 
 use moorline_protocol::{Cid, EventId, RoomId, RoomKind, Seq, UserId};
 
+use crate::presence::{Lease, PutPresence};
 use crate::upkeep::{EndMembership, EraseCids, EraseEvents};
 use crate::{Erasing, Prune, SessionId, SetRetention};
 
@@ -247,6 +248,10 @@ pub(crate) enum Command {
         node: String,
         seconds: u32,
     },
+    /// A node lives.
+    RenewLease(Lease),
+    /// Who is on a node, and how.
+    PutPresence(PutPresence),
     /// Nothing to do: its answer says that everything queued before it is committed.
     Flush,
 }
@@ -261,6 +266,7 @@ impl Command {
             Self::Create(Create { members: list, .. })
             | Self::Invite(Invite { users: list, .. })
             | Self::Remove(Remove { users: list, .. }) => list.len() * BASE,
+            Self::PutPresence(PutPresence { places, .. }) => places.len() * BASE,
             _ => 0,
         }
     }

@@ -12,6 +12,7 @@ mod error;
 mod fingerprint;
 mod fresh;
 mod postgres;
+mod presence;
 mod queue;
 mod search;
 mod sqlite;
@@ -31,6 +32,9 @@ pub use commit::{Answer, Commit, Commits, Receipt, Reply, Revoked, TouchedRoom};
 pub use eraser::Eraser;
 pub use error::Error;
 pub use postgres::{DatabaseUrl, InvalidUrl, Migration};
+pub use presence::{
+    Lease, NodeId, PRESENCE_BATCH, Place, PresenceLook, PresenceSince, PutPresence,
+};
 pub use search::{Search, SearchCursor};
 pub use store::{
     DELETED_NAME, DELETED_USER, MAX_MEMBERS, MAX_ROOMS, SYSTEM_USER, Store, StoreConfig,

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::command::Command;
 use crate::postgres::Postgres;
+use crate::presence::{Lease, PresenceLook, PresenceSince, PutPresence};
 use crate::sqlite::Sqlite;
 use crate::upkeep::{CidCursor, CidTraces, Trace, Traces};
 use crate::{
@@ -150,6 +151,50 @@ impl Store {
         match &self.0 {
             Backend::Sqlite(_) => Vec::new(),
             Backend::Postgres(postgres) => postgres.erased_among(erased, people),
+        }
+    }
+
+    /// Whether other nodes may write to this store: only then is there presence to share.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.0, Backend::Postgres(_))
+    }
+
+    /// Says that a node lives. Answers whether its lease had not ended before: if it had, others may have seen its people
+    /// go, and what it wrote is to be written again. Where no other node can write nothing is kept, and it never ends.
+    pub fn renew_lease(&self, lease: Lease) -> Reply<bool> {
+        self.submit(Command::RenewLease(lease))
+    }
+
+    /// Writes how people are on a node; nothing is kept where no other node can write.
+    pub fn put_presence(&self, put: PutPresence) -> Reply<()> {
+        self.submit(Command::PutPresence(put))
+    }
+
+    /// What changed in who is on which node since a look before, in one query. None where no other node can write.
+    ///
+    /// # Errors
+    /// Where the store cannot be read now.
+    pub async fn presence(&self, since: PresenceSince) -> Result<Option<PresenceLook>, Error> {
+        match &self.0 {
+            Backend::Sqlite(_) => Ok(None),
+            Backend::Postgres(postgres) => postgres.presence(since).await.map(Some),
+        }
+    }
+
+    /// The rooms of at most so many members that each of these people is in, up to 1,000 a person: where their coming and
+    /// going on other nodes is told. Empty where no other node can write.
+    ///
+    /// # Errors
+    /// Where the store cannot be read now.
+    pub async fn small_rooms_of(
+        &self,
+        users: &[UserId],
+        members: u32,
+    ) -> Result<Vec<(UserId, RoomId)>, Error> {
+        match &self.0 {
+            Backend::Sqlite(_) => Ok(Vec::new()),
+            Backend::Postgres(postgres) => postgres.small_rooms_of(users, members).await,
         }
     }
 

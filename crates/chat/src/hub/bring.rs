@@ -8,10 +8,12 @@ use std::task::Waker;
 use std::time::Instant;
 
 use moorline_protocol::{Event, RoomId, Seq};
+use moorline_store::NodeId;
 
 use super::Hub;
 use crate::ahead::Ahead;
 use crate::feed::{Delivered, Feed};
+use crate::leases::Told;
 use crate::nodes::{News, RoomNews};
 
 impl Hub {
@@ -41,6 +43,10 @@ impl Hub {
             let receipt =
                 moorline_store::Receipt { room: marker.room, user: marker.user, seq: marker.seq };
             self.tell_receipt(&receipt);
+        }
+        if let Some(leases) = self.leases.as_ref().filter(|_| !news.presence.is_empty()) {
+            let places = news.presence.into_iter().map(Into::into).collect();
+            leases.hear(Told { node: NodeId(news.node), places });
         }
         for typist in news.typing {
             let feed = self.feeds.lock().get(&typist.room).cloned();

@@ -44,7 +44,7 @@ impl Node {
             at_ms: 1,
         };
         let made = store.create(create).await.unwrap();
-        let hub = Hub::new(store.clone(), Haste::always(), None);
+        let hub = Hub::new(store.clone(), Haste::always(), None, None);
         Self { hub, store, room: made.room, epoch: made.epoch, _folder: folder }
     }
 

@@ -1,28 +1,37 @@
 //! Who is here and what they are called, told to those around them. A part of the hub; sessions and the HTTP call it.
-//! Nothing here is stored or takes a seq; a full outbox may lose it, which is counted.
+//! Nothing here takes a seq; a full outbox may lose it, which is counted. Where the store has other nodes, `leases` tells
+//! who is on those, and one who is on several is told as one.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use moorline_protocol::{
-    Frame, Limits, PeopleList, Person, Presence, PresenceChange, Reply, UserId,
+    Frame, Limits, PeopleList, Person, Presence, PresenceChange, Reply, RoomId, UserId,
 };
+use moorline_store::{Place, Store};
 
 use super::Hub;
 use crate::feed::Feed;
 use crate::listener::Listener;
+use crate::now_ms;
+use crate::whereabouts::nearer;
+
+/// People whose rooms are asked for at once.
+const PEOPLE: usize = 200;
 
 impl Hub {
     /// How a person is now.
     #[must_use]
     pub fn presence(&self, user: &UserId) -> Presence {
-        self.people.lock().presence(user)
+        let here = self.people.lock().presence(user);
+        let anywhere = self.leases.as_ref().map(|leases| leases.presence(user));
+        anywhere.map_or(here, |anywhere| nearer(here, anywhere))
     }
 
     /// Fills in who of these is here.
     pub fn add_presence(&self, people: &mut [Person]) {
-        let here = self.people.lock();
         for person in people {
-            person.presence = Some(here.presence(&person.id));
+            person.presence = Some(self.presence(&person.id));
         }
     }
 
@@ -70,6 +79,15 @@ impl Hub {
         state: Presence,
         at: u64,
     ) {
+        let Some(leases) = &self.leases else {
+            return self.push_presence(user, feeds, state, at);
+        };
+        if let Some(state) = leases.settle(user, || self.people.lock().told(user)) {
+            self.push_presence(user, feeds, state, at);
+        }
+    }
+
+    fn push_presence(&self, user: &UserId, feeds: &[Arc<Feed>], state: Presence, at: u64) {
         let mut others = around(feeds);
         others.retain(|listener| listener.user() != user);
         if others.is_empty() {
@@ -77,6 +95,63 @@ impl Hub {
         }
         let frame = Reply::from(PresenceChange { user: user.clone(), state, at }).frame();
         self.push_to(&others, &frame);
+    }
+
+    /// Tells those around people that they came or went on other nodes.
+    pub(crate) async fn tell_turned(&self, turned: &[(UserId, Presence)]) {
+        for some in turned.chunks(PEOPLE) {
+            if self.feeds.lock().is_empty() {
+                return;
+            }
+            let users: Vec<UserId> = some.iter().map(|(user, _)| user.clone()).collect();
+            let small = Limits::DEFAULT.receipt_members;
+            match self.store.small_rooms_of(&users, small).await {
+                Ok(rooms) => self.tell_in(some, &rooms),
+                // Whoever asks is told; and the next change is told again.
+                Err(error) => tracing::debug!(%error, "could not see around whom to tell presence"),
+            }
+        }
+    }
+
+    fn tell_in(&self, turned: &[(UserId, Presence)], rooms: &[(UserId, RoomId)]) {
+        let mut feeds_of: HashMap<&UserId, Vec<Arc<Feed>>> = HashMap::new();
+        {
+            let feeds = self.feeds.lock();
+            for (user, room) in rooms {
+                let feed = feeds.get(room).cloned();
+                feeds_of.entry(user).or_default().extend(feed);
+            }
+        }
+        for (user, state) in turned {
+            // One who turned again meanwhile is told so by whoever saw that.
+            if self.presence(user) == *state
+                && let Some(feeds) = feeds_of.get(user)
+            {
+                self.push_presence(user, feeds, *state, now_ms());
+            }
+        }
+    }
+
+    /// Connections of somebody who is here, or was a moment ago.
+    pub(crate) fn connections(&self, user: &UserId, here: Presence) -> u32 {
+        match here {
+            Presence::Offline => 0,
+            _ => {
+                let count = self.people.lock().listeners(user).len();
+                u32::try_from(count).unwrap_or(u32::MAX).max(1)
+            }
+        }
+    }
+
+    /// Tells the other nodes how people are here, once that is written.
+    pub(crate) fn tell_nodes_of(&self, places: Vec<Place>) {
+        if let Some(nodes) = &self.nodes {
+            nodes.tell_presence(places);
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     fn push_to(&self, listeners: &[Arc<Listener>], frame: &Frame) {

@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moorline_layer::{Message, Value};
 use moorline_protocol::{Event, RoomId, Seq, UserId};
+use moorline_store::Place;
 use serde::{Deserialize, Serialize};
 
 /// The type of the layer's messages.
@@ -31,17 +32,25 @@ pub(crate) struct News {
     /// Who typed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) typing: Vec<Typist>,
+    /// Who came, went or turned away on the sending node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) presence: Vec<Presence>,
     /// Something was committed that only the store tells: sessions ended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) look: bool,
     /// Whether a newer hint of that node came before: nothing but the numbers of a log can place it.
     #[serde(skip)]
     pub(crate) is_late: bool,
+    /// Whose news it is.
+    #[serde(skip)]
+    pub(crate) node: u64,
 }
 
 impl News {
     pub(crate) fn is_empty(&self) -> bool {
-        self.rooms.is_empty() && self.receipts.is_empty() && self.typing.is_empty() && !self.look
+        let Self { rooms, receipts, typing, presence, look, is_late: _, node: _ } = self;
+        let is_quiet = typing.is_empty() && presence.is_empty() && receipts.is_empty();
+        rooms.is_empty() && is_quiet && !look
     }
 }
 
@@ -67,6 +76,27 @@ pub(crate) struct Marker {
 pub(crate) struct Typist {
     pub(crate) room: RoomId,
     pub(crate) user: UserId,
+}
+
+/// How somebody is on the sending node, as it wrote to the store.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Presence {
+    user: UserId,
+    connections: u32,
+    away: bool,
+    version: u64,
+}
+
+impl From<Place> for Presence {
+    fn from(Place { user, connections, is_away, version }: Place) -> Self {
+        Self { user, connections, away: is_away, version }
+    }
+}
+
+impl From<Presence> for Place {
+    fn from(Presence { user, connections, away, version }: Presence) -> Self {
+        Self { user, connections, is_away: away, version }
+    }
 }
 
 /// The outside of a hint: who sent it, as the how-manieth, and when.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use moorline_layer::{ChannelLayer, Error, Message};
 use moorline_protocol::{RoomId, UserId};
-use moorline_store::Commit;
+use moorline_store::{Commit, NodeId, Place};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep};
@@ -35,6 +35,8 @@ const BEAT: Duration = Duration::from_secs(1);
 const DEAF_AFTER: Duration = Duration::from_secs(3);
 /// Events that wait to be told; beyond them the others find out by the store.
 const WAITING: usize = 20_000;
+/// People of whom a hint tells; of more the others find out by the store.
+const PEOPLE: usize = 4_000;
 /// About so many bytes of bodies go into one hint.
 const HINT_BYTES: usize = 128 * 1024;
 /// How long to wait before the group is joined again.
@@ -67,6 +69,8 @@ pub(crate) struct Nodes {
     has_news: Notify,
     heard: Mutex<Instant>,
     is_deaf: AtomicBool,
+    /// Why the layer last did not do what it was asked to; none since this node heard itself.
+    refusal: Mutex<Option<String>>,
     counts: HintCounts,
 }
 
@@ -78,9 +82,14 @@ struct Waiting {
 
 impl Nodes {
     /// A line that says nothing yet; `key` is what all nodes of the store have.
-    pub(crate) fn new(layer: ChannelLayer, key: &[u8; 32], haste: Arc<Haste>) -> Arc<Self> {
+    pub(crate) fn new(
+        node: NodeId,
+        layer: ChannelLayer,
+        key: &[u8; 32],
+        haste: Arc<Haste>,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            node: rand::random(),
+            node: node.0,
             layer,
             seal: Seal::new(key),
             haste,
@@ -88,6 +97,7 @@ impl Nodes {
             has_news: Notify::new(),
             heard: Mutex::new(Instant::now()),
             is_deaf: AtomicBool::new(false),
+            refusal: Mutex::default(),
             counts: HintCounts::default(),
         })
     }
@@ -99,6 +109,18 @@ impl Nodes {
     /// Whether the layer carries nothing now.
     pub(crate) fn is_deaf(&self) -> bool {
         self.is_deaf.load(Ordering::Relaxed)
+    }
+
+    /// Why nothing is heard by the layer, if that is so.
+    pub(crate) fn silence(&self) -> Option<String> {
+        if !self.is_deaf() {
+            return None;
+        }
+        let refusal = self.refusal.lock().clone();
+        Some(refusal.unwrap_or_else(|| {
+            "what nodes say does not come back through the channel layer; it is too slow, or somebody takes its keys away"
+                .to_owned()
+        }))
     }
 
     /// Tells the others of a commit. Never waits.
@@ -140,6 +162,16 @@ impl Nodes {
         self.has_news.notify_one();
     }
 
+    /// Tells the others how people are here, as it is written.
+    pub(crate) fn tell_presence(&self, places: Vec<Place>) {
+        let mut waiting = self.waiting.lock();
+        if waiting.news.presence.len() + places.len() <= PEOPLE {
+            waiting.news.presence.extend(places.into_iter().map(Into::into));
+        }
+        drop(waiting);
+        self.has_news.notify_one();
+    }
+
     /// Sends what waits, in as few hints as hold it, until the layer is closed.
     async fn send_all(self: Arc<Self>) {
         let mut number = 0;
@@ -171,6 +203,7 @@ impl Nodes {
                 self.counts.dropped.fetch_add(1, Ordering::Relaxed);
                 self.haste.hurry();
                 tracing::debug!(%error, "a hint was not sent");
+                *self.refusal.lock() = Some(error.to_string());
             }
         }
         sent
@@ -183,14 +216,8 @@ impl Nodes {
             self.haste.hurry();
         }
         if self.is_deaf.swap(is_deaf, Ordering::Relaxed) != is_deaf {
-            if is_deaf {
-                tracing::warn!(
-                    "the channel layer carries nothing: other nodes hear from us, and we from them, about a second later, by the store"
-                );
-            } else {
-                tracing::info!("the channel layer carries hints again");
-                self.haste.hurry();
-            }
+            tracing::debug!(is_deaf, "whether the channel layer carries hints has changed");
+            self.haste.hurry();
         }
     }
 
@@ -220,7 +247,6 @@ impl Nodes {
     }
 
     async fn join(&self) -> Option<String> {
-        let mut is_told = false;
         loop {
             let joined = async {
                 let channel = self.layer.new_channel_with_prefix(PREFIX).await?;
@@ -236,10 +262,8 @@ impl Nodes {
                 Err(Error::Closed) => return None,
                 Err(error) => {
                     self.haste.hurry();
-                    if !is_told {
-                        is_told = true;
-                        tracing::warn!(%error, "the channel layer cannot be reached: {error}; trying again");
-                    }
+                    tracing::debug!(%error, "the group of nodes cannot be joined");
+                    *self.refusal.lock() = Some(error.to_string());
                     sleep(AGAIN).await;
                 }
             }
@@ -257,6 +281,7 @@ impl Nodes {
         };
         if envelope.node == self.node {
             *self.heard.lock() = Instant::now();
+            *self.refusal.lock() = None;
             return None;
         }
         self.counts.received.fetch_add(1, Ordering::Relaxed);
@@ -273,7 +298,9 @@ impl Nodes {
             // What is of the moment may have been kept by somebody and sent again.
             news.receipts.clear();
             news.typing.clear();
+            news.presence.clear();
         }
+        news.node = envelope.node;
         (!news.is_empty()).then_some(news)
     }
 
@@ -314,9 +341,9 @@ fn is_of(event: &moorline_protocol::Event, room: &RoomId) -> bool {
 }
 
 /// Divides what is to be told into hints of a bounded size; at least one, which may say nothing.
-fn pieces(news: News) -> Vec<News> {
-    let News { rooms, receipts, typing, look, is_late } = news;
-    let mut pieces = vec![News { rooms: Vec::new(), receipts, typing, look, is_late }];
+fn pieces(mut news: News) -> Vec<News> {
+    let rooms = std::mem::take(&mut news.rooms);
+    let mut pieces = vec![news];
     let mut bytes = 0;
     for RoomNews { room, members, events } in rooms {
         let mut part = RoomNews { room: room.clone(), members, events: Vec::new() };
@@ -326,13 +353,15 @@ fn pieces(news: News) -> Vec<News> {
             if bytes > HINT_BYTES {
                 let next = RoomNews { room: room.clone(), members, events: Vec::new() };
                 let full = std::mem::replace(&mut part, next);
-                pieces.last_mut().map(|piece| piece.rooms.push(full));
+                if let Some(piece) = pieces.last_mut() {
+                    piece.rooms.push(full);
+                }
                 pieces.push(News::default());
                 bytes = 0;
             }
         }
-        if !part.events.is_empty() {
-            pieces.last_mut().map(|piece| piece.rooms.push(part));
+        if let Some(piece) = pieces.last_mut().filter(|_| !part.events.is_empty()) {
+            piece.rooms.push(part);
         }
     }
     pieces

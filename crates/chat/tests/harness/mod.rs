@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use moorline_chat::{Chat, Directory, Drained, Followed, Listener, Notice, Outbox};
+use moorline_chat::{Chat, Directory, Drained, Followed, LeaseTimes, Listener, Notice, Outbox};
 use moorline_layer::ChannelLayer;
 use moorline_protocol::{Cid, Epoch, Position, RoomId, RoomKind, Seq, UserId};
 use moorline_store::{Create, Send, Store, StoreConfig, Stored};
@@ -62,26 +62,47 @@ impl TestChat {
 
     /// Two nodes on one database and one layer, with a group room of these people.
     pub async fn two_nodes(database: &Database, layer: ChannelLayer, names: &[&str]) -> [Self; 2] {
-        let one = Self::on(database, layer.clone());
-        for name in names.iter().chain(&["eve"]) {
-            one.chat.store().put_user(user(name), (*name).to_owned(), 1).await.unwrap();
-        }
-        let created = one.chat.store().create(create(names)).await.unwrap();
-        let two = Self::on(database, layer);
-        let same = |node: Self, first_cid| Self {
-            room: created.room.clone(),
-            epoch: created.epoch,
-            cids: AtomicU64::new(first_cid),
-            ..node
-        };
-        [same(one, 0), same(two, 1 << 32)]
+        let layers = [Some(layer.clone()), Some(layer)];
+        Self::nodes(database, layers, names, LeaseTimes::default()).await
     }
 
-    fn on(database: &Database, layer: ChannelLayer) -> Self {
+    /// Nodes on one database, each with its layer, with a group room of these people.
+    pub async fn nodes<const N: usize>(
+        database: &Database,
+        layers: [Option<ChannelLayer>; N],
+        names: &[&str],
+        times: LeaseTimes,
+    ) -> [Self; N] {
+        let mut nodes = layers.map(|layer| Self::on(database, layer, times));
+        let store = nodes[0].chat.store();
+        for name in names.iter().chain(&["eve"]) {
+            store.put_user(user(name), (*name).to_owned(), 1).await.unwrap();
+        }
+        let created = store.create(create(names)).await.unwrap();
+        for (number, node) in nodes.iter_mut().enumerate() {
+            node.room = created.room.clone();
+            node.epoch = created.epoch;
+            node.cids = AtomicU64::new((number as u64) << 32);
+        }
+        nodes
+    }
+
+    /// A node with this room beside others on the database.
+    pub fn beside(
+        other: &Self,
+        database: &Database,
+        layer: Option<ChannelLayer>,
+        times: LeaseTimes,
+    ) -> Self {
+        let (room, epoch) = (other.room.clone(), other.epoch);
+        Self { room, epoch, cids: AtomicU64::new(1 << 48), ..Self::on(database, layer, times) }
+    }
+
+    fn on(database: &Database, layer: Option<ChannelLayer>, times: LeaseTimes) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let place = StoreConfig::new(folder.path()).in_database(database.url().parse().unwrap());
         let (store, commits) = Store::open(place).unwrap();
-        let (chat, _) = Chat::start(store, commits, Directory::All, Some(layer));
+        let (chat, _) = Chat::start_with(store, commits, Directory::All, layer, times);
         let room = RoomId::new("none").unwrap();
         Self { chat, room, epoch: Epoch(0), cids: AtomicU64::new(0), _folder: folder }
     }
@@ -128,6 +149,14 @@ impl TestChat {
     pub async fn live(&self, name: &str) -> Window {
         let window = self.window(name);
         assert_eq!(window.follow(self, self.head().await).await, Followed::Live);
+        window
+    }
+
+    /// A window of the room whose person's coming is told, as a session does it.
+    pub async fn here(&self, name: &str) -> Window {
+        let window = self.live(name).await;
+        self.chat.hub().set_members(&self.room, 2);
+        self.chat.hub().tell_coming(&window.listener, 2);
         window
     }
 
@@ -210,6 +239,15 @@ impl Window {
             )
         };
         self.frames().iter().filter(is_message).map(text).collect()
+    }
+
+    /// How a person is, as the frames since the last look told.
+    pub fn presence_of(&self, name: &str) -> Vec<String> {
+        self.frames()
+            .iter()
+            .filter(|frame| frame["type"] == "presence" && frame["user"] == name)
+            .map(|frame| frame["state"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     pub fn notices(&self) -> Vec<Notice> {

@@ -11,6 +11,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::host::{Address, Host, Login, Place};
 use crate::redis::tls;
+use crate::trouble::Cause;
 
 /// A whole attempt may take so long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,17 +31,21 @@ pub(crate) type BoxedStream = Box<dyn Stream>;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Failure {
     pub(crate) why: String,
-    /// Redis was reached and refused the login: waiting does not help.
-    pub(crate) is_refusal: bool,
+    pub(crate) cause: Cause,
 }
 
 impl Failure {
     pub(crate) fn network(why: impl ToString) -> Self {
-        Self { why: why.to_string(), is_refusal: false }
+        Self { why: why.to_string(), cause: Cause::Unreachable }
     }
 
     fn refusal(why: impl ToString) -> Self {
-        Self { why: why.to_string(), is_refusal: true }
+        Self { why: why.to_string(), cause: Cause::Refused }
+    }
+
+    /// Redis was reached and refused the login: waiting does not help.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.cause != Cause::Unreachable
     }
 }
 
@@ -116,13 +121,17 @@ fn check_login(reply: &Reply) -> Result<(), Failure> {
     let Reply::Error(error) = reply else { return Ok(()) };
     let code = error.split(' ').next().unwrap_or_default();
     match code {
-        "NOAUTH" => Err(Failure::refusal(
-            "NOAUTH: it asks for a password and none was given; write it into the URL, redis://:PASSWORD@HOST",
-        )),
-        "WRONGPASS" => Err(Failure::refusal(
-            "WRONGPASS: the user name or the password is wrong; compare it with `requirepass` or the ACL, and \
-             percent-encode special characters",
-        )),
+        "NOAUTH" => Err(Failure {
+            why: "NOAUTH: it asks for a password and none was given; write it into the URL, redis://:PASSWORD@HOST"
+                .to_owned(),
+            cause: Cause::PasswordMissing,
+        }),
+        "WRONGPASS" => Err(Failure {
+            why: "WRONGPASS: the user name or the password is wrong; compare it with `requirepass` or the ACL, and \
+                 percent-encode special characters"
+                .to_owned(),
+            cause: Cause::PasswordWrong,
+        }),
         // The user may do everything that the layer needs, but not PING.
         "NOPERM" => Ok(()),
         // redis-py 8 logs in the same way with any password.

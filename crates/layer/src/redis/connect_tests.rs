@@ -43,12 +43,15 @@ async fn what_no_redis_says_is_refused_in_bounded_memory() {
 fn a_missing_and_a_wrong_password_are_told_apart() {
     let check = |text: &str| check_login(&Reply::Error(text.to_owned()));
     let missing = check("NOAUTH Authentication required.").unwrap_err();
-    assert!(missing.is_refusal && missing.why.contains("none was given"), "{missing:?}");
+    assert!(
+        missing.cause == Cause::PasswordMissing && missing.why.contains("none was given"),
+        "{missing:?}"
+    );
     let wrong = check("WRONGPASS invalid username-password pair or user is disabled.").unwrap_err();
-    assert!(wrong.is_refusal && wrong.why.contains("is wrong"), "{wrong:?}");
+    assert!(wrong.cause == Cause::PasswordWrong && wrong.why.contains("is wrong"), "{wrong:?}");
     let loading = check("LOADING Redis is loading the dataset in memory").unwrap_err();
-    assert!(!loading.is_refusal);
-    assert!(check("ERR DB index is out of range").unwrap_err().is_refusal);
+    assert!(!loading.is_refusal());
+    assert!(check("ERR DB index is out of range").unwrap_err().is_refusal());
     assert_eq!(check("NOPERM this user has no permissions to run the 'ping' command"), Ok(()));
     let needless =
         "ERR AUTH <password> called without any password configured for the default user.";

@@ -1,7 +1,8 @@
 //! The connection to one host for commands, which many tasks share: kept open, and opened again without end.
 //!
 //! Both Redis layers send their commands through it; blocking reads and subscriptions have connections of their own. It is
-//! the place where a change of state is logged, in one line, and where a lost connection is told from a refused login.
+//! the place where a lost connection is told from a refused login. Who uses the layer asks how it is and says so: here it
+//! stands in the log only for those who look closely.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::host::Host;
 use crate::redis::connect::{Failure, connect};
 use crate::redis::line::{Ended, Line, RESPONSE_TIMEOUT};
 use crate::redis::own::OwnConnection;
+use crate::trouble::Trouble;
 
 /// How often a command is sent if its connection is lost.
 const ATTEMPTS: usize = 2;
@@ -52,6 +54,20 @@ impl Link {
     /// The URL, its password masked.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Why there is no connection, once an attempt has failed.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        match &*self.state.borrow() {
+            State::Down(Failure { why, cause }) => {
+                Some(Trouble { host: self.name.clone(), cause: *cause, why: why.clone() })
+            }
+            State::Connecting | State::Up { .. } | State::Closed => None,
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Up { .. })
     }
 
     /// Sends one command. It is sent once more if the connection turns out to be lost: what it does twice is the same as
@@ -97,7 +113,7 @@ impl Link {
         let mut state = self.state.subscribe();
         let ready = state.wait_for(|state| match state {
             State::Connecting => false,
-            State::Down(failure) => failure.is_refusal,
+            State::Down(failure) => failure.is_refusal(),
             State::Up { .. } | State::Closed => true,
         });
         let state = match tokio::time::timeout(self.patience, ready).await {
@@ -178,7 +194,7 @@ impl Link {
                     let line = Arc::new(Line::new(stream));
                     (attempt, told) = (0, None);
                     epoch += 1;
-                    tracing::info!(host = self.name, "connected to Redis");
+                    tracing::debug!(host = self.name, "connected to Redis");
                     if epoch > 1 {
                         self.reporter.tally().reconnected();
                     }
@@ -189,12 +205,12 @@ impl Link {
                         () = line.drive() => {}
                         () = self.broken.notified() => {}
                     }
-                    tracing::warn!(host = self.name, "lost Redis, connecting again");
+                    tracing::debug!(host = self.name, "lost Redis, connecting again");
                     self.enter(State::Connecting);
                 }
                 Err(failure) => {
                     if told.as_ref() != Some(&failure.why) {
-                        tracing::warn!(
+                        tracing::debug!(
                             host = self.name,
                             reason = failure.why,
                             "cannot connect to Redis, trying on"

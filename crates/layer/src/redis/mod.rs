@@ -119,6 +119,14 @@ impl Redis {
         &self.inner.shared
     }
 
+    pub(crate) fn troubles(&self) -> Vec<crate::Trouble> {
+        self.shared().hosts.iter().filter_map(|link| link.trouble()).collect()
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.shared().hosts.iter().all(|link| link.is_up())
+    }
+
     pub(crate) fn reporter(&self) -> &Reporter {
         &self.shared().reporter
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moorline_layer::{ChannelLayer, Host, Options};
+use moorline_layer::{Cause, ChannelLayer, Host, Options};
 
 use crate::receive;
 use crate::support::{PASSWORD, TestRedis, eventually, numbered};
@@ -11,8 +11,9 @@ use crate::support::{PASSWORD, TestRedis, eventually, numbered};
 async fn missing_and_wrong_passwords_are_told_as_that() {
     let redis = TestRedis::start();
     let host = Host::pair("127.0.0.1", redis.port);
-    for (host, word) in [(host.clone(), "NOAUTH"), (host.with_login(None, "hunter2"), "WRONGPASS")]
-    {
+    let none = (host.clone(), "NOAUTH", Cause::PasswordMissing);
+    let wrong = (host.with_login(None, "hunter2"), "WRONGPASS", Cause::PasswordWrong);
+    for (host, word, cause) in [none, wrong] {
         let options = Options { hosts: vec![host], ..Options::default() };
         for layer in [
             ChannelLayer::redis(options.clone()).unwrap(),
@@ -21,6 +22,10 @@ async fn missing_and_wrong_passwords_are_told_as_that() {
             let error = layer.send("worker", &numbered(1)).await.unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
+            let troubles = layer.troubles();
+            assert_eq!(troubles.iter().map(|one| one.cause).collect::<Vec<_>>(), [cause]);
+            assert!(troubles[0].why.contains(word) && !layer.is_up(), "{troubles:?}");
+            assert!(!format!("{troubles:?}").contains("hunter2"));
         }
     }
 }

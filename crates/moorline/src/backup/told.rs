@@ -35,19 +35,24 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
+/// So many of them.
+fn of(count: u64, one: &str, several: &str) -> String {
+    format!("{} {}", number(count), if count == 1 { one } else { several })
+}
+
 /// How much there is.
 pub(super) fn sums(summary: &Summary) -> String {
     let counts = &summary.counts;
     let mut text = format!(
-        "  {} people, {} rooms, {} members, {} messages in {} events, {} first answers, {} accounts, {} sessions\n",
-        number(counts.people),
-        number(counts.rooms),
-        number(counts.members),
-        number(counts.messages),
-        number(counts.events),
-        number(counts.cids),
-        number(counts.accounts),
-        number(counts.sessions),
+        "  {}, {}, {}, {} in {}, {}, {}, {}\n",
+        of(counts.people, "person", "people"),
+        of(counts.rooms, "room", "rooms"),
+        of(counts.members, "member", "members"),
+        of(counts.messages, "message", "messages"),
+        of(counts.events, "event", "events"),
+        of(counts.cids, "first answer", "first answers"),
+        of(counts.accounts, "account", "accounts"),
+        of(counts.sessions, "session", "sessions"),
     );
     if counts.newest_ms > 0 {
         let _ = writeln!(text, "  the newest event is of {}", moment(counts.newest_ms));
@@ -60,7 +65,7 @@ pub(super) fn faults(summary: &Summary) -> String {
     if summary.fault_count == 0 {
         return "  no fault: every log is dense, every command once, every sum right\n".to_owned();
     }
-    let mut text = format!("  {} FAULTS\n", number(summary.fault_count));
+    let mut text = format!("  {}\n", of(summary.fault_count, "FAULT", "FAULTS"));
     for fault in &summary.faults {
         let _ = writeln!(text, "  {fault}");
     }
@@ -78,6 +83,10 @@ mod tests {
     #[test]
     fn numbers_sizes_and_moments_read_well() {
         assert_eq!([7, 700, 7_000, 1_234_567].map(number), ["7", "700", "7,000", "1,234,567"]);
+        assert_eq!(
+            [0, 1, 2_000].map(|n| of(n, "room", "rooms")),
+            ["0 rooms", "1 room", "2,000 rooms"]
+        );
         assert_eq!([512, 20_480, 99 << 20].map(size), ["512 bytes", "20 KiB", "99 MiB"]);
         assert_eq!(moment(1_795_377_137_615), "2026-11-22T19:52:17.615Z");
     }

@@ -49,7 +49,7 @@ pub(super) async fn search(
 }
 
 async fn signed_in(api: &Api, headers: &HeaderMap) -> Result<UserId, Failure> {
-    let identity = api.sessions.by_cookie(headers).await?;
+    let identity = api.sessions.by_request(headers).await?;
     let text = "Sign in first, or send the API key as `Authorization: Bearer KEY`.";
     let identity = identity.ok_or_else(|| Failure::new(ErrorCode::Unauthorized, text))?;
     Ok(identity.user)

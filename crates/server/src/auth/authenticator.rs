@@ -6,10 +6,11 @@ use std::sync::Arc;
 use http::HeaderMap;
 use moorline_chat::{Grants, now_ms};
 use moorline_protocol::api::TokenClaims;
-use moorline_protocol::{ErrorCode, UserId};
+use moorline_protocol::{ErrorCode, RoomId, UserId};
 use moorline_store::{self as store, SessionId, Store};
 use tracing::info;
 
+use super::backend::{Backend, Forwarded, Unanswered};
 use super::cookie::SessionToken;
 use super::{jwt, names};
 
@@ -31,11 +32,24 @@ pub struct Identity {
     pub grants: Grants,
 }
 
-/// A token whose signature and times are good.
-#[derive(Debug)]
+/// What a token says whose signature and times are good, or what the backend answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
-    user: UserId,
-    claims: TokenClaims,
+    pub(super) user: UserId,
+    pub(super) name: Option<String>,
+    pub(super) rooms: Vec<RoomId>,
+    pub(super) expires_ms: u64,
+    /// 0 where it does not say.
+    pub(super) issued_ms: u64,
+}
+
+/// Somebody for whom the backend speaks, and what it was shown, to ask it again.
+#[derive(Debug)]
+pub struct Vouched {
+    /// What it answered.
+    pub signed: Signed,
+    /// What it was shown.
+    pub forwarded: Arc<Forwarded>,
 }
 
 impl Signed {
@@ -48,12 +62,18 @@ impl Signed {
     /// When it was made, ms since 1970; 0 where it does not say.
     #[must_use]
     pub fn issued_ms(&self) -> u64 {
-        issued_ms(&self.claims)
+        self.issued_ms
     }
-}
 
-fn issued_ms(claims: &TokenClaims) -> u64 {
-    claims.iat.unwrap_or(0).saturating_mul(1_000)
+    fn of(claims: TokenClaims, user: UserId) -> Self {
+        Self {
+            user,
+            name: claims.name,
+            rooms: claims.rooms.unwrap_or_default(),
+            expires_ms: claims.exp.saturating_add(jwt::LEEWAY_SECS).saturating_mul(1_000),
+            issued_ms: claims.iat.unwrap_or(0).saturating_mul(1_000),
+        }
+    }
 }
 
 /// Why nobody is signed in by what was shown.
@@ -65,6 +85,9 @@ pub enum Refused {
     /// The store cannot say now.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The backend does not say.
+    #[error("the auth URL is of no use: {0}")]
+    Backend(#[from] Unanswered),
 }
 
 impl Refused {
@@ -73,14 +96,15 @@ impl Refused {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Token => ErrorCode::TokenRefused,
-            Self::Store(_) => ErrorCode::Unavailable,
+            Self::Backend(Unanswered::Busy) => ErrorCode::Overloaded,
+            Self::Store(_) | Self::Backend(_) => ErrorCode::Unavailable,
         }
     }
 
     /// Whether the same token may be good later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Store(_))
+        matches!(self, Self::Store(_) | Self::Backend(_))
     }
 }
 
@@ -89,11 +113,13 @@ impl Refused {
 pub struct Authenticator {
     store: Store,
     secret: Option<Arc<[u8]>>,
+    backend: Option<Arc<Backend>>,
 }
 
 impl std::fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Authenticator").field("takes_tokens", &self.secret.is_some()).finish()
+        let mut shown = f.debug_struct("Authenticator");
+        shown.field("takes_tokens", &self.secret.is_some()).field("backend", &self.backend).finish()
     }
 }
 
@@ -101,7 +127,13 @@ impl Authenticator {
     /// Over a store; without a secret no token is good.
     #[must_use]
     pub fn new(store: Store, jwt_secret: Option<&str>) -> Self {
-        Self { store, secret: jwt_secret.map(|secret| secret.as_bytes().into()) }
+        Self { store, secret: jwt_secret.map(|secret| secret.as_bytes().into()), backend: None }
+    }
+
+    /// Asks this backend about whoever comes with neither a token nor a cookie of ours.
+    #[must_use]
+    pub fn asking(self, backend: Option<Arc<Backend>>) -> Self {
+        Self { backend, ..self }
     }
 
     /// Who a token (JWT) says that it is of. Whether that person's tokens are still good, the store knows:
@@ -116,7 +148,7 @@ impl Authenticator {
         let claims =
             jwt::read(token, secret, now_ms() / 1_000).map_err(|why| refused(&why, None))?;
         match UserId::new(&claims.sub) {
-            Ok(user) => Ok(Signed { user, claims }),
+            Ok(user) => Ok(Signed::of(claims, user)),
             Err(_) => Err(refused("its sub is no id of a person", None)),
         }
     }
@@ -130,17 +162,62 @@ impl Authenticator {
         signed: Signed,
         known: Option<store::User>,
     ) -> Result<Identity, Refused> {
-        let Signed { user, claims } = signed;
-        check_person(&claims, &user, known.as_ref())?;
-        let name = self.name_of(&claims, &user, known, now_ms()).await?;
-        let issued_ms = issued_ms(&claims);
+        check_person(&signed, known.as_ref())?;
+        let name = self.name_of(&signed, known, now_ms()).await?;
+        let Signed { user, rooms, expires_ms, issued_ms, .. } = signed;
         Ok(Identity {
             user,
             name: name.into(),
-            expires_ms: Some(claims.exp.saturating_add(jwt::LEEWAY_SECS).saturating_mul(1_000)),
+            expires_ms: Some(expires_ms),
             session: None,
-            grants: Grants { rooms: claims.rooms.unwrap_or_default(), issued_ms },
+            grants: Grants { rooms, issued_ms },
         })
+    }
+
+    /// For whom the backend speaks, by the request's headers; nobody where there is no backend, nothing to show it, or
+    /// where it knows nobody by it.
+    ///
+    /// # Errors
+    /// Where the backend does not say.
+    pub async fn by_backend(&self, headers: &HeaderMap) -> Result<Option<Vouched>, Refused> {
+        let Some(backend) = &self.backend else { return Ok(None) };
+        let Some(forwarded) = Forwarded::of(headers, backend.headers()) else { return Ok(None) };
+        let signed = backend.ask(&forwarded, 0).await?;
+        Ok(signed.map(|signed| Vouched { signed, forwarded: Arc::new(forwarded) }))
+    }
+
+    /// The same person as the backend and the store know them now, by an answer younger than `after_ms`; none where
+    /// they are nobody any more, or somebody else.
+    ///
+    /// # Errors
+    /// Where the backend or the store does not say.
+    pub async fn ask_again(
+        &self,
+        forwarded: &Forwarded,
+        user: &UserId,
+        after_ms: u64,
+    ) -> Result<Option<Identity>, Refused> {
+        let Some(backend) = &self.backend else { return Ok(None) };
+        let signed = backend.ask(forwarded, after_ms).await?;
+        let Some(signed) = signed.filter(|signed| signed.user == *user) else { return Ok(None) };
+        let known = self.store.user(user).await?;
+        match self.identify(signed, known).await {
+            Err(Refused::Token) => Ok(None),
+            identified => identified.map(Some),
+        }
+    }
+
+    /// The person of a request: by the cookie of ours, else by the backend.
+    ///
+    /// # Errors
+    /// Where the store or the backend cannot say.
+    pub async fn by_request(&self, headers: &HeaderMap) -> Result<Option<Identity>, Refused> {
+        if let Some(identity) = self.by_cookie(headers).await? {
+            return Ok(Some(identity));
+        }
+        let Some(Vouched { signed, .. }) = self.by_backend(headers).await? else { return Ok(None) };
+        let known = self.store.user(signed.user()).await?;
+        self.identify(signed, known).await.map(Some)
     }
 
     /// The person of the request's session cookie; none where there is no cookie or its session has ended.
@@ -172,19 +249,18 @@ impl Authenticator {
     /// The name in the token wins over the known one; a person on first sight is made.
     async fn name_of(
         &self,
-        claims: &TokenClaims,
-        user: &UserId,
+        signed: &Signed,
         known: Option<store::User>,
         now: u64,
     ) -> Result<String, Refused> {
-        let told = claims.name.as_deref().and_then(|name| names::display(name).ok());
+        let told = signed.name.as_deref().and_then(|name| names::display(name).ok());
         let is_account = known.as_ref().is_some_and(|known| known.has_account);
         match (told, known) {
             (None, Some(known)) => Ok(known.name),
             (Some(name), Some(known)) if known.name == name || is_account => Ok(known.name),
             (told, _) => {
-                let name = told.unwrap_or_else(|| user.to_string());
-                self.store.put_user(user.clone(), name.clone(), now).await?;
+                let name = told.unwrap_or_else(|| signed.user.to_string());
+                self.store.put_user(signed.user.clone(), name.clone(), now).await?;
                 Ok(name)
             }
         }
@@ -192,23 +268,20 @@ impl Authenticator {
 }
 
 /// What only the store knows: whose id it is, and whether their tokens were revoked.
-fn check_person(
-    claims: &TokenClaims,
-    user: &UserId,
-    known: Option<&store::User>,
-) -> Result<(), Refused> {
+fn check_person(signed: &Signed, known: Option<&store::User>) -> Result<(), Refused> {
+    let user = &signed.user;
     let has_account = known.is_some_and(|known| known.has_account);
-    if claims.sub.starts_with(RESERVED) && !has_account {
+    if user.as_str().starts_with(RESERVED) && !has_account {
         return Err(refused("ids that begin with u_ belong to built-in accounts", Some(user)));
     }
-    if [store::SYSTEM_USER, store::DELETED_USER].contains(&claims.sub.as_str()) {
+    if [store::SYSTEM_USER, store::DELETED_USER].contains(&user.as_str()) {
         return Err(refused("this id belongs to the server itself", Some(user)));
     }
     let Some(known) = known else { return Ok(()) };
     if known.removed {
         return Err(refused("this person was removed", Some(user)));
     }
-    if known.refuses_token_of(issued_ms(claims)) {
+    if known.refuses_token_of(signed.issued_ms) {
         return Err(refused("it was made before this person's sessions were revoked", Some(user)));
     }
     Ok(())

@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cookie::{Cookie, SameSite};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 
 /// 30 days: a chat is used daily, and a forgotten browser is signed out within a month.
@@ -62,6 +62,18 @@ pub fn is_present(headers: &HeaderMap) -> bool {
     [PLAIN, SECURE].iter().any(|name| value_of(headers, name).is_some())
 }
 
+/// A cookie line without the session cookies of this server; none if nothing else is in it.
+#[must_use]
+pub(super) fn without_own(line: &HeaderValue) -> Option<HeaderValue> {
+    let is_foreign = |pair: &&[u8]| {
+        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
+        !pair.is_empty() && ![PLAIN, SECURE].iter().any(|own| own.as_bytes() == name)
+    };
+    let pairs = line.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let foreign: Vec<&[u8]> = pairs.filter(is_foreign).collect();
+    HeaderValue::from_bytes(&foreign.join(&b"; "[..])).ok().filter(|line| !line.is_empty())
+}
+
 fn value_of(headers: &HeaderMap, name: &str) -> Option<String> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut cookies = lines.flat_map(Cookie::split_parse).filter_map(Result::ok);
@@ -85,8 +97,6 @@ fn line(value: &str, age: cookie::time::Duration, is_secure: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn request(cookie: &str) -> HeaderMap {

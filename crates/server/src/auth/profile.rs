@@ -37,6 +37,8 @@ pub(super) async fn export(
     State(sign_in): State<Arc<SignIn>>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let (identity, _) = sign_in.identity(&headers).await?;
+    let identity = sign_in.authenticator.by_request(&headers).await?;
+    let identity =
+        identity.ok_or_else(|| Failure::new(ErrorCode::Unauthorized, "Sign in first."))?;
     exported(sign_in.chat.store(), &identity.user).await
 }

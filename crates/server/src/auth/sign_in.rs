@@ -15,7 +15,7 @@ use moorline_chat::{Chat, now_ms};
 use moorline_protocol::api::{
     LoginBody, SessionInfo, SessionList, SessionNow, SignedIn, Signup, SignupBody,
 };
-use moorline_protocol::{ErrorCode, Person, ServerInfo, UserId};
+use moorline_protocol::{ErrorCode, Person, UserId};
 use moorline_store::{Error, NewAccount, NewSession, SessionId, Store};
 use tracing::info;
 
@@ -27,13 +27,14 @@ use super::{Authenticator, Identity, Refused, csrf, device, names, profile};
 use crate::admission::Origins;
 use crate::api::body::JsonBody;
 use crate::api::failure::{self, Failure, empty, json};
+use crate::info::server_info;
 use crate::scope::ClientAddress;
 
 /// Sign-in and sign-up over one chat's store.
 pub struct SignIn {
     pub(super) chat: Arc<Chat>,
     store: Store,
-    authenticator: Arc<Authenticator>,
+    pub(super) authenticator: Arc<Authenticator>,
     passwords: Passwords,
     attempts: Attempts,
     signup: Signup,
@@ -239,11 +240,12 @@ async fn session(
     Extension(client): Extension<ClientAddress>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let identity = sign_in.authenticator.by_cookie(&headers).await?;
-    let is_stale = identity.is_none() && cookie::is_present(&headers);
+    let identity = sign_in.authenticator.by_request(&headers).await?;
+    let is_stale = cookie::is_present(&headers)
+        && identity.as_ref().is_none_or(|identity| identity.session.is_none());
     let person =
         |found: Identity| Person { id: found.user, name: found.name.to_string(), presence: None };
-    let server = ServerInfo { name: "moorline".into(), version: env!("CARGO_PKG_VERSION").into() };
+    let server = server_info(&sign_in.chat);
     let now = SessionNow { user: identity.map(person), signup: sign_in.signup, server };
     let response = json(StatusCode::OK, &now);
     if is_stale {
@@ -327,9 +329,14 @@ impl From<Busy> for Failure {
 
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
+        let refused_code = refused.code();
         match refused {
             Refused::Token => Self::of(ErrorCode::TokenRefused),
             Refused::Store(error) => Error::into(error),
+            Refused::Backend(why) => {
+                let wait = std::time::Duration::from_secs(1);
+                Self::new(refused_code, why.text()).after(wait)
+            }
         }
     }
 }

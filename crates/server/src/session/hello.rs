@@ -3,31 +3,49 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use moorline_chat::{Close, Listener, Outbox, check_positions, now_ms};
 use moorline_protocol::{
-    CloseCode, Frame, Hello, Limits, Person, Position, Reply, RoomId, ServerInfo, Welcome,
+    CloseCode, Frame, Hello, Limits, Person, Position, Reply, RoomId, UserId, Welcome,
 };
 use moorline_store::{ForWelcome, Rooms};
 
 use super::following::{Missed, Named};
 use super::pending::refusal;
-use super::{Live, SessionSettings, expiry};
-use crate::auth::{Identity, Refused, Signed};
+use super::renewal::Renewal;
+use super::{Live, SessionSettings, boxed, expiry};
+use crate::auth::{Forwarded, Identity, Refused, Signed, Vouched};
 use crate::connection::Connection;
+use crate::info::server_info;
 
 /// Rooms that `welcome` names.
 const NAMED: usize = 100;
 
-/// Who a cookie has proved somebody to be, and the hub's number of revocations before that was looked up.
-pub(crate) struct Proof {
-    pub(crate) identity: Identity,
-    pub(crate) revocations: u64,
+/// Who the handshake has proved somebody to be.
+pub(crate) enum Proof {
+    /// By a cookie of ours; with the hub's number of revocations before that was looked up.
+    Session { identity: Identity, revocations: u64 },
+    /// By the backend, which was shown another cookie.
+    Backend(Vouched),
 }
 
 /// What a connection shows at its `hello`.
 enum Shown {
     Token(Signed),
-    Cookie(Box<Proof>),
+    Session { identity: Identity, revocations: u64 },
+    Backend(Vouched),
+}
+
+/// Who sends a handshake; a cookie of ours wins over what the backend would say.
+pub(crate) async fn recognise(
+    settings: &SessionSettings,
+    headers: &HeaderMap,
+) -> Result<Option<Proof>, Refused> {
+    let revocations = settings.chat.hub().revocations();
+    if let Some(identity) = settings.auth.by_cookie(headers).await? {
+        return Ok(Some(Proof::Session { identity, revocations }));
+    }
+    Ok(settings.auth.by_backend(headers).await?.map(Proof::Backend))
 }
 
 impl Shown {
@@ -37,25 +55,43 @@ impl Shown {
         token: Option<&str>,
         cookie: Option<Box<Proof>>,
     ) -> Result<Self, Refused> {
-        match (token, cookie) {
+        match (token, cookie.map(|proof| *proof)) {
             (Some(token), _) => settings.auth.signed(token).map(Self::Token),
-            (None, Some(proof)) => Ok(Self::Cookie(proof)),
+            (None, Some(Proof::Session { identity, revocations })) => {
+                Ok(Self::Session { identity, revocations })
+            }
+            (None, Some(Proof::Backend(vouched))) => Ok(Self::Backend(vouched)),
             (None, None) => Err(Refused::Token),
+        }
+    }
+
+    fn user(&self) -> &UserId {
+        match self {
+            Self::Token(signed) => signed.user(),
+            Self::Session { identity, .. } => &identity.user,
+            Self::Backend(vouched) => vouched.signed.user(),
         }
     }
 
     /// The connection as the hub sees it from now on.
     fn listener(&self, outbox: Arc<Outbox>) -> Arc<Listener> {
         match self {
-            Self::Token(signed) => {
+            Self::Token(signed) | Self::Backend(Vouched { signed, .. }) => {
                 let listener = Listener::new(signed.user().clone(), None, outbox);
                 listener.came_with_token_of(signed.issued_ms());
                 listener
             }
-            Self::Cookie(proof) => {
-                let Identity { user, session, .. } = &proof.identity;
+            Self::Session { identity: Identity { user, session, .. }, .. } => {
                 Listener::new(user.clone(), session.clone(), outbox)
             }
+        }
+    }
+
+    /// What the backend was shown, to ask it again.
+    fn forwarded(&self) -> Option<Arc<Forwarded>> {
+        match self {
+            Self::Backend(vouched) => Some(vouched.forwarded.clone()),
+            _ => None,
         }
     }
 }
@@ -89,7 +125,7 @@ pub(crate) async fn greet(
     if hello.keepalive == Some(true) {
         connection.set_application_ping(Reply::Ping {}.frame());
     }
-    let listener = shown.listener(outbox.clone());
+    let (listener, forwarded) = (shown.listener(outbox.clone()), shown.forwarded());
     settings.chat.hub().came(&listener);
     let Found { identity, rooms, missed } = match find(&settings, shown, hello.resume).await {
         Ok(found) => found,
@@ -105,9 +141,22 @@ pub(crate) async fn greet(
     }
     let has_rest = rooms.more;
     outbox.reply(welcome(&settings, &connection, &identity, rooms));
+    let live = live(&settings, listener, forwarded, identity);
+    Ok(Box::new(Greeted { live, named, missed, has_rest }))
+}
+
+fn live(
+    settings: &SessionSettings,
+    listener: Arc<Listener>,
+    forwarded: Option<Arc<Forwarded>>,
+    identity: Identity,
+) -> Live {
     let expires = identity.expires_ms.map(expiry);
-    let grants = Some(identity.grants).filter(|grants| !grants.rooms.is_empty()).map(Box::new);
-    Ok(Box::new(Greeted { live: Live { listener, grants, expires }, named, missed, has_rest }))
+    let renewal = forwarded.zip(expires).map(|(forwarded, until)| {
+        let auth = settings.auth.clone();
+        Box::new(Renewal::new(auth, forwarded, identity.grants.issued_ms, until))
+    });
+    Live { listener, grants: boxed(identity.grants), expires, renewal }
 }
 
 /// What was found out about a person who said `hello`.
@@ -125,18 +174,15 @@ async fn find(
     positions: BTreeMap<RoomId, Position>,
 ) -> Result<Found, Refused> {
     let (chat, auth) = (&settings.chat, &settings.auth);
-    let user = match &shown {
-        Shown::Token(signed) => signed.user(),
-        Shown::Cookie(proof) => &proof.identity.user,
-    };
     let holds = |(room, from): &(RoomId, Position)| chat.hub().holds(room, from);
     let (in_memory, asked): (Vec<_>, Vec<_>) = positions.into_iter().partition(holds);
     let ForWelcome { user: known, rooms, missed } =
-        chat.store().for_welcome(user, NAMED, asked).await?;
+        chat.store().for_welcome(shown.user(), NAMED, asked).await?;
     let identity = match shown {
-        Shown::Token(signed) => auth.identify(signed, known).await?,
-        Shown::Cookie(proof) => {
-            let Proof { identity, revocations } = *proof;
+        Shown::Token(signed) | Shown::Backend(Vouched { signed, .. }) => {
+            auth.identify(signed, known).await?
+        }
+        Shown::Session { identity, revocations } => {
             let is_there = known.is_some_and(|known| !known.removed);
             if !is_there || !still_holds(settings, &identity, revocations).await? {
                 return Err(Refused::Token);
@@ -183,7 +229,7 @@ fn welcome(
         connection: connection.id().to_string(),
         user: Person { id: identity.user.clone(), name: identity.name.to_string(), presence: None },
         time: now_ms(),
-        server: ServerInfo { name: "moorline".into(), version: env!("CARGO_PKG_VERSION").into() },
+        server: server_info(&settings.chat),
         keepalive: settings.keepalive,
         limits: Limits::DEFAULT,
         totals: rooms.totals,

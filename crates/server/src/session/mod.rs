@@ -8,6 +8,7 @@ mod following;
 mod hello;
 mod pending;
 mod rate;
+mod renewal;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use moorline_protocol::{
 };
 use tokio::time::Instant;
 
-use crate::auth::Authenticator;
+use crate::auth::{self, Authenticator};
 use crate::connection::Connection;
 use crate::consumer::{Accept, Closed, Consumer, Incoming, Refusal};
 use crate::scope::Scope;
@@ -29,6 +30,7 @@ use following::Following;
 use hello::Proof;
 use pending::Pending;
 use rate::{Allowance, Verdict};
+use renewal::Renewal;
 
 /// The subprotocol of version 1; a client may leave it out.
 const SUBPROTOCOL: &str = "moorline.v1";
@@ -73,6 +75,27 @@ struct Live {
     listener: Arc<Listener>,
     grants: Option<Box<Grants>>,
     expires: Option<Instant>,
+    /// Of somebody for whom the backend speaks; it knows when that ends.
+    renewal: Option<Box<Renewal>>,
+}
+
+impl Live {
+    fn on_deadline(&mut self, now: Instant) -> Result<(), Close> {
+        match &mut self.renewal {
+            Some(renewal) => renewal.on_deadline(now, &self.listener),
+            None => Err(Close::new(CloseCode::TOKEN, "the token has expired")),
+        }
+    }
+
+    fn poll_renewal(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        let Some(renewal) = &mut self.renewal else { return Ok(()) };
+        if let Poll::Ready(renewed) = renewal.poll(cx) {
+            let grants = renewed?.grants;
+            self.listener.came_with_token_of(grants.issued_ms);
+            self.grants = boxed(grants);
+        }
+        Ok(())
+    }
 }
 
 impl ChatConsumer {
@@ -180,6 +203,11 @@ impl ChatConsumer {
     }
 }
 
+/// Some only where there are rooms in it: nearly no connection has any.
+fn boxed(grants: Grants) -> Option<Box<Grants>> {
+    Some(grants).filter(|grants| !grants.rooms.is_empty()).map(Box::new)
+}
+
 fn hello_first(id: Option<u64>, connection: &Connection) -> Result<(), Close> {
     connection.outbox().reply(Reply::refusal(id, ErrorCode::HelloFirst).frame());
     Err(Close::new(CloseCode::BAD_CLIENT, "the first command must be hello"))
@@ -189,19 +217,24 @@ fn expiry(expires_ms: u64) -> Instant {
     Instant::now() + Duration::from_millis(expires_ms.saturating_sub(now_ms()))
 }
 
+/// Who asks cannot be found out now.
+fn refusal(refused: &auth::Refused) -> Refusal {
+    let word = if refused.code() == ErrorCode::Overloaded { "overloaded" } else { "unavailable" };
+    let auth::Refused::Backend(why) = refused else {
+        let text = ErrorCode::Unavailable.text();
+        return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, word, text);
+    };
+    let status =
+        if why.is_mistaken() { StatusCode::BAD_GATEWAY } else { StatusCode::SERVICE_UNAVAILABLE };
+    Refusal::new(status, word, why.text())
+}
+
 impl Consumer for ChatConsumer {
     async fn connect(&mut self, scope: &Scope) -> Result<Accept, Refusal> {
-        let unavailable = |_| {
-            Refusal::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                ErrorCode::Unavailable.text(),
-            )
-        };
-        let revocations = self.settings.chat.hub().revocations();
-        let identity = self.settings.auth.by_cookie(&scope.headers).await.map_err(unavailable)?;
+        let shown = hello::recognise(&self.settings, &scope.headers).await;
+        let proof = shown.map_err(|refused| refusal(&refused))?;
         if let Phase::Waiting { cookie, until } = &mut self.phase {
-            *cookie = identity.map(|identity| Box::new(Proof { identity, revocations }));
+            *cookie = proof.map(Box::new);
             *until = Instant::now() + HELLO_WITHIN;
         }
         if self.settings.limit_loopback || !scope.client.is_local() {
@@ -233,8 +266,11 @@ impl Consumer for ChatConsumer {
         if let Err(close) = self.poll_pending(cx, connection) {
             return Poll::Ready(Err(close));
         }
-        if let Phase::Live(live) = &self.phase {
+        if let Phase::Live(live) = &mut self.phase {
             self.following.poll(cx, &self.settings.chat, &live.listener);
+            if let Err(close) = live.poll_renewal(cx) {
+                return Poll::Ready(Err(close));
+            }
         }
         if self.is_draining && self.pending.is_empty() {
             connection.close(CloseCode::RESTART, "the server restarts");
@@ -250,21 +286,20 @@ impl Consumer for ChatConsumer {
         match &self.phase {
             Phase::Waiting { until, .. } => Some(*until),
             Phase::Greeting => None,
-            Phase::Live(live) => live.expires,
+            Phase::Live(live) => live.renewal.as_ref().map(|word| word.deadline()).or(live.expires),
         }
     }
 
-    fn on_deadline(&mut self, _now: Instant, connection: &Connection) -> Result<(), Close> {
-        match &self.phase {
+    fn on_deadline(&mut self, now: Instant, connection: &Connection) -> Result<(), Close> {
+        match &mut self.phase {
             Phase::Waiting { .. } => {
                 Err(Close::new(CloseCode::BAD_CLIENT, "no hello within 10 seconds"))
             }
             Phase::Greeting => Ok(()),
-            Phase::Live(_) => {
-                let goodbye = Goodbye { code: CloseCode::TOKEN.0, reconnect: true, after_ms: 0 };
+            Phase::Live(live) => live.on_deadline(now).inspect_err(|close| {
+                let goodbye = Goodbye { code: close.code.0, reconnect: true, after_ms: 0 };
                 connection.outbox().reply(Reply::from(goodbye).frame());
-                Err(Close::new(CloseCode::TOKEN, "the token has expired"))
-            }
+            }),
         }
     }
 

@@ -5,6 +5,7 @@ use moorline_protocol::{RoomId, UserId};
 
 use super::failure::Failure;
 use super::people::People;
+use super::presence;
 use super::schema::{cid_bytes, put};
 use crate::command::Command;
 use crate::commit::{Outcome, Revoked, Value};
@@ -58,6 +59,7 @@ impl People<'_> {
         for gone in ["DELETE FROM sessions WHERE usr = $1", "DELETE FROM accounts WHERE usr = $1"] {
             self.client.execute(gone, &[&n]).await?;
         }
+        presence::forget(self.client, n).await?;
         let begin = "INSERT INTO erasures (usr, keeps) VALUES ($1, $2)";
         self.client.execute(begin, &[&n, &i64::from(keeps_messages)]).await?;
         Ok(Ok(true))

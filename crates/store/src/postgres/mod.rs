@@ -21,6 +21,7 @@ mod pipeline;
 #[cfg(test)]
 mod plans;
 mod pool;
+mod presence;
 mod reads;
 mod rooms;
 mod rows;
@@ -50,6 +51,7 @@ use self::seen::Seen;
 use self::shared::Shared;
 use crate::command::Command;
 use crate::fingerprint::Hasher;
+use crate::presence::{PresenceLook, PresenceSince};
 use crate::queue::{Full, Job, Queue};
 use crate::upkeep::{CidCursor, CidTraces, Trace, Traces};
 use crate::{
@@ -221,6 +223,8 @@ reads! {
     rooms::rooms_below(user: &UserId, after: Option<&RoomCursor>, limit: usize) -> Rooms;
     rooms::public_below(user: &UserId, query: Option<&str>, after: Option<&RoomCursor>, limit: usize) -> Rooms;
     resume::resume_from(user: &UserId, room: &RoomId, from: &Position, limit: usize) -> Resumed;
+    presence::presence(since: PresenceSince) -> PresenceLook;
+    presence::small_rooms_of(users: &[UserId], members: u32) -> Vec<(UserId, RoomId)>;
     log::head_of(room: &RoomId) -> Head;
     log::events_of(user: &UserId, room: &RoomId, range: Range, limit: usize) -> Page;
     log::log_of(room: &RoomId, after: Seq, limit: usize) -> Page;

@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 
 use super::events::user_id;
 use super::failure::Failure;
+use super::presence;
 use super::schema::put;
 use crate::command::Command;
 use crate::commit::{Commit, Outcome, Revoked, Value};
@@ -57,6 +58,13 @@ impl<'a> People<'a> {
             }
             Command::RevokeSessions { user, at_ms } => {
                 Ok(self.revoke_sessions(user, *at_ms).await?.map(Value::Count))
+            }
+            Command::RenewLease(lease) => {
+                Ok(Ok(Value::Changed(presence::renew(self.client, lease).await?)))
+            }
+            Command::PutPresence(put) => {
+                presence::write(self.client, put).await?;
+                Ok(Ok(Value::Done))
             }
             other => self.keep_up(other).await,
         }

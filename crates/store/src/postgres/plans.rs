@@ -19,6 +19,8 @@ const FILL: &str = "
         SELECT u.n, r.n, 3, 1, 1, 1, pg_current_xact_id() FROM rooms r JOIN users u ON u.n % 400 = r.n % 400;
     INSERT INTO events (room, seq, kind, id, sender, at, messages, body, words)
         SELECT r.n, s, 1, gen_random_uuid(), 2, 0, s, 'a walrus', 'a walrus'::tsvector FROM rooms r, generate_series(1, 50) s;
+    INSERT INTO presence (usr, node, connections, away, version, changed)
+        SELECT n, n % 3, 1, false, n, pg_current_xact_id() FROM users;
     INSERT INTO cids (cid, sender, room, hash, epoch, seq, at)
         SELECT uuid_send(id), sender, room, '', 1, seq, 0 FROM events;
     ANALYZE;";
@@ -67,7 +69,7 @@ async fn stage() -> (Database, Client, Client) {
 #[tokio::test]
 async fn no_statement_of_the_hot_paths_goes_through_a_table() {
     let (_database, writer, reader) = stage().await;
-    let tables = ["events", "cids", "members", "rooms", "users"];
+    let tables = ["events", "cids", "members", "rooms", "users", "presence"];
     let mut indexed = 0;
     for (db, statements) in
         [(&writer, [load::sql(), write::sql()].concat()), (&reader, reads::statements())]

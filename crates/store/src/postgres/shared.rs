@@ -17,22 +17,23 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Notes a failure where operators look; the first of several in the log.
+    /// Notes a failure where operators look; the first of all lanes in the log.
     pub(super) fn failed(&self, lane: &str, error: &dyn std::fmt::Display, is_first: bool) {
         let text = format!("write: {error}");
-        let is_news = self.last_error.lock().replace(text.clone()) != Some(text);
-        if is_first {
-            self.failing.fetch_add(1, Ordering::Relaxed);
-        }
-        if is_first || is_news {
+        self.last_error.lock().replace(text);
+        // Lanes fail together; the first one tells.
+        if is_first && self.failing.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::error!(lane, %error, "the store could not write");
+        } else {
+            tracing::debug!(lane, %error, "the store could not write");
         }
     }
 
     /// A lane that failed works again.
     pub(super) fn worked_again(&self, lane: &str) {
-        self.failing.fetch_sub(1, Ordering::Relaxed);
-        tracing::info!(lane, "the store can write again");
+        if self.failing.fetch_sub(1, Ordering::Relaxed) == 1 {
+            tracing::info!(lane, "the store can write again");
+        }
     }
 
     /// A lane is over.

@@ -156,7 +156,8 @@ impl<'a> Batch<'a> {
             Command::EraseCids(erase) => self.erase_cids(erase).map(Value::Count),
             Command::EndErasing(erasing) => self.end_erasing(erasing).map(|()| Value::Done),
             // Nobody else can write here.
-            Command::ClaimUpkeep { .. } => Ok(Value::Changed(true)),
+            Command::ClaimUpkeep { .. } | Command::RenewLease(_) => Ok(Value::Changed(true)),
+            Command::PutPresence(_) => Ok(Value::Done),
             Command::Flush => Ok(Value::Done),
         };
         match done {

@@ -18,6 +18,8 @@ mod nodes;
 mod opening;
 #[path = "postgres/pooler.rs"]
 mod pooler;
+#[path = "postgres/presence.rs"]
+mod presence;
 #[path = "postgres/promotion.rs"]
 mod promotion;
 #[path = "postgres/revoked.rs"]

@@ -5,6 +5,7 @@ pub(super) mod accounts;
 pub(super) mod changes;
 pub(super) mod log;
 pub(super) mod people;
+pub(super) mod presence;
 pub(super) mod resume;
 pub(super) mod rooms;
 pub(super) mod search;
@@ -28,6 +29,7 @@ pub(super) fn statements() -> Vec<String> {
     [
         changes::statements(),
         log::statements(),
+        presence::statements(),
         resume::statements(),
         rooms::statements(),
         search::statements(),
