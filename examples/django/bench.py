@@ -32,7 +32,7 @@ class Side:
 
     def __init__(self, folder: Path, moorline: str | None, through: str) -> None:
         folder.mkdir()
-        words: dict[str, Any] = {"folder": folder, "moorline": moorline, "through": through}
+        words: dict[str, Any] = {"folder": folder, "moorline": moorline, "through": through, "postgres": False}
         words |= {name: free_port() for name in ("port", "moorline_port", "redis_port")}
         self.chosen = argparse.Namespace(**words)
         for name in ("api.key", "jwt.secret"):
