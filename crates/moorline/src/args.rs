@@ -8,6 +8,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::auth_url::AuthUrlArgs;
 use crate::backup::args::{BackupArgs, ImportArgs, RestoreArgs, VerifyArgs};
 use crate::layer::LayerArgs;
+use crate::relay::RelayArgs;
 
 /// A self-hosted chat server whose connections hold and whose messages are never lost.
 #[derive(Debug, Parser)]
@@ -172,6 +173,9 @@ pub struct ServeArgs {
     /// The channel layer.
     #[command(flatten)]
     pub layer: LayerArgs,
+    /// Sockets of existing Channels pages.
+    #[command(flatten)]
+    pub relay: RelayArgs,
     /// How long messages are kept, as 365d or 12h, unless a room says otherwise [default: for ever]
     #[arg(long, value_name = "TIME", help_heading = "Data")]
     pub retention: Option<String>,

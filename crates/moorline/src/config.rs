@@ -8,6 +8,7 @@ use std::time::Duration;
 use moorline_chat::{Directory, LeaseTimes};
 use moorline_protocol::api::Signup;
 use moorline_server::Network;
+use moorline_server::relay::RelayRule;
 use moorline_store::DatabaseUrl;
 
 use crate::args::ServeArgs;
@@ -16,6 +17,7 @@ use crate::database::database;
 use crate::failure::Failure;
 use crate::layer::LayerConfig;
 use crate::parse::{self, Origin};
+use crate::relay;
 use crate::secret::Secret;
 use crate::settings::{Environment, Setting};
 
@@ -34,6 +36,8 @@ pub struct Config {
     pub database: Option<DatabaseUrl>,
     /// The channel layer over Redis; none: inside this process.
     pub layer: Option<LayerConfig>,
+    /// Sockets of existing Channels pages.
+    pub relays: Vec<RelayRule>,
     /// How long events are kept in rooms that say nothing of it themselves; none: for ever.
     pub retention: Option<Duration>,
     /// Whether an erased person's messages stay, under the name of nobody.
@@ -107,6 +111,7 @@ impl Config {
         let jwt_secret = secret(args, environment, "jwt-secret", &listen)?;
         let auth_url = AuthUrl::resolve(&args.auth, environment)?;
         let is_known_elsewhere = jwt_secret.is_some() || auth_url.is_some();
+        let layer = LayerConfig::resolve(&args.layer, environment)?;
         let config = Self {
             metrics_bind: pick(&args.metrics_bind, "metrics-bind")
                 .map(socket_address)
@@ -118,7 +123,8 @@ impl Config {
                 args.database_url_file.as_ref(),
                 environment,
             )?,
-            layer: LayerConfig::resolve(&args.layer, environment)?,
+            relays: relay::resolve(&args.relay, environment, layer.is_some())?,
+            layer,
             retention: retention(pick(&args.retention, "retention"))?,
             keeps_erased_messages: keeps_erased(pick(&args.erase_messages, "erase-messages"))?,
             presence: LeaseTimes::of(seconds(&args.presence_lease, "presence-lease", 45)?),

@@ -26,7 +26,7 @@ use crate::lock::FolderLock;
 use crate::page::Page;
 use crate::settings::Environment;
 use crate::welcome::Welcome;
-use crate::{args, gauges, logging, stop};
+use crate::{args, gauges, logging, relay, stop};
 
 /// How long the store may take to write down what was accepted; far more than it needs.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -70,7 +70,7 @@ async fn serve(
     let stopping = stop::on_signal().map_err(|error| unusable("signals", &error))?;
     let layer = config.layer.as_ref().map(LayerConfig::open).transpose()?;
     let (chat, publishing) =
-        Chat::start_with(store.clone(), commits, config.directory, layer, config.presence);
+        Chat::start_with(store.clone(), commits, config.directory, layer.clone(), config.presence);
     // Nodes on one database share a key; a node with a store of its own keeps one beside it.
     let invites = match store.shared_key("invites") {
         Some(key) => Invites::new(&key),
@@ -82,12 +82,17 @@ async fn serve(
     let auth = authenticator(config, &store, &metrics)?;
     let router = router(config, &chat, &auth, &invites, page).await?;
     gauges::register(&metrics, &chat);
+    let from = (origins(config), config.limit_loopback);
+    let relays = relay::routes(&config.relays, layer, (&chat, &auth), from, &metrics)?;
     let mut server = Server::new(server_config(config))
         .http(router)
         .websocket(chat_route(config, &chat, auth))
         .metrics(metrics)
         .ready_when("store", Box::new(store_check(store.clone())))
         .degraded_by(Box::new(degraded_check(Arc::clone(&chat))));
+    for route in relays {
+        server = server.websocket(route);
+    }
     for listener in bound.listeners.drain(..) {
         server = server.listen(listener);
     }
