@@ -109,9 +109,9 @@ impl Config {
         let seconds = |flag, option, default| period(pick(flag, option), default);
         let listen = listen(args, environment)?;
         let jwt_secret = secret(args, environment, "jwt-secret", &listen)?;
-        let layer = LayerConfig::resolve(&args.layer, environment)?;
         let auth_url = AuthUrl::resolve(&args.auth, environment)?;
         let is_known_elsewhere = jwt_secret.is_some() || auth_url.is_some();
+        let layer = LayerConfig::resolve(&args.layer, environment)?;
         let config = Self {
             metrics_bind: pick(&args.metrics_bind, "metrics-bind")
                 .map(socket_address)
