@@ -11,7 +11,7 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use moorline_chat::{Chat, Directory, Drained, Listener, Outbox, now_ms};
-use moorline_protocol::{Cid, CloseCode, RoomId, RoomKind, UserId};
+use moorline_protocol::{Cid, CloseCode, Frame, RoomId, RoomKind, UserId};
 use moorline_store::{Create, NewSession, Send, SessionId, Store, StoreConfig};
 use moorline_test_postgres::{Database, Server};
 use tempfile::TempDir;
@@ -87,11 +87,21 @@ impl Window {
     }
 
     async fn closes_with(&self, code: CloseCode) {
-        let started = Instant::now();
+        self.frames_until_closed_with(code).await;
+    }
+
+    /// How many frames go out before the close.
+    async fn frames_until_closed_with(&self, code: CloseCode) -> usize {
+        let (started, mut frames) = (Instant::now(), 0);
         loop {
-            if let Some(closed) = self.closed() {
-                assert_eq!(closed, code);
-                return;
+            let context = Context::from_waker(Waker::noop());
+            let count = |_: &Frame| {
+                frames += 1;
+                true
+            };
+            if let Drained::Close(close) = self.0.outbox().drain(&context, count) {
+                assert_eq!(close.code, code);
+                return frames;
             }
             assert!(started.elapsed() < WITHIN, "still open after {WITHIN:?}");
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -132,9 +142,44 @@ async fn a_session_ended_on_one_node_is_closed_on_the_other_and_no_other_session
     let stays = other.window("ann", Some(desk));
     let before = other.chat.hub().revocations();
     assert!(one.store().revoke_session(user("ann"), phone).await.unwrap());
-    window.closes_with(CloseCode::SIGNED_OUT).await;
+    assert_eq!(window.frames_until_closed_with(CloseCode::SIGNED_OUT).await, 1, "a goodbye");
     assert_ne!(other.chat.hub().revocations(), before);
     assert_eq!(stays.closed(), None);
+}
+
+#[tokio::test]
+async fn a_guest_ends_with_its_session_wherever_that_ends_and_is_told_nothing_of_the_chat() {
+    let database = Database::new();
+    let (one, other) = (Node::on(&database.url()), Node::on(&database.url()));
+    one.store().put_user(user("ann"), "Ann".to_owned(), 1).await.unwrap();
+    let (phone, desk) = (sign_in(&one, 1).await, sign_in(&one, 2).await);
+    let revocations = other.chat.hub().revocations();
+    let (guest, stays) = (guest(&phone), guest(&desk));
+    for listener in [&guest, &stays] {
+        other.chat.guest_came(&listener.0, revocations);
+    }
+    assert!(one.store().revoke_session(user("ann"), phone.clone()).await.unwrap());
+    assert_eq!(
+        guest.frames_until_closed_with(CloseCode::SIGNED_OUT).await,
+        0,
+        "it knows no goodbye"
+    );
+    assert_eq!(stays.closed(), None);
+    // One whose proof was looked at before the end of its session, and that came after it.
+    let late = self::guest(&phone);
+    other.chat.guest_came(&late.0, revocations);
+    late.closes_with(CloseCode::SIGNED_OUT).await;
+    other.chat.hub().guest_went(&stays.0);
+    one.store().revoke_sessions(user("ann"), now_ms()).await.unwrap();
+    let window = other.window("ann", Some(desk));
+    window.closes_with(CloseCode::SIGNED_OUT).await;
+    assert_eq!(stays.closed(), None, "who has left is no longer looked after");
+}
+
+/// A connection of ann's that carries nothing of the chat.
+fn guest(session: &SessionId) -> Window {
+    let outbox = Arc::new(Outbox::new(1 << 20));
+    Window(Listener::guest(user("ann"), Some(session.clone()), outbox))
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ struct Member {
     guest: Option<Arc<Listener>>,
     expires: Option<Instant>,
     /// Of somebody for whom the backend speaks; it knows when that ends.
-    renewal: Option<Renewal>,
+    renewal: Option<Box<Renewal>>,
 }
 
 impl RelayConsumer {
@@ -54,12 +54,12 @@ impl RelayConsumer {
         Self { relay, member: None }
     }
 
-    fn renewal(&self, entered: &Entered, expires: Option<Instant>) -> Option<Renewal> {
+    fn renewal(&self, entered: &Entered, expires: Option<Instant>) -> Option<Box<Renewal>> {
         let Entered::Person(Proof { forwarded: Some(forwarded), issued_ms, .. }) = entered else {
             return None;
         };
         let auth = Arc::clone(&self.relay.settings.auth);
-        Some(Renewal::new(auth, Arc::clone(forwarded), *issued_ms, expires?))
+        Some(Box::new(Renewal::new(auth, Arc::clone(forwarded), *issued_ms, expires?)))
     }
 
     fn is_limited(&self, scope: &Scope) -> bool {
@@ -190,7 +190,7 @@ impl Consumer for RelayConsumer {
 
     fn next_deadline(&self) -> Option<Instant> {
         let member = self.member.as_ref()?;
-        member.renewal.as_ref().map(Renewal::deadline).or(member.expires)
+        member.renewal.as_ref().map(|renewal| renewal.deadline()).or(member.expires)
     }
 
     fn on_deadline(&mut self, now: Instant, _: &Connection) -> Result<(), Close> {
