@@ -171,6 +171,7 @@ async def test_a_redis_that_is_away_delays_nothing_and_what_waited_comes_after_i
     # What waited may have been published before the subscription; it comes in order and once.
     numbers = [int(body) for body in bodies[:-1]]
     assert numbers == list(range(300 - len(numbers), 300))
+    await eventually(lambda: "published again" in server.log(), 10, "the log says that Redis is back")
     log = server.log()
     assert log.count("domain events wait") == 1 and log.count("domain events are published again") == 1, log
 
