@@ -18,6 +18,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+import postgres
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PATIENCE = 30.0
@@ -113,6 +115,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--moorline-port", type=int, default=8000, help="of Moorline (8000); 0 takes a free one")
     parser.add_argument("--redis-port", type=int, default=0, help="of Redis (a free one)")
     parser.add_argument("--moorline", default=os.environ.get("MOORLINE_BIN"), help="the program")
+    parser.add_argument(
+        "--postgres", action="store_true", help="both store in a PostgreSQL of its own instead of SQLite"
+    )
     parser.add_argument("--through", choices=["moorline", "django"], default="moorline", help="where messages go")
     return parser.parse_args()
 
@@ -126,13 +131,20 @@ def environment(chosen: argparse.Namespace) -> dict[str, str]:
         "DEBUG": "1",
         "SECRET_KEY": secret(folder, "django.key"),
         "REDIS_URL": f"redis://:{secret(folder, 'redis.password')}@127.0.0.1:{chosen.redis_port}/0",
-        "DATABASE_URL": f"sqlite://{folder / 'db.sqlite3'}",
+        "DATABASE_URL": database_url(chosen),
         "CHAT_THROUGH": chosen.through,
         "CHAT_MOORLINE_URL": f"http://127.0.0.1:{chosen.moorline_port}",
         "CHAT_MOORLINE_PUBLIC_URL": f"http://127.0.0.1:{chosen.moorline_port}",
         "CHAT_API_KEY_FILE": str(folder / "api.key"),
         "CHAT_JWT_SECRET_FILE": str(folder / "jwt.secret"),
     }
+
+
+def database_url(chosen: argparse.Namespace) -> str:
+    """Django's database, and Moorline's where it is PostgreSQL."""
+    if chosen.postgres:
+        return postgres.url(chosen, secret(chosen.folder, "postgres.password"))
+    return f"sqlite://{chosen.folder / 'db.sqlite3'}"
 
 
 def start_redis(stack: Stack, chosen: argparse.Namespace) -> None:
@@ -157,16 +169,16 @@ def start_moorline(stack: Stack, chosen: argparse.Namespace) -> None:
     words += ["--api-key-file", str(chosen.folder / "api.key"), "--jwt-secret-file", str(chosen.folder / "jwt.secret")]
     for key in ("api.key", "jwt.secret"):
         secret(chosen.folder, key)
-    # DATABASE_URL is Django's; Moorline stores in its own folder.
-    stack.start("moorline", name, *words, "--database-url", "sqlite")
+    if not chosen.postgres:
+        # DATABASE_URL is Django's file; Moorline stores in one of its own.
+        words += ["--database-url", "sqlite"]
+    stack.start("moorline", name, *words)
     stack.wait_for("moorline", chosen.moorline_port, "/readyz")
 
 
 def start_django(stack: Stack, chosen: argparse.Namespace) -> None:
     """Tables, people and rooms, then Daphne and the outbox."""
     python = sys.executable
-    stack.run(python, "manage.py", "migrate", "--verbosity", "0")
-    stack.run(python, "manage.py", "check", "--fail-level", "WARNING")
     stack.run(python, "manage.py", "demo")
     daphne = ["-m", "daphne", "-b", "127.0.0.1", "-p", str(chosen.port)]
     stack.start("daphne", python, *daphne, "--ping-interval", "25", "--ping-timeout", "60", "example.asgi:application")
@@ -181,10 +193,13 @@ def main() -> None:
     chosen.folder.mkdir(parents=True, exist_ok=True)
     for name in ("port", "moorline_port", "redis_port"):
         setattr(chosen, name, getattr(chosen, name) or free_port())
+    chosen.postgres_port = free_port()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     stack = Stack(chosen.folder, environment(chosen))
     try:
         start_redis(stack, chosen)
+        if chosen.postgres:
+            postgres.start(stack, chosen, secret(chosen.folder, "postgres.password"))
         start_moorline(stack, chosen)
         start_django(stack, chosen)
         print(f"Django    http://127.0.0.1:{chosen.port}/", flush=True)

@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::command::Command;
 use crate::install;
 use crate::repository::Repository;
+use crate::test;
 
 const PACKAGE: &str = "clients/python";
 const EXAMPLE: &str = "examples/django";
@@ -27,6 +28,18 @@ pub(crate) fn example(repository: &Repository) -> Result<()> {
 /// What describes containers, compared with the program's own list of options.
 pub(crate) fn deploy(repository: &Repository) -> Result<()> {
     pytest(repository, DEPLOY).run()
+}
+
+/// What a delivery and a message cost on Daphne and on Moorline; tells whether ours is within its bars.
+pub(crate) fn bench(repository: &Repository, rest: &[String]) -> Result<bool> {
+    install::everything(repository)?;
+    test::build(repository)?;
+    repository
+        .command_in(EXAMPLE, install::python_path(repository))
+        .arg("bench.py")
+        .args(rest)
+        .env("MOORLINE_BIN", repository.server())
+        .succeeds()
 }
 
 /// Four at a time: they wait more than they work.

@@ -76,6 +76,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Compare the chat of examples/django on Daphne and Channels with Moorline: `cargo xtask bench-django -- --help`.
+    BenchDjango {
+        /// Passed on to the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// Take a picture of every view of the page into target/screenshots.
     Screenshots(prove::Screenshots),
 }
@@ -107,6 +113,7 @@ fn run(task: Task) -> Result<bool> {
         Task::BenchNodes { rest } => bench_with_servers(&repository, "moorline-bench-nodes", &rest),
         Task::BenchLayer { rest } => interop::bench(&repository, &rest),
         Task::BenchStore { rest } => bench_store(&repository, &rest),
+        Task::BenchDjango { rest } => django::bench(&repository, &rest),
         Task::Screenshots(args) => prove::screenshots(&repository, &args).map(|()| true),
     }
 }

@@ -270,6 +270,12 @@ const PROOFS: &[Proof] = &[
         when: When::Always,
     },
     Proof {
+        name: "relay",
+        about: "the page of the Channels tutorial works with its socket moved to Moorline, beside Daphne and a worker",
+        kind: Kind::Browser(&["relay"]),
+        when: When::Always,
+    },
+    Proof {
         name: "page-load",
         about: "the page can be used within 300 ms with 500 rooms",
         kind: Kind::Browser(&["page-load"]),
@@ -386,6 +392,7 @@ fn browser(
         .env("MOORLINE_BIN", repository.server())
         .env("MOORLINE_PROOF", form.word())
         .env("MOORLINE_PROOF_NAME", proof.name)
+        .env("PYTHON", install::python_path(repository))
         .run()
 }
 

@@ -955,7 +955,16 @@ name: string,
 /**
  * Its version.
  */
-version: string, };
+version: string, 
+/**
+ * Its parts that do not work as they should now, while it goes on; absent: none.
+ */
+degraded?: Array<ServerPart>, };
+
+/**
+ * A part of a server.
+ */
+export type ServerPart = "layer" | "store";
 
 /**
  * Sums over a person's rooms.

@@ -6,6 +6,7 @@
 
 mod bring;
 mod elsewhere;
+mod guests;
 mod others;
 mod outside;
 mod presence;
@@ -44,6 +45,8 @@ pub struct Hub {
     store: Store,
     feeds: Mutex<HashMap<RoomId, Arc<Feed>>>,
     people: Mutex<People>,
+    /// Connections that carry nothing of the chat.
+    guests: guests::Guests,
     /// Rooms with a typing frame that is due.
     typing: Mutex<Vec<Arc<Feed>>>,
     revocations: AtomicU64,
@@ -89,6 +92,7 @@ impl Hub {
             ahead: Mutex::default(),
             feeds: Mutex::default(),
             people: Mutex::default(),
+            guests: guests::Guests::default(),
             typing: Mutex::default(),
             revocations: AtomicU64::new(0),
             doubted: Mutex::default(),
@@ -322,9 +326,9 @@ impl Hub {
 
     fn revoke(&self, revoked: &Revoked) {
         self.revocations.fetch_add(1, Ordering::SeqCst);
-        for listener in self.people.lock().listeners(&revoked.user) {
+        for listener in self.all_of(&revoked.user) {
             if revoked.session.is_none() || revoked.session.as_ref() == listener.session() {
-                sign_out(listener);
+                sign_out(&listener);
             }
         }
     }
@@ -370,8 +374,10 @@ impl Hub {
 
 /// Tells a connection that what it came with is not good any more, and closes it.
 fn sign_out(listener: &Listener) {
-    let goodbye = Goodbye { code: CloseCode::SIGNED_OUT.0, reconnect: false, after_ms: 0 };
-    listener.outbox().reply(Reply::from(goodbye).frame());
+    if !listener.is_guest() {
+        let goodbye = Goodbye { code: CloseCode::SIGNED_OUT.0, reconnect: false, after_ms: 0 };
+        listener.outbox().reply(Reply::from(goodbye).frame());
+    }
     listener.outbox().close(Close::new(CloseCode::SIGNED_OUT, "signed out"));
 }
 

@@ -163,7 +163,7 @@ impl Leases {
             let places: Vec<Place> = taken
                 .into_iter()
                 .map(|(user, presence, version)| {
-                    let connections = hub.connections(&user, presence);
+                    let connections = hub.connection_count(&user, presence);
                     Place { user, connections, is_away: presence == Presence::Away, version }
                 })
                 .collect();

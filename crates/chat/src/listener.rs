@@ -18,6 +18,8 @@ pub struct Listener {
     name: Mutex<Option<Arc<str>>>,
     /// Whether nobody is at this connection's screen, as its client says.
     away: AtomicBool,
+    /// Whether its client speaks another protocol than the chat's.
+    is_guest: bool,
     session: Option<SessionId>,
     /// When its token was made; 0 where that is not known.
     issued_ms: AtomicU64,
@@ -37,8 +39,24 @@ impl Listener {
     /// A connection of `user`, signed in by `session` if it came with a cookie.
     #[must_use]
     pub fn new(user: UserId, session: Option<SessionId>, outbox: Arc<Outbox>) -> Arc<Self> {
+        Self::of(user, session, outbox, false)
+    }
+
+    /// A connection that carries nothing of the chat but ends with what its person showed.
+    #[must_use]
+    pub fn guest(user: UserId, session: Option<SessionId>, outbox: Arc<Outbox>) -> Arc<Self> {
+        Self::of(user, session, outbox, true)
+    }
+
+    fn of(
+        user: UserId,
+        session: Option<SessionId>,
+        outbox: Arc<Outbox>,
+        is_guest: bool,
+    ) -> Arc<Self> {
         Arc::new(Self {
             user,
+            is_guest,
             name: Mutex::default(),
             away: AtomicBool::new(false),
             session,
@@ -75,6 +93,10 @@ impl Listener {
 
     pub(crate) fn is_away(&self) -> bool {
         self.away.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_guest(&self) -> bool {
+        self.is_guest
     }
 
     /// The session that it came with.

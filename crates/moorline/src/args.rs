@@ -9,6 +9,7 @@ use crate::auth_url::AuthUrlArgs;
 use crate::backup::args::{BackupArgs, ImportArgs, RestoreArgs, VerifyArgs};
 use crate::layer::LayerArgs;
 use crate::outside::OutsideArgs;
+use crate::relay::RelayArgs;
 
 /// A self-hosted chat server whose connections hold and whose messages are never lost.
 #[derive(Debug, Parser)]
@@ -173,6 +174,9 @@ pub struct ServeArgs {
     /// The channel layer.
     #[command(flatten)]
     pub layer: LayerArgs,
+    /// Sockets of existing Channels pages.
+    #[command(flatten)]
+    pub relay: RelayArgs,
     /// What other programs get and may do.
     #[command(flatten)]
     pub outside: OutsideArgs,

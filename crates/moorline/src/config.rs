@@ -8,6 +8,7 @@ use std::time::Duration;
 use moorline_chat::{Directory, LeaseTimes};
 use moorline_protocol::api::Signup;
 use moorline_server::Network;
+use moorline_server::relay::RelayRule;
 use moorline_store::DatabaseUrl;
 
 use crate::args::ServeArgs;
@@ -17,6 +18,7 @@ use crate::failure::Failure;
 use crate::layer::LayerConfig;
 use crate::outside::OutsideConfig;
 use crate::parse::{self, Origin};
+use crate::relay;
 use crate::secret::Secret;
 use crate::settings::{Environment, Setting};
 
@@ -35,6 +37,8 @@ pub struct Config {
     pub database: Option<DatabaseUrl>,
     /// The channel layer over Redis; none: inside this process.
     pub layer: Option<LayerConfig>,
+    /// Sockets of existing Channels pages.
+    pub relays: Vec<RelayRule>,
     /// What other programs get and may do.
     pub outside: OutsideConfig,
     /// How long events are kept in rooms that say nothing of it themselves; none: for ever.
@@ -122,6 +126,7 @@ impl Config {
                 args.database_url_file.as_ref(),
                 environment,
             )?,
+            relays: relay::resolve(&args.relay, environment, layer.is_some())?,
             outside: OutsideConfig::resolve(&args.outside, environment, layer.is_some())?,
             layer,
             retention: retention(pick(&args.retention, "retention"))?,

@@ -27,7 +27,7 @@ use crate::outside::Outside;
 use crate::page::Page;
 use crate::settings::Environment;
 use crate::welcome::Welcome;
-use crate::{args, gauges, logging, stop};
+use crate::{args, gauges, logging, relay, stop};
 
 /// How long the store may take to write down what was accepted; far more than it needs.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -84,6 +84,8 @@ async fn serve(
     let router = router(config, &chat, &auth, &invites, page).await?;
     gauges::register(&metrics, &chat);
     let outside = Outside::start(&config.outside, &chat, layer.as_ref(), &metrics);
+    let from = (origins(config), config.limit_loopback);
+    let relays = relay::routes(&config.relays, layer, (&chat, &auth), from, &metrics)?;
     let mut server = Server::new(server_config(config))
         .http(router)
         .websocket(chat_route(config, &chat, auth))
@@ -91,6 +93,9 @@ async fn serve(
         .ready_when("store", Box::new(store_check(store.clone())))
         .degraded_by(Box::new(degraded_check(Arc::clone(&chat))))
         .degraded_by(outside.check());
+    for route in relays {
+        server = server.websocket(route);
+    }
     for listener in bound.listeners.drain(..) {
         server = server.listen(listener);
     }

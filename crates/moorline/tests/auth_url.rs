@@ -309,3 +309,22 @@ async fn a_person_whose_sessions_are_revoked_here_must_be_vouched_for_anew() {
     let mut socket = hello(&server, &[("cookie", "sessionid=new")]).await;
     socket.next("welcome").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relays_socket_outlives_its_backends_word_and_ends_with_a_logout() {
+    let backend = Backend::start().await;
+    backend.answer_with(ann(2));
+    let relay =
+        "/ws/chat/{room}/ group=chat_{room} types=chat.message echo=chat.message with_type=yes";
+    let server = start(&backend, &["--relay", relay]).await;
+    let origin = server.origin();
+    let headers = [("origin", origin.as_str()), ("cookie", COOKIE)];
+    let mut socket = server.socket_at("/ws/chat/lobby/", &headers).await.unwrap();
+    backend.wait_for(3).await;
+    socket.say(json!({"message":"still here"})).await;
+    assert_eq!(socket.next("chat.message").await["message"], "still here");
+    backend.answer_with(Reply::status(401));
+    assert_eq!(socket.close_code().await, 4403);
+    let again = server.socket_at("/ws/chat/lobby/", &headers).await.err().unwrap();
+    assert!(again.contains("401"), "{again}");
+}

@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use http::StatusCode;
 use moorline_chat::Close;
+use moorline_layer::Message;
 use moorline_protocol::CloseCode;
 use tokio::time::Instant;
 
+use crate::channel::Channel;
 use crate::connection::Connection;
 use crate::scope::Scope;
 
@@ -37,6 +39,24 @@ pub trait Consumer: Sized + Send + 'static {
         incoming: Incoming,
         connection: &Connection,
     ) -> impl Future<Output = Result<(), Close>> + Send;
+
+    /// The channel whose messages come to `dispatch`, for a consumer that opened one; asked in each round.
+    fn channel(&mut self) -> Option<&mut Channel> {
+        None
+    }
+
+    /// Takes one message from the channel layer; its `type` says which, as in Channels it names the handler. A type that
+    /// is none of this consumer's is answered `Unknown`: it is counted and otherwise passed over.
+    ///
+    /// Is called like `receive`, one call at a time, in turn with it. While the client reads so slowly that its outbox is
+    /// over the mark, messages wait in the layer, which drops the oldest beyond its capacity and expiry.
+    fn dispatch(
+        &mut self,
+        _message: Message,
+        _connection: &Connection,
+    ) -> impl Future<Output = Result<Dispatched, Close>> + Send {
+        async { Ok(Dispatched::Unknown) }
+    }
 
     /// Goes on with work that `receive` began: answers in order, catching up. Is polled in each round in which
     /// `receive` is not pending; it must leave the waker with all it waits for. `Ready(Ok(()))` asks for another round.
@@ -71,7 +91,8 @@ pub trait Consumer: Sized + Send + 'static {
         connection.close(CloseCode::RESTART, "the server restarts");
     }
 
-    /// Is called once at the end, whoever ended it; not for a connection that `connect` refused.
+    /// Is called once at the end, whoever ended it; not for a connection that `connect` refused. The channel, if there is
+    /// one, leaves its groups after it.
     fn disconnect(&mut self, _closed: &Closed) -> impl Future<Output = ()> + Send {
         async {}
     }
@@ -84,6 +105,15 @@ pub enum Incoming {
     Text(String),
     /// A binary message.
     Bytes(Vec<u8>),
+}
+
+/// What became of a message from the channel layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dispatched {
+    /// It was this consumer's.
+    Handled,
+    /// This consumer knows no such type.
+    Unknown,
 }
 
 /// A consumer's yes to a handshake.

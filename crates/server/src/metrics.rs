@@ -12,7 +12,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use crate::consumer::{Closed, Side};
+use crate::consumer::{Closed, Dispatched, Side};
 
 /// The transport's own metrics and the registry into which other parts put theirs.
 pub struct Metrics {
@@ -25,6 +25,8 @@ pub struct Metrics {
     pub(crate) slow_reader_closes: Counter,
     pub(crate) panics: Counter,
     pub(crate) refused: Family<RefusedLabels, Counter>,
+    pub(crate) layer_handled: Counter,
+    pub(crate) layer_unknown: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -64,6 +66,8 @@ impl Metrics {
             slow_reader_closes: Counter::default(),
             panics: Counter::default(),
             refused: Family::default(),
+            layer_handled: Counter::default(),
+            layer_unknown: Counter::default(),
         };
         metrics.register_all();
         metrics
@@ -85,6 +89,14 @@ impl Metrics {
             to.register("connection_panics", "Connections ended by a panic", self.panics.clone());
             let refused = self.refused.clone();
             to.register("handshakes_refused", "Refused handshakes and sockets", refused);
+            let handled = self.layer_handled.clone();
+            to.register("layer_messages_handled", "Layer messages that consumers took", handled);
+            let unknown = self.layer_unknown.clone();
+            to.register(
+                "layer_messages_unknown",
+                "Layer messages of types unknown to their consumer",
+                unknown,
+            );
         });
     }
 
@@ -110,6 +122,13 @@ impl Metrics {
         if closed.code == moorline_protocol::CloseCode::SLOW_READER {
             self.slow_reader_closes.inc();
         }
+    }
+
+    pub(crate) fn dispatched(&self, dispatched: Dispatched) {
+        match dispatched {
+            Dispatched::Handled => self.layer_handled.inc(),
+            Dispatched::Unknown => self.layer_unknown.inc(),
+        };
     }
 
     pub(crate) fn refused(&self, reason: &'static str) {

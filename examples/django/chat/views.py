@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from moorline_django import MoorlineError, post_message, token
+from moorline_django import MoorlineError, notify, post_message, token
 
 from .log import catch_up, shown
 from .models import Order, Room
@@ -55,12 +55,13 @@ def messages(request: HttpRequest, room: str) -> JsonResponse:
 @login_required
 @require_POST
 def order(request: HttpRequest, room: str) -> HttpResponse:
-    """An order and the message about it: both are there, or neither; the outbox sends it."""
+    """An order and the message about it: both are there, or neither; the outbox sends it. The notice is for the moment."""
     found = get_object_or_404(request.user.rooms, slug=room)
     with transaction.atomic():
         number = (Order.objects.order_by("-number").values_list("number", flat=True).first() or 4710) + 1
         Order.objects.create(number=number, room=found)
         post_message(found.slug, request.user, f"Order {number} is paid.", durable=True)
+        transaction.on_commit(lambda: notify("order.paid", {"number": number}, room=found.slug), robust=True)
     return redirect("room", room=found.slug)
 
 

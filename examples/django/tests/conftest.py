@@ -1,6 +1,7 @@
 """The whole example, started by its one command, on free ports and in a temporary folder."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import postgres
 from people import Site
 
 HERE = Path(__file__).resolve().parent
@@ -43,15 +45,17 @@ def ended(process: subprocess.Popen[str]) -> None:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Both sides, the chat through Moorline."""
-    process, site = started(tmp_path_factory.mktemp("beside"))
+    """Both sides on one PostgreSQL, the chat through Moorline."""
+    folder = tmp_path_factory.mktemp("beside")
+    process, site = started(folder, "--postgres")
     yield site
     ended(process)
+    shutil.rmtree(postgres.home_of(folder))
 
 
 @pytest.fixture
 def own_site(tmp_path: Path) -> Iterator[Site]:
-    """The same for one test, which may break parts of it."""
+    """Both sides on SQLite, for one test, which may break parts of it."""
     process, site = started(tmp_path)
     yield site
     ended(process)

@@ -42,8 +42,14 @@ def test_a_message_in_a_transaction_reaches_both_sides_by_the_outbox(site: Site)
     with ann.at_daphne() as here, bob.at_moorline() as there:
         ann.post("/rooms/harbour/orders/", form_at="/rooms/harbour/")
         told = here.until(lambda frame: str(frame.get("body", "")).endswith("is paid."))
-        assert there.message(told["body"])["from"] == told["from"]
         assert told["name"] == "ann"
+        there.until(lambda frame: {"notice", "event"} <= {one["type"] for one in there.heard})
+        notices = [frame for frame in there.heard if frame["type"] == "notice"]
+        number = int(told["body"].split()[1])
+        assert [(one["room"], one["name"], one["data"]) for one in notices] == [
+            ("harbour", "order.paid", {"number": number})
+        ]
+        assert [one["from"] for one in there.heard if one.get("body") == told["body"]] == [told["from"]]
 
 
 def test_who_is_not_signed_in_gets_no_socket_and_no_token(site: Site) -> None:

@@ -144,19 +144,23 @@ pub async fn prove(points: u64, seed: u64, is_planted: bool) -> Result<Outcome> 
         crashes[place].1 += 1;
     }
     if let Some(middleman) = &stand.middleman {
-        // On a slow machine a commit carries more, and the points are over before one of them was lost.
-        let over = AtomicBool::new(false);
-        let lied = async {
-            let lied = wait_for(&|| middleman.told(), 1).await;
-            over.store(true, Ordering::Relaxed);
-            lied
-        };
-        let (talked, lied) = tokio::join!(crowd.talk(&over), lied);
-        talked?;
-        lied.context("the planted fault never came")?;
-        middleman.lie_at_every(0);
+        talk_until_lied(&mut crowd, middleman).await?;
     }
     conclude(crowd, server, recorder, crashes).await
+}
+
+/// On a slow machine a commit carries more, and the points are over before one of them was lost.
+async fn talk_until_lied(crowd: &mut Crowd, middleman: &Middleman) -> Result<()> {
+    let over = AtomicBool::new(false);
+    let lied = async {
+        let lied = wait_for(&|| middleman.told(), 1).await;
+        over.store(true, Ordering::Relaxed);
+        lied
+    };
+    let (talked, lied) = tokio::join!(crowd.talk(&over), lied);
+    middleman.lie_at_every(0);
+    talked?;
+    lied.context("the planted fault never came")
 }
 
 async fn conclude(

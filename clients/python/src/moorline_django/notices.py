@@ -24,7 +24,7 @@ DEEPEST = 16
 
 
 def notify(name: str, data: object = None, *, room: str | None = None, user: Any = None) -> None:
-    """Sends the notice `name` with `data`, JSON, to the open connections of a room's members or of one person.
+    """Sends the notice `name` with `data`, JSON, to those who have a room open on a connection, or to one person.
 
     Give exactly one of `room` and `user`. It returns when Redis has the notice, which is at most once on its way;
     `Unavailable` says that Redis or the channel has no room for it. Safe in `transaction.on_commit`, best with

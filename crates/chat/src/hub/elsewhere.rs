@@ -20,7 +20,8 @@ impl Hub {
     pub async fn catch_up(&self, changed: &ChangedRooms) {
         self.doubt(&changed.revoked);
         if !changed.erased.is_empty() {
-            let here = self.people.lock().all().map(|listener| listener.user().clone()).collect();
+            let mut here = self.guests.users();
+            here.extend(self.people.lock().all().map(|listener| listener.user().clone()));
             self.doubt(&self.store.erased_among(&changed.erased, here));
         }
         self.look_at_the_doubted().await;
@@ -65,7 +66,7 @@ impl Hub {
         let doubted = std::mem::take(&mut *self.doubted.lock());
         for user in doubted {
             // Those who come from now on show what the store already knows to be good.
-            let listeners = self.people.lock().listeners(&user).to_vec();
+            let listeners = self.all_of(&user);
             if listeners.is_empty() {
                 continue;
             }
@@ -76,7 +77,7 @@ impl Hub {
         }
     }
 
-    async fn sign_out_unproven(
+    pub(super) async fn sign_out_unproven(
         &self,
         user: &UserId,
         listeners: &[Arc<Listener>],

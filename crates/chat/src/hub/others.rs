@@ -76,9 +76,7 @@ impl Hub {
     /// Who was taken out by another node may have been erased there: then their connections here end as well.
     pub(super) async fn close_the_erased(&self, events: &[Arc<Event>]) {
         let gone: HashSet<UserId> = changes(events)
-            .filter(|(_, user, change)| {
-                *change == Change::Removed && !self.people.lock().listeners(user).is_empty()
-            })
+            .filter(|(_, user, change)| *change == Change::Removed && !self.all_of(user).is_empty())
             .map(|(_, user, _)| user.clone())
             .collect();
         for user in gone {

@@ -135,7 +135,7 @@ impl Hub {
     }
 
     /// Connections of somebody who is here, or was a moment ago.
-    pub(crate) fn connections(&self, user: &UserId, here: Presence) -> u32 {
+    pub(crate) fn connection_count(&self, user: &UserId, here: Presence) -> u32 {
         match here {
             Presence::Offline => 0,
             _ => {

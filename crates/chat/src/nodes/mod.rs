@@ -242,8 +242,13 @@ impl Nodes {
     async fn receive_all(self: Arc<Self>, news: mpsc::Sender<News>) {
         let Some(channel) = self.join().await else { return };
         let mut seen = Seen::default();
+        let mut beats = tokio::time::interval(BEAT);
         loop {
             let message = tokio::select! {
+                _ = beats.tick() => {
+                    self.join_again(&channel).await;
+                    continue;
+                }
                 received = self.layer.receive(&channel) => match received {
                     Ok(message) => message,
                     Err(Error::Closed) => return,
@@ -260,6 +265,16 @@ impl Nodes {
             {
                 return;
             }
+        }
+    }
+
+    /// A Redis that was flushed has forgotten the group, and no connection broke that would say so: who hears nothing,
+    /// not even oneself, joins again.
+    async fn join_again(&self, channel: &str) {
+        if self.is_deaf()
+            && let Err(error) = self.layer.group_add(GROUP, channel).await
+        {
+            tracing::debug!(%error, "the group of nodes cannot be joined again");
         }
     }
 

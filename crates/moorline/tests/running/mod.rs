@@ -153,7 +153,11 @@ impl Running {
     }
 
     pub async fn socket(&self, headers: &[(&str, &str)]) -> Result<Socket, String> {
-        let uri = format!("ws://{}/ws", self.address).parse().unwrap();
+        self.socket_at("/ws", headers).await
+    }
+
+    pub async fn socket_at(&self, path: &str, headers: &[(&str, &str)]) -> Result<Socket, String> {
+        let uri = format!("ws://{}{path}", self.address).parse().unwrap();
         let mut builder = ClientBuilder::from_uri(uri);
         for (name, value) in headers {
             let name = http::HeaderName::from_bytes(name.as_bytes()).unwrap();

@@ -29,8 +29,8 @@ use crate::scope::Scope;
 use following::Following;
 use hello::Proof;
 use pending::Pending;
-use rate::{Allowance, Verdict};
-use renewal::Renewal;
+pub(crate) use rate::{Allowance, Verdict};
+pub(crate) use renewal::Renewal;
 
 /// The subprotocol of version 1; a client may leave it out.
 const SUBPROTOCOL: &str = "moorline.v1";
@@ -213,12 +213,12 @@ fn hello_first(id: Option<u64>, connection: &Connection) -> Result<(), Close> {
     Err(Close::new(CloseCode::BAD_CLIENT, "the first command must be hello"))
 }
 
-fn expiry(expires_ms: u64) -> Instant {
+pub(crate) fn expiry(expires_ms: u64) -> Instant {
     Instant::now() + Duration::from_millis(expires_ms.saturating_sub(now_ms()))
 }
 
 /// Who asks cannot be found out now.
-fn refusal(refused: &auth::Refused) -> Refusal {
+pub(crate) fn refusal(refused: &auth::Refused) -> Refusal {
     let word = if refused.code() == ErrorCode::Overloaded { "overloaded" } else { "unavailable" };
     let auth::Refused::Backend(why) = refused else {
         let text = ErrorCode::Unavailable.text();

@@ -7,24 +7,20 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::task::{Context, Poll};
 
 use moorline_chat::Close;
+use moorline_layer::Message;
 use moorline_protocol::CloseCode;
 use tokio::time::Instant;
 
+use super::farewell::end;
 use super::link::{Link, asked_close};
-use super::writer::Flushed;
 use super::{Ending, Settings, Socket};
 use crate::connection::Connection;
 use crate::consumer::{Closed, Consumer, Incoming, Side};
 use crate::registry::Registration;
 
-/// How long the last bytes and the peer's answer to a close may take.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long `disconnect` of a consumer may take.
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// After this many messages in a row the socket is written to and other connections get their turn.
 const MESSAGES_A_TURN: u32 = 64;
 
@@ -37,6 +33,14 @@ pub(crate) struct Opening {
     pub(crate) connection: Connection,
     pub(crate) registration: Registration,
     pub(crate) settings: Arc<Settings>,
+}
+
+/// What the consumer is called with next.
+enum Next {
+    /// A message from the client.
+    Incoming(Incoming),
+    /// A message from the channel layer.
+    Layer(Message),
 }
 
 /// The life of one connection.
@@ -66,30 +70,36 @@ async fn serve<C: Consumer>(consumer: &mut C, link: &mut Link, connection: &Conn
     let mut in_a_row = 0;
     loop {
         let turn = poll_fn(|cx| poll_turn(cx, consumer, link, connection, &mut in_a_row)).await;
-        let incoming = match turn {
-            Ok(incoming) => incoming,
-            Err(ending) => return ending,
+        // The calls themselves are made in the first poll, under the guard.
+        let done = match turn {
+            Ok(Next::Incoming(incoming)) => {
+                let mut call = pin!(async { consumer.receive(incoming, connection).await });
+                poll_fn(|cx| poll_call(cx, call.as_mut(), link, connection)).await
+            }
+            Ok(Next::Layer(message)) => {
+                let mut call = pin!(async { consumer.dispatch(message, connection).await });
+                let called = poll_fn(|cx| poll_call(cx, call.as_mut(), link, connection)).await;
+                called.map(|dispatched| link.settings().metrics.dispatched(dispatched))
+            }
+            Err(ending) => Err(ending),
         };
-        // The call itself is made in the first poll, under the guard.
-        let mut receiving = pin!(async { consumer.receive(incoming, connection).await });
-        let received = poll_fn(|cx| poll_receiving(cx, receiving.as_mut(), link, connection)).await;
-        if let Err(ending) = received {
+        if let Err(ending) = done {
             return ending;
         }
     }
 }
 
-/// One round while the consumer is free: progress, input, output, clock. Ready with the next message.
+/// One round while the consumer is free: progress, messages, output, clock. Ready with the next message.
 fn poll_turn<C: Consumer>(
     cx: &mut Context<'_>,
     consumer: &mut C,
     link: &mut Link,
     connection: &Connection,
     in_a_row: &mut u32,
-) -> Poll<Result<Incoming, Ending>> {
+) -> Poll<Result<Next, Ending>> {
     let result = turn(cx, consumer, link, connection, in_a_row);
     match result {
-        Ok(Some(incoming)) => Poll::Ready(Ok(incoming)),
+        Ok(Some(next)) => Poll::Ready(Ok(next)),
         Ok(None) => Poll::Pending,
         Err(ending) => Poll::Ready(Err(ending)),
     }
@@ -101,7 +111,7 @@ fn turn<C: Consumer>(
     link: &mut Link,
     connection: &Connection,
     in_a_row: &mut u32,
-) -> Result<Option<Incoming>, Ending> {
+) -> Result<Option<Next>, Ending> {
     // A wake consumes the waker, so each round leaves it anew, before it looks.
     connection.shared().waker.register(cx.waker());
     if let Some(news) = connection.shared().take_news() {
@@ -126,31 +136,78 @@ fn turn<C: Consumer>(
         cx.waker().wake_by_ref();
     }
     let is_held_up = link.is_held_up(connection);
+    let is_over_mark = consumer.channel().is_some() && connection.outbox().is_over_mark();
     if *in_a_row >= MESSAGES_A_TURN {
         cx.waker().wake_by_ref();
-    } else if is_held_up || !consumer.wants_input() {
-        link.poll_ahead(cx)?;
-    } else if let Poll::Ready(incoming) = link.poll_message(cx) {
+    } else if let Some(next) = poll_next(cx, consumer, link, (is_held_up, is_over_mark), *in_a_row)?
+    {
         *in_a_row += 1;
-        return incoming.map(Some);
+        return Ok(Some(next));
     }
     *in_a_row = 0;
     write(cx, link, connection)?;
-    if is_held_up && !link.is_held_up(connection) {
-        cx.waker().wake_by_ref(); // There may be messages that were read ahead.
+    let is_free = is_held_up && !link.is_held_up(connection);
+    if is_free || (is_over_mark && !connection.outbox().is_over_mark()) {
+        cx.waker().wake_by_ref(); // There may be messages that were read ahead, or that wait in the layer.
     }
     link.arm(cx, consumer.next_deadline());
     Ok(None)
 }
 
-/// One round while the consumer is busy with a message.
-fn poll_receiving(
+/// The next message, in turn from the layer and the client, so that neither can keep the other from being heard.
+fn poll_next<C: Consumer>(
     cx: &mut Context<'_>,
-    receiving: Pin<&mut impl Future<Output = Result<(), Close>>>,
+    consumer: &mut C,
+    link: &mut Link,
+    (is_held_up, is_over_mark): (bool, bool),
+    in_a_row: u32,
+) -> Result<Option<Next>, Ending> {
+    let is_layers_turn = in_a_row.is_multiple_of(2);
+    if is_layers_turn
+        && !is_over_mark
+        && let Some(next) = poll_layer(cx, consumer)
+    {
+        return Ok(Some(next));
+    }
+    let next = poll_input(cx, consumer, link, is_held_up)?;
+    if next.is_some() || is_layers_turn || is_over_mark {
+        return Ok(next);
+    }
+    Ok(poll_layer(cx, consumer))
+}
+
+/// The next message of the consumer's channel.
+fn poll_layer<C: Consumer>(cx: &mut Context<'_>, consumer: &mut C) -> Option<Next> {
+    match consumer.channel()?.poll_message(cx) {
+        Poll::Ready(message) => Some(Next::Layer(message)),
+        Poll::Pending => None,
+    }
+}
+
+/// The next message of the client, if the consumer wants one.
+fn poll_input<C: Consumer>(
+    cx: &mut Context<'_>,
+    consumer: &C,
+    link: &mut Link,
+    is_held_up: bool,
+) -> Result<Option<Next>, Ending> {
+    if is_held_up || !consumer.wants_input() {
+        return link.poll_ahead(cx).map(|()| None);
+    }
+    match link.poll_message(cx) {
+        Poll::Ready(incoming) => incoming.map(|incoming| Some(Next::Incoming(incoming))),
+        Poll::Pending => Ok(None),
+    }
+}
+
+/// One round while the consumer is busy with a message.
+fn poll_call<T>(
+    cx: &mut Context<'_>,
+    call: Pin<&mut impl Future<Output = Result<T, Close>>>,
     link: &mut Link,
     connection: &Connection,
-) -> Poll<Result<(), Ending>> {
-    let polled = guard(|| Ok(receiving.poll(cx)), link);
+) -> Poll<Result<T, Ending>> {
+    let polled = guard(|| Ok(call.poll(cx)), link);
     match polled {
         Err(ending) => return Poll::Ready(Err(ending)),
         Ok(Poll::Ready(result)) => return Poll::Ready(result.map_err(Ending::Server)),
@@ -186,134 +243,6 @@ fn guard<T>(call: impl FnOnce() -> Result<T, Close>, link: &Link) -> Result<T, E
             link.settings().metrics.panics.inc();
             let reason = "the server failed at this connection";
             Err(Ending::Server(Close::new(CloseCode::INTERNAL, reason)))
-        }
-    }
-}
-
-async fn end<C: Consumer>(
-    consumer: &mut C,
-    link: &mut Link,
-    connection: &Connection,
-    ending: Ending,
-    closed: &Closed,
-) {
-    Farewell::new(ending, link).say(link, connection).await;
-    connection.outbox().shut();
-    disconnect(consumer, closed).await;
-}
-
-async fn disconnect<C: Consumer>(consumer: &mut C, closed: &Closed) {
-    let mut leaving = pin!(consumer.disconnect(closed));
-    let guarded = poll_fn(|cx| {
-        let polled = catch_unwind(AssertUnwindSafe(|| leaving.as_mut().poll(cx)));
-        polled.unwrap_or(Poll::Ready(()))
-    });
-    if tokio::time::timeout(DISCONNECT_TIMEOUT, guarded).await.is_err() {
-        tracing::warn!("a consumer's disconnect took too long and was given up");
-    }
-}
-
-/// The steps after the frame loop: the last bytes, the close frame, the peer's answer.
-enum Farewell {
-    /// What waits is written, then a close frame.
-    Write {
-        code: Option<CloseCode>,
-        reason: String,
-        then: Await,
-    },
-    /// The close frame is being written.
-    Flush(Await),
-    /// The peer's side is awaited.
-    Wait(Await),
-    Over,
-}
-
-/// What ends the farewell once the close frame is written.
-#[derive(Clone, Copy)]
-enum Await {
-    /// The peer's close frame.
-    Close,
-    /// The end of the peer's stream, told of ours: what it still sends would reset the socket and the close with it.
-    End,
-    /// Only that all is written.
-    Flush,
-    /// Not even that.
-    Nothing,
-}
-
-impl Farewell {
-    fn new(ending: Ending, link: &mut Link) -> Self {
-        link.set_timer(Instant::now() + CLOSE_TIMEOUT);
-        match ending {
-            Ending::Gone(_) => Self::Over,
-            // RFC 6455 section 5.5.1: the answer repeats the code.
-            Ending::Peer { code, .. } => {
-                Self::Write { code, reason: String::new(), then: Await::Flush }
-            }
-            Ending::Server(close) => Self::Write {
-                code: Some(close.code),
-                reason: close.reason.into_owned(),
-                then: Await::Close,
-            },
-            Ending::Abrupt(close) => Self::Write {
-                code: Some(close.code),
-                reason: close.reason.into_owned(),
-                then: Await::Nothing,
-            },
-            Ending::Violation(violation) => Self::Write {
-                code: Some(violation.code()),
-                reason: violation.reason().to_owned(),
-                then: Await::End,
-            },
-        }
-    }
-
-    async fn say(mut self, link: &mut Link, connection: &Connection) {
-        poll_fn(|cx| self.poll(cx, link, connection)).await;
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>, link: &mut Link, connection: &Connection) -> Poll<()> {
-        while !link.is_time_up(cx) {
-            *self = match self {
-                Self::Over => break,
-                Self::Write { .. } | Self::Flush(_) => match link.poll_flush(cx, connection) {
-                    Ok(Flushed::Blocked { .. }) if self.may_wait() => return Poll::Pending,
-                    Ok(Flushed::Blocked { .. }) | Err(_) => Self::Over,
-                    Ok(_) => self.flushed(cx, link),
-                },
-                Self::Wait(Await::Flush | Await::Nothing) => Self::Over,
-                Self::Wait(Await::End) => {
-                    ready!(link.poll_discard(cx));
-                    Self::Over
-                }
-                Self::Wait(Await::Close) => match ready!(link.poll_message(cx)) {
-                    Ok(_) => continue,
-                    Err(_) => Self::Over,
-                },
-            };
-        }
-        Poll::Ready(())
-    }
-
-    /// A full socket is waited for, unless its peer is the reason for the end.
-    fn may_wait(&self) -> bool {
-        !matches!(self, Self::Write { then: Await::Nothing, .. } | Self::Flush(Await::Nothing))
-    }
-
-    /// What follows once all is written.
-    fn flushed(&mut self, cx: &mut Context<'_>, link: &mut Link) -> Self {
-        match self {
-            Self::Write { code, reason, then } => {
-                link.queue_close(*code, reason);
-                Self::Flush(*then)
-            }
-            Self::Flush(then) => {
-                if matches!(then, Await::End) {
-                    link.shut_down_writing(cx);
-                }
-                Self::Wait(*then)
-            }
-            _ => Self::Over,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The WebSocket transport: a server-role frame loop of our own (RFC 6455).
 //!
 //! `header`, `utf8` and `decoder` read frames without a socket, `writer` writes them, `keepalive` has the rules of time,
-//! `link` joins these to one socket, and `driver` runs a consumer on a link.
+//! `link` joins these to one socket, `driver` runs a consumer on a link, and `farewell` ends it.
 
 mod decoder;
 #[cfg(test)]
@@ -9,6 +9,7 @@ mod decoder_tests;
 mod driver;
 #[cfg(test)]
 mod driver_tests;
+mod farewell;
 mod handshake;
 mod header;
 mod keepalive;

@@ -1,0 +1,20 @@
+"""What handles the browsers' messages of a relay with `inbox=chat.inbox`: `manage.py runworker chat.inbox`."""
+
+import json
+
+from channels.consumer import AsyncConsumer
+
+
+class ChatWorker(AsyncConsumer):
+    async def websocket_receive(self, event):
+        room = event["scope"]["url_route"]["kwargs"]["room"]
+        message = json.loads(event["text"])["message"]
+        if message == "/who am I":
+            answer = f"You are {event['scope']['user']}"
+            await self.channel_layer.send(
+                event["reply_channel"], {"type": "chat.message", "message": answer}
+            )
+            return
+        await self.channel_layer.group_send(
+            f"chat_{room}", {"type": "chat.message", "message": message}
+        )
