@@ -202,6 +202,8 @@ impl Leases {
         let mut looks = Looks::default();
         loop {
             let turned = looks.look(&self, hub.store()).await;
+            let orphaned = self.whereabouts.lock().orphaned(&turned);
+            hub.tell_outlets_of_orphans(orphaned);
             hub.tell_turned(&turned).await;
             let pause = self.times.look.mul_f64(0.8 + 0.4 * rand::random::<f64>());
             let next = Instant::now() + pause;

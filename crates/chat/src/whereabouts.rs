@@ -28,6 +28,8 @@ pub(crate) struct Whereabouts {
     /// Whose place here is to be written.
     unwritten: HashSet<UserId>,
     swept: Option<Instant>,
+    /// People of nodes that ended, for whom this node speaks: see [`Whereabouts::orphaned`].
+    orphans: HashSet<UserId>,
 }
 
 /// A person on a node.
@@ -60,7 +62,8 @@ pub(crate) struct Found {
 impl Whereabouts {
     pub(crate) fn new(own: NodeId) -> Self {
         let (people, others) = (HashMap::new(), HashMap::new());
-        Self { own, version: 0, people, others, unwritten: HashSet::new(), swept: None }
+        let (unwritten, orphans) = (HashSet::new(), HashSet::new());
+        Self { own, version: 0, people, others, unwritten, swept: None, orphans }
     }
 
     /// How a person is, wherever.
@@ -177,6 +180,11 @@ impl Whereabouts {
         }
         users.extend(found.places.iter().map(|(_, place)| place.user.clone()));
         let before = self.presences(users.into_iter());
+        // One of the living speaks for a node that ended, the one with the smallest number.
+        let speaks = others.iter().all(|(node, other)| !other.lives || self.own.0 < node.0);
+        if has_ended && speaks {
+            self.orphans.extend(self.people_of(|node| *node != self.own && !lives(node)));
+        }
         self.others = others;
         let is_due = |swept| found.began.saturating_duration_since(swept) >= SWEEP;
         if goes_through_all || self.swept.is_none_or(is_due) {
@@ -215,6 +223,20 @@ impl Whereabouts {
             self.put(&user, Spot { node: self.own, version, presence, since: found.began });
             self.unwritten.insert(user);
         }
+    }
+
+    /// The people on nodes of this kind.
+    fn people_of(&self, is_meant: impl Fn(&NodeId) -> bool) -> Vec<UserId> {
+        let spots = self.people.iter();
+        let meant = spots.filter(|(_, spots)| spots.iter().any(|spot| is_meant(&spot.node)));
+        meant.map(|(user, _)| user.clone()).collect()
+    }
+
+    /// Of what a look turned, that which the node cannot tell itself that did it, since it has ended, and which this node
+    /// tells in its place to programs outside. Nodes that see different others may both think that they are to.
+    pub(crate) fn orphaned(&mut self, turned: &Turned) -> Turned {
+        let orphans = std::mem::take(&mut self.orphans);
+        turned.iter().filter(|(user, _)| orphans.contains(user)).cloned().collect()
     }
 
     /// The other nodes as a look shows them.

@@ -222,3 +222,19 @@ fn who_went_is_forgotten_after_a_while_and_nobody_else() {
     stage.look(&[OWN, TWO], &[], vec![]);
     assert_eq!(stage.here.people.len(), 1);
 }
+
+#[test]
+fn of_the_living_one_speaks_for_a_node_that_ended_and_tells_nothing_of_those_who_are_elsewhere() {
+    for (own, others, speaks) in [(OWN, [TWO, THREE], true), (TWO, [OWN, THREE], false)] {
+        let mut stage = Stage { here: Whereabouts::new(own), now: Instant::now() };
+        let places = vec![(THREE, place("ann", 1, 1)), (THREE, place("bob", 1, 2))];
+        stage.look(&others, &[], places);
+        stage.settle("bob", Presence::Online);
+        stage.pass(60);
+        let turned = stage.found(&others[..1], &[THREE], vec![], |found| found).0;
+        assert_eq!(told(turned.clone()), one("ann", Presence::Offline));
+        let expected = if speaks { one("ann", Presence::Offline) } else { vec![] };
+        assert_eq!(told(stage.here.orphaned(&turned)), expected, "{own:?}");
+        assert_eq!(told(stage.here.orphaned(&turned)), [], "once");
+    }
+}

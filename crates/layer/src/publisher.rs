@@ -12,6 +12,7 @@ use crate::gaps::Reporter;
 use crate::host::Host;
 use crate::options::Options;
 use crate::redis::link::Link;
+use crate::trouble::Trouble;
 
 /// A connection that publishes. It is closed when dropped.
 #[derive(Debug)]
@@ -48,6 +49,12 @@ impl Publisher {
     /// Returns once there is a connection.
     pub async fn connected(&self) {
         self.link.up(0).await;
+    }
+
+    /// Why Redis cannot be used now, as far as is known.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.link.trouble()
     }
 
     /// Whether there is a connection now, as far as is known.

@@ -91,7 +91,8 @@ async fn serve(
         .websocket(chat_route(config, &chat, auth))
         .metrics(metrics)
         .ready_when("store", Box::new(store_check(store.clone())))
-        .degraded_by(Box::new(degraded_check(Arc::clone(&chat))));
+        .degraded_by(Box::new(degraded_check(Arc::clone(&chat))))
+        .degraded_by(outside.check());
     for route in relays {
         server = server.websocket(route);
     }

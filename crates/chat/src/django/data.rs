@@ -9,7 +9,7 @@ use super::refusal::{Reason, Refusal};
 
 /// Levels of lists and maps in the data of a notice.
 const DEPTH: usize = 16;
-/// Bytes of a notice's data as JSON, about; a message's text may be as long.
+/// Bytes of a notice's data as JSON, to within its escapes and separators; a message's text may be as long.
 const BYTES: usize = 65_536;
 /// The largest whole number that every client can hold.
 const LARGEST: u64 = (1 << 53) - 1;
@@ -50,13 +50,7 @@ impl Reader {
             Value::Nil => Json::Null,
             Value::Bool(on) => Json::Bool(*on),
             Value::Integer(number) => self.integer(*number)?,
-            Value::Float(number) => {
-                self.spend(20)?;
-                let number = serde_json::Number::from_f64(*number);
-                number
-                    .map(Json::Number)
-                    .ok_or_else(|| invalid("`data` has a number that JSON has not"))?
-            }
+            Value::Float(number) => self.float(*number)?,
             Value::Text(text) => self.text(text)?,
             Value::Bytes(bytes) => {
                 self.spend(bytes.len().saturating_mul(4) / 3)?;
@@ -86,8 +80,15 @@ impl Reader {
         Ok(entries)
     }
 
+    fn float(&mut self, number: f64) -> Result<Json, Refusal> {
+        let number = serde_json::Number::from_f64(number)
+            .ok_or_else(|| invalid("`data` has a number that JSON has not"))?;
+        self.spend(number.to_string().len())?;
+        Ok(Json::Number(number))
+    }
+
     fn integer(&mut self, number: Integer) -> Result<Json, Refusal> {
-        self.spend(20)?;
+        self.spend(number.to_string().len())?;
         let is_exact = match (number.as_i64(), number.as_u64()) {
             (Some(number), _) => number.unsigned_abs() <= LARGEST,
             (None, number) => number.is_some_and(|number| number <= LARGEST),
@@ -174,6 +175,8 @@ mod tests {
         assert_eq!(json(&nested(DEPTH + 1)).unwrap_err().reason, Reason::TooDeep);
         assert!(json(&"x".repeat(BYTES - 2).into()).is_ok());
         assert_eq!(json(&"x".repeat(BYTES).into()).unwrap_err().reason, Reason::TooLarge);
+        let digits = Value::Array(vec![7.into(); BYTES / 4]);
+        assert!(json(&digits).is_ok(), "what is counted is the JSON, not the memory");
         let many = Value::Array(vec![Value::Nil; BYTES]);
         assert_eq!(json(&many).unwrap_err().reason, Reason::TooLarge);
     }

@@ -9,6 +9,7 @@ use moorline_store::Commit;
 
 use super::Hub;
 use crate::nodes::Noticed;
+use crate::now_ms;
 use crate::outbox::Pushed;
 use crate::outlet::{Happening, Outlet};
 
@@ -42,6 +43,13 @@ impl Hub {
         }
         let change = Arc::new(PresenceChange { user: user.clone(), state, at });
         outlets.iter().for_each(|outlet| outlet.push([Happening::Presence(change.clone())]));
+    }
+
+    /// Tells the outlets of people whose node has ended and cannot tell of them.
+    pub(crate) fn tell_outlets_of_orphans(&self, turned: Vec<(UserId, Presence)>) {
+        turned.iter().for_each(|(user, state)| {
+            self.tell_outlets_of_presence(user, *state, now_ms());
+        });
     }
 
     /// Shows a notice to the people of this node whom it is for; with `elsewhere`, other nodes hear of it too. One that

@@ -6,6 +6,7 @@
 //! store (`changes`). A node hears its own hints too, and by that it knows whether the layer carries anything.
 
 mod hints;
+mod pieces;
 mod seen;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::changes::Haste;
 use crate::now_ms;
 use hints::{Envelope, Refused, Seal};
 pub(crate) use hints::{Marker, News, Noticed, RoomNews, Typist};
+use pieces::{notice_size, pieces};
 use seen::Seen;
 
 /// The group of all nodes.
@@ -39,8 +41,6 @@ const WAITING: usize = 20_000;
 const PEOPLE: usize = 4_000;
 /// Bytes of notices that wait to be told; more are dropped.
 const NOTICE_BYTES: usize = 4 * 1024 * 1024;
-/// About so many bytes of bodies go into one hint.
-const HINT_BYTES: usize = 128 * 1024;
 /// How long to wait before the group is joined again.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -371,58 +371,4 @@ pub(crate) fn start(nodes: &Arc<Nodes>) -> mpsc::Receiver<News> {
 
 fn is_of(event: &moorline_protocol::Event, room: &RoomId) -> bool {
     event.room == *room
-}
-
-/// Divides what is to be told into hints of a bounded size; at least one, which may say nothing.
-fn pieces(mut news: News) -> Vec<News> {
-    let rooms = std::mem::take(&mut news.rooms);
-    let notices = std::mem::take(&mut news.notices);
-    let mut pieces = vec![news];
-    let mut bytes = 0;
-    for noticed in notices {
-        bytes += notice_size(&noticed);
-        if bytes > HINT_BYTES {
-            pieces.push(News::default());
-            bytes = notice_size(&noticed);
-        }
-        if let Some(piece) = pieces.last_mut() {
-            piece.notices.push(noticed);
-        }
-    }
-    for RoomNews { room, members, events } in rooms {
-        let mut part = RoomNews { room: room.clone(), members, events: Vec::new() };
-        for event in events {
-            bytes += size(&event);
-            part.events.push(event);
-            if bytes > HINT_BYTES {
-                let next = RoomNews { room: room.clone(), members, events: Vec::new() };
-                let full = std::mem::replace(&mut part, next);
-                if let Some(piece) = pieces.last_mut() {
-                    piece.rooms.push(full);
-                }
-                pieces.push(News::default());
-                bytes = 0;
-            }
-        }
-        if let Some(piece) = pieces.last_mut().filter(|_| !part.events.is_empty()) {
-            piece.rooms.push(part);
-        }
-    }
-    pieces
-}
-
-/// About how many bytes an event takes as JSON.
-fn size(event: &moorline_protocol::Event) -> usize {
-    const REST: usize = 300;
-    match &event.kind {
-        moorline_protocol::EventKind::Message { body, .. }
-        | moorline_protocol::EventKind::Edit { body, .. } => REST + body.len() * 2,
-        _ => REST,
-    }
-}
-
-/// About how many bytes a notice takes as JSON.
-fn notice_size(noticed: &Noticed) -> usize {
-    const REST: usize = 300;
-    REST + noticed.notice.data.to_string().len()
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use moorline_chat::{Chat, Django};
 use moorline_layer::ChannelLayer;
-use moorline_server::Metrics;
+use moorline_server::{DegradedCheck, Metrics};
 
 pub use options::{EventsConfig, OutsideArgs, OutsideConfig};
 use publish::DomainEvents;
@@ -43,6 +43,12 @@ impl Outside {
             gauges::register_events(metrics, events.line());
         }
         Self { django, events }
+    }
+
+    /// Says in `/readyz` what is wrong, while the server goes on.
+    pub fn check(&self) -> DegradedCheck {
+        let line = self.events.as_ref().map(|events| Arc::clone(events.line()));
+        Box::new(move || line.iter().filter_map(|line| line.trouble()).collect())
     }
 
     /// Sends what waits, in bounded time; to be called after the store is closed.

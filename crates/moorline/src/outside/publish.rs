@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use moorline_chat::{Chat, Happening, Outlet};
-use moorline_layer::Publisher;
+use moorline_layer::{Cause, Publisher, Trouble};
 use moorline_protocol::{DomainEvent, RoomFacts};
+use moorline_server::Degraded;
 use tokio::task::JoinHandle;
 
 use super::EventsConfig;
@@ -18,6 +19,8 @@ use super::EventsConfig;
 const AT_ONCE: usize = 256;
 /// After a refusal, Redis is left alone for a moment.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How often a change of Redis is looked for.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// The line to Redis and what became of domain events.
 pub(super) struct Publishing {
@@ -37,6 +40,15 @@ impl Publishing {
         self.outlet.dropped() + self.unpublished.load(Ordering::Relaxed)
     }
 
+    /// What is wrong with Redis now.
+    pub(super) fn trouble(&self) -> Option<Degraded> {
+        let Trouble { host, cause, why } = self.publisher.trouble()?;
+        let error = format!(
+            "Redis for domain events at {host} cannot be used: {why}; until then the last of them wait"
+        );
+        Some(Degraded { part: "events", cause: cause.as_str(), error })
+    }
+
     /// Whether there is a connection to Redis.
     pub(super) fn is_up(&self) -> bool {
         self.publisher.is_connected()
@@ -47,6 +59,7 @@ impl Publishing {
 pub(super) struct DomainEvents {
     line: Arc<Publishing>,
     publishing: JoinHandle<()>,
+    watching: JoinHandle<()>,
 }
 
 impl DomainEvents {
@@ -61,7 +74,8 @@ impl DomainEvents {
             prefix: config.prefix.clone(),
         });
         let publishing = tokio::spawn(publish_all(Arc::clone(&line)));
-        Self { line, publishing }
+        let watching = tokio::spawn(watch(Arc::clone(&line)));
+        Self { line, publishing, watching }
     }
 
     /// What became of them so far.
@@ -79,6 +93,7 @@ impl DomainEvents {
         if tokio::time::timeout(within, &mut self.publishing).await.is_err() {
             self.publishing.abort();
         }
+        self.watching.abort();
     }
 }
 
@@ -92,20 +107,50 @@ async fn publish_all(line: Arc<Publishing>) {
         let published = line.publisher.publish(borrowed).await;
         let count = if published.is_ok() { &line.published } else { &line.unpublished };
         count.fetch_add(texts.len() as u64, Ordering::Relaxed);
-        tell_change(&line, published.as_ref().err());
         if published.is_err() {
             tokio::time::sleep(PAUSE).await;
+        }
+        // That Redis is away is told by who watches it.
+        if line.publisher.trouble().is_none() {
+            tell_change(&line, published.err());
         }
     }
 }
 
-fn tell_change(line: &Publishing, error: Option<&moorline_layer::Error>) {
+fn tell_change(line: &Publishing, error: Option<moorline_layer::Error>) {
     if line.is_failing.swap(error.is_some(), Ordering::Relaxed) == error.is_some() {
         return;
     }
     match error {
-        Some(error) => tracing::warn!(%error, "domain events are lost: {error}"),
+        Some(error) => tracing::warn!(%error, "domain events were not published: {error}"),
         None => tracing::info!("domain events are published again"),
+    }
+}
+
+/// Tells each change of Redis in one line.
+async fn watch(line: Arc<Publishing>) {
+    let mut told = None;
+    loop {
+        let trouble = line.trouble();
+        let cause = trouble.as_ref().map(|trouble| trouble.cause);
+        if is_news(told, cause) {
+            told = cause;
+            match trouble {
+                Some(Degraded { cause, error, .. }) => {
+                    tracing::warn!(part = "events", cause, "domain events wait: {error}");
+                }
+                None => tracing::info!(part = "events", "domain events are published again"),
+            }
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// That Redis does not answer is no news while it is away already; that somebody must mend something is.
+fn is_news(told: Option<&str>, now: Option<&str>) -> bool {
+    match (told, now) {
+        (Some(told), Some(now)) => told != now && now != Cause::Unreachable.as_str(),
+        (told, now) => told != now,
     }
 }
 
@@ -125,4 +170,22 @@ fn texts(prefix: &str, happening: &Happening) -> Vec<(String, String)> {
         Happening::Presence(change) => vec![DomainEvent::presence_changed(change)],
     };
     events.iter().map(|event| (format!("{prefix}{}", event.name()), event.json())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_and_a_return_are_one_line_each_and_a_password_that_turns_out_wrong_is_one_more() {
+        let (away, wrong) = (Some("unreachable"), Some("password_wrong"));
+        let (mut told, mut lines) = (None, Vec::new());
+        for now in [None, away, away, wrong, away, wrong, None, None, wrong] {
+            if is_news(told, now) {
+                told = now;
+                lines.push(now.unwrap_or("well"));
+            }
+        }
+        assert_eq!(lines, ["unreachable", "password_wrong", "well", "password_wrong"]);
+    }
 }
