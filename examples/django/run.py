@@ -194,7 +194,9 @@ def main() -> None:
     for name in ("port", "moorline_port", "redis_port"):
         setattr(chosen, name, getattr(chosen, name) or free_port())
     chosen.postgres_port = free_port()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Also where SIGINT came ignored, as in the background of a shell.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     stack = Stack(chosen.folder, environment(chosen))
     try:
         start_redis(stack, chosen)
