@@ -1,4 +1,4 @@
-//! The channel layer against real Django channel layers, and their comparison in speed.
+//! The channel layer against real Django channel layers and their comparison in speed, and the server beside Django.
 //!
 //! `test`, `prove` and `bench-layer` call it. The tests and the measuring are Python, in `tests/interop`; this only
 //! builds the Rust side and starts them.
@@ -6,8 +6,8 @@
 use anyhow::Result;
 
 use crate::command::Command;
-use crate::install;
 use crate::repository::Repository;
+use crate::{install, test};
 
 const FOLDER: &str = "tests/interop";
 
@@ -22,7 +22,7 @@ pub(crate) enum Subject {
 
 /// All interop tests with the Rust driver; what `cargo xtask test` runs.
 pub(crate) fn test(repository: &Repository) -> Result<()> {
-    build(repository, "layer_driver")?;
+    build_both(repository)?;
     pytest(repository, Subject::Rust).run()
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn prove(repository: &Repository, subject: Subject, rounds: usize) ->
     if matches!(subject, Subject::Python) {
         return pytest(repository, subject).arg("--long").run();
     }
-    build(repository, "layer_driver")?;
+    build_both(repository)?;
     (0..rounds).try_for_each(|_| pytest(repository, subject).arg("--long").run())
 }
 
@@ -45,6 +45,12 @@ pub(crate) fn bench(repository: &Repository, rest: &[String]) -> Result<bool> {
         .arg(repository.target("release/examples/layer_bench"))
         .args(rest)
         .succeeds()
+}
+
+/// The driver of the layer, and the server, which is there already unless this step is run alone.
+fn build_both(repository: &Repository) -> Result<()> {
+    test::build(repository)?;
+    build(repository, "layer_driver")
 }
 
 fn build(repository: &Repository, example: &str) -> Result<()> {
@@ -62,4 +68,5 @@ fn pytest(repository: &Repository, subject: Subject) -> Command {
         .command_in(FOLDER, install::python_path(repository))
         .args(["-m", "pytest", "-q", "-n", "4", "--subject", name])
         .env("MOORLINE_LAYER_DRIVER", driver)
+        .env("MOORLINE_BIN", repository.server())
 }

@@ -479,6 +479,27 @@ more: boolean,
 total: number, };
 
 /**
+ * What a backend tells a room's people, or one person; not stored.
+ */
+export type Notice = { 
+/**
+ * To whose people, where it is for a room.
+ */
+room?: RoomId, 
+/**
+ * To whom, where it is for one person.
+ */
+user?: UserId, 
+/**
+ * What it is, as the backend calls it.
+ */
+name: string, 
+/**
+ * What the backend says.
+ */
+data: unknown, };
+
+/**
  * A piece of a room's log.
  */
 export type Page = { 
@@ -682,7 +703,7 @@ name: string, };
 /**
  * A frame of the server that is no event.
  */
-export type Reply = { "type": "welcome" } & Welcome | { "type": "ack" } & Ack | { "type": "error" } & Failure | { "type": "page" } & Page | { "type": "rooms" } & RoomsPage | { "type": "members" } & MembersPage | { "type": "people" } & PeopleList | { "type": "hits" } & Hits | { "type": "room" } & RoomChange | { "type": "receipt" } & Receipt | { "type": "typing" } & TypingNow | { "type": "presence" } & PresenceChange | { "type": "reset" } & Reset | { "type": "goodbye" } & Goodbye | { "type": "pong", 
+export type Reply = { "type": "welcome" } & Welcome | { "type": "ack" } & Ack | { "type": "error" } & Failure | { "type": "page" } & Page | { "type": "rooms" } & RoomsPage | { "type": "members" } & MembersPage | { "type": "people" } & PeopleList | { "type": "hits" } & Hits | { "type": "room" } & RoomChange | { "type": "receipt" } & Receipt | { "type": "typing" } & TypingNow | { "type": "presence" } & PresenceChange | { "type": "notice" } & Notice | { "type": "reset" } & Reset | { "type": "goodbye" } & Goodbye | { "type": "pong", 
 /**
  * The command's id.
  */
@@ -934,7 +955,16 @@ name: string,
 /**
  * Its version.
  */
-version: string, };
+version: string, 
+/**
+ * Its parts that do not work as they should now, while it goes on; absent: none.
+ */
+degraded?: Array<ServerPart>, };
+
+/**
+ * A part of a server.
+ */
+export type ServerPart = "layer" | "store";
 
 /**
  * Sums over a person's rooms.

@@ -8,6 +8,7 @@ mod bring;
 mod elsewhere;
 mod guests;
 mod others;
+mod outside;
 mod presence;
 
 use std::collections::{HashMap, HashSet};
@@ -17,7 +18,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use moorline_protocol::{
-    Change, CloseCode, Epoch, Event, EventKind, Frame, Goodbye, Limits, Position, Presence,
+    Change, Cid, CloseCode, Epoch, Event, EventKind, Frame, Goodbye, Limits, Position, Presence,
     Receipt, Reply, RoomChange, RoomChangeKind, RoomId, Seq, UserId,
 };
 use moorline_store::{Commit, Head, Revoked, Store};
@@ -30,7 +31,9 @@ use crate::leases::Leases;
 use crate::listener::Listener;
 use crate::nodes::{HintCounts, Nodes};
 use crate::outbox::{Close, Notice};
+use crate::outlet::Outlet;
 use crate::people::People;
+use crate::recent::Recent;
 
 /// How long a feed without listeners is kept: those who come back after a cut find it warm.
 const KEPT: Duration = Duration::from_secs(60);
@@ -57,6 +60,10 @@ pub struct Hub {
     nodes: Option<Arc<Nodes>>,
     /// Who is on the other nodes, where there may be any.
     leases: Option<Arc<Leases>>,
+    /// Those outside who want to know what happens here.
+    outlets: Mutex<Vec<Arc<Outlet>>>,
+    /// Notices that were shown, by their ids.
+    noticed: Mutex<Recent<Cid>>,
 }
 
 /// What the hub did, for metrics.
@@ -90,6 +97,8 @@ impl Hub {
             revocations: AtomicU64::new(0),
             doubted: Mutex::default(),
             counts: Counts::default(),
+            outlets: Mutex::default(),
+            noticed: Mutex::default(),
         }
     }
 
@@ -208,6 +217,7 @@ impl Hub {
         if let Some(nodes) = &self.nodes {
             nodes.tell(&commit);
         }
+        self.tell_outlets(&commit);
         commit.answer();
         wakers.into_iter().for_each(Waker::wake);
     }

@@ -5,6 +5,7 @@
 
 mod ahead;
 mod changes;
+mod django;
 mod error;
 mod export;
 mod feed;
@@ -14,7 +15,9 @@ mod leases;
 mod listener;
 mod nodes;
 mod outbox;
+mod outlet;
 mod people;
+mod recent;
 mod rules;
 mod tail;
 mod troubles;
@@ -35,6 +38,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio::task::JoinHandle;
 use troubles::Parts;
 
+pub use django::{CHANNEL, Django, DjangoCounts, DjangoSettings, EventsTo, InvalidTarget, Reason};
 pub use error::Error;
 pub use export::Export;
 pub use follow::Followed;
@@ -43,6 +47,7 @@ pub use leases::LeaseTimes;
 pub use listener::Listener;
 pub use nodes::HintCounts;
 pub use outbox::{Close, DEFAULT_LIMIT_BYTES, Drained, Notice, Outbox, Pushed};
+pub use outlet::{Happening, Outlet};
 pub use rules::{Grants, check_positions, checked_name};
 pub use troubles::Trouble;
 pub use upkeep::{Erased, Upkept, carry_through};

@@ -229,3 +229,18 @@ async fn typing_and_receipts_cross_over() {
     .await;
     assert!(sent.seq > Seq(1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_whose_group_was_forgotten_join_it_again_by_themselves() {
+    let database = Database::new();
+    let layer = layer();
+    let nodes = TestChat::two_nodes(&database, layer.clone(), &["ann", "bob"]).await;
+    connected(&nodes).await;
+    layer.flush().await.unwrap();
+    let is_deaf = |node: &TestChat| node.chat.hub().hints().unwrap().1;
+    until("both nodes know", || nodes.iter().all(is_deaf)).await;
+    until("both nodes hear again", || !nodes.iter().any(is_deaf)).await;
+    let before = read(&counts(&nodes[1]).received);
+    nodes[0].send("ann", "hello").await;
+    until("a hint comes", || read(&counts(&nodes[1]).received) > before).await;
+}

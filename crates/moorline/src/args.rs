@@ -8,6 +8,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::auth_url::AuthUrlArgs;
 use crate::backup::args::{BackupArgs, ImportArgs, RestoreArgs, VerifyArgs};
 use crate::layer::LayerArgs;
+use crate::outside::OutsideArgs;
 use crate::relay::RelayArgs;
 
 /// A self-hosted chat server whose connections hold and whose messages are never lost.
@@ -176,6 +177,9 @@ pub struct ServeArgs {
     /// Sockets of existing Channels pages.
     #[command(flatten)]
     pub relay: RelayArgs,
+    /// What other programs get and may do.
+    #[command(flatten)]
+    pub outside: OutsideArgs,
     /// How long messages are kept, as 365d or 12h, unless a room says otherwise [default: for ever]
     #[arg(long, value_name = "TIME", help_heading = "Data")]
     pub retention: Option<String>,

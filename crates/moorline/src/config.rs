@@ -16,6 +16,7 @@ use crate::auth_url::AuthUrl;
 use crate::database::database;
 use crate::failure::Failure;
 use crate::layer::LayerConfig;
+use crate::outside::OutsideConfig;
 use crate::parse::{self, Origin};
 use crate::relay;
 use crate::secret::Secret;
@@ -38,6 +39,8 @@ pub struct Config {
     pub layer: Option<LayerConfig>,
     /// Sockets of existing Channels pages.
     pub relays: Vec<RelayRule>,
+    /// What other programs get and may do.
+    pub outside: OutsideConfig,
     /// How long events are kept in rooms that say nothing of it themselves; none: for ever.
     pub retention: Option<Duration>,
     /// Whether an erased person's messages stay, under the name of nobody.
@@ -124,6 +127,7 @@ impl Config {
                 environment,
             )?,
             relays: relay::resolve(&args.relay, environment, layer.is_some())?,
+            outside: OutsideConfig::resolve(&args.outside, environment, layer.is_some())?,
             layer,
             retention: retention(pick(&args.retention, "retention"))?,
             keeps_erased_messages: keeps_erased(pick(&args.erase_messages, "erase-messages"))?,

@@ -14,6 +14,7 @@ pub mod listen;
 pub mod lock;
 pub mod logging;
 pub mod migrate;
+pub mod outside;
 pub mod page;
 pub mod parse;
 pub mod relay;

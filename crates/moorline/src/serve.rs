@@ -23,6 +23,7 @@ use crate::failure::{Exit, Failure};
 use crate::layer::LayerConfig;
 use crate::listen::{Bound, bind_all, bind_tcp};
 use crate::lock::FolderLock;
+use crate::outside::Outside;
 use crate::page::Page;
 use crate::settings::Environment;
 use crate::welcome::Welcome;
@@ -82,6 +83,7 @@ async fn serve(
     let auth = authenticator(config, &store, &metrics)?;
     let router = router(config, &chat, &auth, &invites, page).await?;
     gauges::register(&metrics, &chat);
+    let outside = Outside::start(&config.outside, &chat, layer.as_ref(), &metrics);
     let from = (origins(config), config.limit_loopback);
     let relays = relay::routes(&config.relays, layer, (&chat, &auth), from, &metrics)?;
     let mut server = Server::new(server_config(config))
@@ -112,6 +114,7 @@ async fn serve(
     let served = server.run(stopping).await.map_err(|error| unusable("the listeners", &error));
     upkeep.abort();
     close(store, publishing).await;
+    outside.finish().await;
     served
 }
 

@@ -7,6 +7,7 @@ pub mod api;
 mod close;
 mod codec;
 mod command;
+mod domain;
 mod error;
 mod event;
 pub mod export;
@@ -23,15 +24,16 @@ pub use command::{
     Away, Browse, Command, Create, Delete, Edit, Hello, History, Invite, Join, Leave, Members,
     People, Ping, Pong, Read, Remove, Rename, Resume, Rooms, Search, Send, Typing,
 };
+pub use domain::{DomainEvent, RoomFacts};
 pub use error::ErrorCode;
 pub use event::{Change, Event, EventKind, Mark, MemberChange};
 pub use frame::Frame;
 pub use ids::{Cid, Epoch, EventId, InvalidId, Position, RoomId, Seq, UserId};
 pub use limits::Limits;
 pub use reply::{
-    Ack, Failure, Goodbye, Hits, Keepalive, MembersPage, Page, PeopleList, PresenceChange, Receipt,
-    Reply, Reset, ResetReason, RoomChange, RoomChangeKind, RoomsPage, ServerInfo, ServerPart,
-    Totals, TypingNow, Welcome,
+    Ack, Failure, Goodbye, Hits, Keepalive, MembersPage, Notice, Page, PeopleList, PresenceChange,
+    Receipt, Reply, Reset, ResetReason, RoomChange, RoomChangeKind, RoomsPage, ServerInfo,
+    ServerPart, Totals, TypingNow, Welcome,
 };
 pub use room::{Member, Person, Presence, Role, RoomHistory, RoomInfo, RoomKind};
 pub use search::SearchSort;

@@ -243,6 +243,22 @@ replies! {
         #[cfg_attr(feature = "schema", ts(type = "number"))]
         at: u64,
     }
+    /// What a backend tells a room's people, or one person; not stored.
+    Notice(Notice) {
+        /// To whose people, where it is for a room.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", ts(optional))]
+        room: Option<RoomId>,
+        /// To whom, where it is for one person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", ts(optional))]
+        user: Option<UserId>,
+        /// What it is, as the backend calls it.
+        name: String,
+        /// What the backend says.
+        #[cfg_attr(feature = "schema", ts(type = "unknown"))]
+        data: serde_json::Value,
+    }
     /// The client's position in a room cannot be gone on from: forget it and go on from `head`.
     Reset(Reset) {
         /// Where.

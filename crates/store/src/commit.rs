@@ -9,10 +9,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use moorline_protocol::{Event, RoomId, Seq, UserId};
+use moorline_protocol::{Event, RoomId, RoomKind, Seq, UserId};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Created, Error, Head, SessionId, Stored};
+use crate::{Create, Created, Error, Head, SessionId, Stored};
 
 /// What a command's answer can hold.
 #[derive(Debug, Clone)]
@@ -168,7 +168,37 @@ pub struct Commit {
     pub receipts: Vec<Receipt>,
     /// Sessions revoked.
     pub revoked: Vec<Revoked>,
+    /// Rooms made. One whose commit was reported as failed and is stored all the same is not among them.
+    pub made: Vec<MadeRoom>,
     pub(crate) replies: Vec<(oneshot::Sender<Outcome>, Outcome)>,
+}
+
+/// A room that a transaction made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeRoom {
+    /// Which.
+    pub room: RoomId,
+    /// How people come into it.
+    pub kind: RoomKind,
+    /// What it is called.
+    pub name: Option<String>,
+    /// Who made it; absent where the server's API did.
+    pub by: Option<UserId>,
+    /// When, ms since 1970.
+    pub at_ms: u64,
+}
+
+impl MadeRoom {
+    /// The room of this command, under the id that it got.
+    pub(crate) fn by(create: &Create, room: &RoomId) -> Self {
+        Self {
+            room: room.clone(),
+            kind: create.kind,
+            name: create.name.clone(),
+            by: create.by.clone(),
+            at_ms: create.at_ms,
+        }
+    }
 }
 
 /// A room after a commit.

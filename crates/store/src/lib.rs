@@ -28,7 +28,7 @@ pub use answer::{
 pub use command::{
     Create, Delete, Edit, Invite, Join, Leave, NewAccount, NewSession, Read, Remove, Rename, Send,
 };
-pub use commit::{Answer, Commit, Commits, Receipt, Reply, Revoked, TouchedRoom};
+pub use commit::{Answer, Commit, Commits, MadeRoom, Receipt, Reply, Revoked, TouchedRoom};
 pub use eraser::Eraser;
 pub use error::Error;
 pub use postgres::{DatabaseUrl, InvalidUrl, Migration};

@@ -110,9 +110,39 @@ impl Client {
         self.socket.is_some()
     }
 
+    /// The number of its connections so far.
+    pub fn connections(&self) -> u64 {
+        self.n
+    }
+
     /// The seq up to which the room was applied.
     pub fn applied(&self, room: &str) -> u64 {
         self.places.get(room).map_or(0, |place| place.seq)
+    }
+
+    /// The node to connect to from now on.
+    pub fn go_to(&mut self, node: SocketAddr) {
+        self.address = node;
+    }
+
+    /// At its next hello it shows a position of another epoch, which must be answered by a reset.
+    pub fn mistake_epoch(&mut self, room: &str) {
+        if let Some(place) = self.places.get_mut(room) {
+            place.epoch = "of-another-life".to_owned();
+        }
+    }
+
+    /// Says that everything of the room was read that came.
+    ///
+    /// # Errors
+    /// Never: a failure shows as the end of the connection.
+    pub async fn mark_read(&mut self, room: &str) -> Result<()> {
+        let read = json!({"type":"read","room":room,"seq":self.applied(room)}).to_string();
+        if self.is_connected() {
+            self.recorder.frame("sent", &self.name, self.n, &read);
+            self.push(read).await?;
+        }
+        Ok(())
     }
 
     /// Connects, says hello with all positions, and waits for the welcome.

@@ -5,11 +5,13 @@
 pub mod artifacts;
 pub mod backup;
 pub mod client;
+pub mod cluster;
 pub mod commands;
 pub mod control;
 pub mod crowd;
 pub mod import;
 pub mod kill;
+pub mod many_nodes;
 pub mod middleman;
 pub mod network;
 pub mod postgres;
@@ -18,7 +20,9 @@ pub mod power_cut;
 pub mod proxy;
 pub mod raw;
 pub mod recorder;
+pub mod rogue;
 pub mod seed;
+pub mod sentinel;
 pub mod server;
 pub mod small_disk;
 

@@ -56,6 +56,9 @@ impl Hub {
                 self.typing.lock().push(feed);
             }
         }
+        for noticed in &news.notices {
+            self.notice(noticed, Instant::now(), false);
+        }
         wakers.into_iter().for_each(Waker::wake);
     }
 

@@ -80,9 +80,11 @@ impl Hub {
         at: u64,
     ) {
         let Some(leases) = &self.leases else {
+            self.tell_outlets_of_presence(user, state, at);
             return self.push_presence(user, feeds, state, at);
         };
         if let Some(state) = leases.settle(user, || self.people.lock().told(user)) {
+            self.tell_outlets_of_presence(user, state, at);
             self.push_presence(user, feeds, state, at);
         }
     }

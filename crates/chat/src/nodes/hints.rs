@@ -9,7 +9,7 @@ use aws_lc_rs::{digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moorline_layer::{Message, Value};
-use moorline_protocol::{Event, RoomId, Seq, UserId};
+use moorline_protocol::{Cid, Event, Notice, RoomId, Seq, UserId};
 use moorline_store::Place;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,9 @@ pub(crate) struct News {
     /// Who came, went or turned away on the sending node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) presence: Vec<Presence>,
+    /// Notices of backends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notices: Vec<Noticed>,
     /// Something was committed that only the store tells: sessions ended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) look: bool,
@@ -48,9 +51,9 @@ pub(crate) struct News {
 
 impl News {
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { rooms, receipts, typing, presence, look, is_late: _, node: _ } = self;
+        let Self { rooms, receipts, typing, presence, notices, look, is_late: _, node: _ } = self;
         let is_quiet = typing.is_empty() && presence.is_empty() && receipts.is_empty();
-        rooms.is_empty() && is_quiet && !look
+        rooms.is_empty() && notices.is_empty() && is_quiet && !look
     }
 }
 
@@ -76,6 +79,15 @@ pub(crate) struct Marker {
 pub(crate) struct Typist {
     pub(crate) room: RoomId,
     pub(crate) user: UserId,
+}
+
+/// A notice of a backend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Noticed {
+    pub(crate) notice: Notice,
+    /// The backend's own id of it, by which a repetition is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<Cid>,
 }
 
 /// How somebody is on the sending node, as it wrote to the store.

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep};
 use crate::changes::Haste;
 use crate::now_ms;
 use hints::{Envelope, Refused, Seal};
-pub(crate) use hints::{Marker, News, RoomNews, Typist};
+pub(crate) use hints::{Marker, News, Noticed, RoomNews, Typist};
 use seen::Seen;
 
 /// The group of all nodes.
@@ -37,6 +37,8 @@ const DEAF_AFTER: Duration = Duration::from_secs(3);
 const WAITING: usize = 20_000;
 /// People of whom a hint tells; of more the others find out by the store.
 const PEOPLE: usize = 4_000;
+/// Bytes of notices that wait to be told; more are dropped.
+const NOTICE_BYTES: usize = 4 * 1024 * 1024;
 /// About so many bytes of bodies go into one hint.
 const HINT_BYTES: usize = 128 * 1024;
 /// How long to wait before the group is joined again.
@@ -78,6 +80,7 @@ pub(crate) struct Nodes {
 struct Waiting {
     news: News,
     events: usize,
+    notice_bytes: usize,
 }
 
 impl Nodes {
@@ -172,6 +175,20 @@ impl Nodes {
         self.has_news.notify_one();
     }
 
+    /// Tells the others of a notice.
+    pub(crate) fn tell_notice(&self, noticed: &Noticed) {
+        let bytes = notice_size(noticed);
+        let mut waiting = self.waiting.lock();
+        if waiting.notice_bytes + bytes > NOTICE_BYTES {
+            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        waiting.notice_bytes += bytes;
+        waiting.news.notices.push(noticed.clone());
+        drop(waiting);
+        self.has_news.notify_one();
+    }
+
     /// Sends what waits, in as few hints as hold it, until the layer is closed.
     async fn send_all(self: Arc<Self>) {
         let mut number = 0;
@@ -225,8 +242,13 @@ impl Nodes {
     async fn receive_all(self: Arc<Self>, news: mpsc::Sender<News>) {
         let Some(channel) = self.join().await else { return };
         let mut seen = Seen::default();
+        let mut beats = tokio::time::interval(BEAT);
         loop {
             let message = tokio::select! {
+                _ = beats.tick() => {
+                    self.join_again(&channel).await;
+                    continue;
+                }
                 received = self.layer.receive(&channel) => match received {
                     Ok(message) => message,
                     Err(Error::Closed) => return,
@@ -243,6 +265,16 @@ impl Nodes {
             {
                 return;
             }
+        }
+    }
+
+    /// A Redis that was flushed has forgotten the group, and no connection broke that would say so: who hears nothing,
+    /// not even oneself, joins again.
+    async fn join_again(&self, channel: &str) {
+        if self.is_deaf()
+            && let Err(error) = self.layer.group_add(GROUP, channel).await
+        {
+            tracing::debug!(%error, "the group of nodes cannot be joined again");
         }
     }
 
@@ -299,6 +331,7 @@ impl Nodes {
             news.receipts.clear();
             news.typing.clear();
             news.presence.clear();
+            news.notices.clear();
         }
         news.node = envelope.node;
         (!news.is_empty()).then_some(news)
@@ -343,8 +376,19 @@ fn is_of(event: &moorline_protocol::Event, room: &RoomId) -> bool {
 /// Divides what is to be told into hints of a bounded size; at least one, which may say nothing.
 fn pieces(mut news: News) -> Vec<News> {
     let rooms = std::mem::take(&mut news.rooms);
+    let notices = std::mem::take(&mut news.notices);
     let mut pieces = vec![news];
     let mut bytes = 0;
+    for noticed in notices {
+        bytes += notice_size(&noticed);
+        if bytes > HINT_BYTES {
+            pieces.push(News::default());
+            bytes = notice_size(&noticed);
+        }
+        if let Some(piece) = pieces.last_mut() {
+            piece.notices.push(noticed);
+        }
+    }
     for RoomNews { room, members, events } in rooms {
         let mut part = RoomNews { room: room.clone(), members, events: Vec::new() };
         for event in events {
@@ -375,4 +419,10 @@ fn size(event: &moorline_protocol::Event) -> usize {
         | moorline_protocol::EventKind::Edit { body, .. } => REST + body.len() * 2,
         _ => REST,
     }
+}
+
+/// About how many bytes a notice takes as JSON.
+fn notice_size(noticed: &Noticed) -> usize {
+    const REST: usize = 300;
+    REST + noticed.notice.data.to_string().len()
 }

@@ -99,6 +99,14 @@ impl Link {
         Err(self.down(&last.unwrap_or_default()))
     }
 
+    /// The same, but sent once: where the connection is lost meanwhile, whether they were carried out is not known.
+    pub(crate) async fn commands_once(&self, pipeline: &Pipeline) -> Result<Vec<Value>, Error> {
+        let (line, epoch) = self.line().await?;
+        self.judge(line.commands(pipeline).await, epoch).map_err(|verdict| match verdict {
+            Verdict::Refused(why) | Verdict::Lost(why) => self.down(&why),
+        })
+    }
+
     /// Returns once commands can be sent, under the same conditions as [`command`](Self::command).
     pub(crate) async fn ready(&self) -> Result<(), Error> {
         self.line().await.map(|_| ())

@@ -11,6 +11,7 @@ mod connections;
 mod hosts;
 mod keys;
 mod logins;
+mod publisher;
 mod recovery;
 #[path = "../support/mod.rs"]
 mod support;

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::Relay;
 use super::convert::{to_json, to_message};
 use super::counts::Dropped;
-use super::entry::{Entered, Proof, TOKEN_SUBPROTOCOL};
+use super::entry::{Entered, Proof, TOKEN_SUBPROTOCOL, names};
 use super::rule::FromBrowser;
 use crate::channel::Channel;
 use crate::connection::Connection;
@@ -45,13 +45,21 @@ struct Member {
     allowance: Option<Allowance>,
     guest: Option<Arc<Listener>>,
     expires: Option<Instant>,
-    /// Of somebody for whom a backend speaks; it knows when that ends.
-    renewal: Option<Box<Renewal>>,
+    /// Of somebody for whom the backend speaks; it knows when that ends.
+    renewal: Option<Renewal>,
 }
 
 impl RelayConsumer {
     pub(crate) fn new(relay: Arc<Relay>) -> Self {
         Self { relay, member: None }
+    }
+
+    fn renewal(&self, entered: &Entered, expires: Option<Instant>) -> Option<Renewal> {
+        let Entered::Person(Proof { forwarded: Some(forwarded), issued_ms, .. }) = entered else {
+            return None;
+        };
+        let auth = Arc::clone(&self.relay.settings.auth);
+        Some(Renewal::new(auth, Arc::clone(forwarded), *issued_ms, expires?))
     }
 
     fn is_limited(&self, scope: &Scope) -> bool {
@@ -72,11 +80,10 @@ impl Consumer for RelayConsumer {
             channel.group_add(group).await?;
         }
         let expires = match &entered {
-            Entered::Person(Proof { expires_ms: Some(expires_ms), .. }) => {
-                Some(expiry(*expires_ms))
-            }
-            _ => None,
+            Entered::Person(proof) => proof.expires_ms.map(expiry),
+            Entered::Anonymous(_) => None,
         };
+        let renewal = self.renewal(&entered, expires);
         let allowance =
             self.is_limited(scope).then(|| Allowance::new(&Limits::DEFAULT, Instant::now()));
         self.member = Some(Box::new(Member {
@@ -88,7 +95,7 @@ impl Consumer for RelayConsumer {
             allowance,
             guest: None,
             expires,
-            renewal: None,
+            renewal,
         }));
         Ok(Accept::new().subprotocol(TOKEN_SUBPROTOCOL, scope))
     }
@@ -103,11 +110,6 @@ impl Consumer for RelayConsumer {
             guest.came_with_token_of(proof.issued_ms);
             settings.chat.guest_came(&guest, proof.revocations);
             member.guest = Some(guest);
-            let word = proof.forwarded.clone().zip(member.expires);
-            member.renewal = word.map(|(forwarded, until)| {
-                let auth = Arc::clone(&settings.auth);
-                Box::new(Renewal::new(auth, forwarded, proof.issued_ms, until))
-            });
         }
         Ok(())
     }
@@ -180,30 +182,23 @@ impl Consumer for RelayConsumer {
     }
 
     fn poll_progress(&mut self, cx: &mut Context<'_>, _: &Connection) -> Poll<Result<(), Close>> {
-        let Some(member) = &mut self.member else { return Poll::Pending };
-        if let (Some(renewal), Some(guest)) = (&mut member.renewal, &member.guest)
-            && let Poll::Ready(renewed) = renewal.poll(cx)
-        {
-            match renewed {
-                Ok(identity) => guest.came_with_token_of(identity.grants.issued_ms),
-                Err(close) => return Poll::Ready(Err(close)),
-            }
+        match self.member.as_mut().map(|member| member.poll_renewal(cx)) {
+            Some(Err(close)) => Poll::Ready(Err(close)),
+            _ => Poll::Pending,
         }
-        Poll::Pending
     }
 
     fn next_deadline(&self) -> Option<Instant> {
         let member = self.member.as_ref()?;
-        member.renewal.as_ref().map(|renewal| renewal.deadline()).or(member.expires)
+        member.renewal.as_ref().map(Renewal::deadline).or(member.expires)
     }
 
     fn on_deadline(&mut self, now: Instant, _: &Connection) -> Result<(), Close> {
-        if let Some(Member { renewal: Some(renewal), guest: Some(guest), .. }) =
-            self.member.as_deref_mut()
-        {
-            return renewal.on_deadline(now, guest);
+        let member = self.member.as_mut();
+        match member.and_then(|member| member.renewal.as_mut().zip(member.guest.as_ref())) {
+            Some((renewal, guest)) => renewal.on_deadline(now, guest),
+            None => Err(Close::new(CloseCode::TOKEN, "the sign-in has expired")),
         }
-        Err(Close::new(CloseCode::TOKEN, "the sign-in has expired"))
     }
 
     async fn disconnect(&mut self, _: &Closed) {
@@ -224,6 +219,22 @@ impl Member {
                 Verdict::Wait(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
                 Verdict::Close => return Err(Close::new(CloseCode::TOO_MANY, "too many messages")),
             }
+        }
+    }
+
+    /// Goes on with asking the backend whether the person is still signed in, and may still be in the room.
+    fn poll_renewal(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        let Some(renewal) = &mut self.renewal else { return Ok(()) };
+        let Poll::Ready(renewed) = renewal.poll(cx) else { return Ok(()) };
+        let grants = renewed?.grants;
+        if let Some(guest) = &self.guest {
+            guest.came_with_token_of(grants.issued_ms);
+        }
+        match &self.entered {
+            Entered::Person(Proof { room: Some(room), .. }) if !names(&grants, room) => {
+                Err(Close::new(CloseCode::SIGNED_OUT, "no longer in this room"))
+            }
+            _ => Ok(()),
         }
     }
 

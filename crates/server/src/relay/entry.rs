@@ -1,8 +1,8 @@
 //! Who may open a relay's socket: the sign-in that stands before its consumer.
 //!
-//! A page shows its session cookie, by itself; another program shows a token, as `Authorization: Bearer` or, since a
-//! browser cannot set that, as the second of the subprotocols `moorline.token` and the token. A token in the query would
-//! end up in the logs of every proxy, so none is read there.
+//! A page shows its cookie, by itself: Moorline's, or one that the backend behind `--auth-url` knows. Another program shows
+//! a token, as `Authorization: Bearer` or, since a browser cannot set that, as the second of the subprotocols
+//! `moorline.token` and the token. A token in the query would end up in the logs of every proxy, so none is read there.
 
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use crate::admission::Admission;
 use crate::auth::{Forwarded, Identity, Refused, Vouched};
 use crate::consumer::Refusal;
 use crate::scope::Scope;
+use crate::session;
 
 /// The subprotocol that says that the next one is a token; it is the one that is spoken then.
 pub(crate) const TOKEN_SUBPROTOCOL: &str = "moorline.token";
@@ -40,14 +41,13 @@ pub(crate) struct Proof {
     pub(crate) session: Option<SessionId>,
     pub(crate) issued_ms: u64,
     pub(crate) expires_ms: Option<u64>,
+    /// What the backend was shown, to ask it again; none where it was not asked.
+    pub(crate) forwarded: Option<Arc<Forwarded>>,
+    /// The room that what they showed must name.
+    pub(crate) room: Option<String>,
     /// The hub's number of revocations from before it was looked at.
     pub(crate) revocations: u64,
-    /// What the backend was shown that speaks for them, to ask it again before its word ends.
-    pub(crate) forwarded: Option<Arc<Forwarded>>,
 }
-
-/// A person, and what the backend was shown that speaks for them.
-type Known = (Identity, Option<Arc<Forwarded>>);
 
 impl Admission for SignedIn {
     fn admit<'a>(&'a self, scope: &'a mut Scope) -> BoxFuture<'a, Result<(), Refusal>> {
@@ -56,16 +56,16 @@ impl Admission for SignedIn {
             let identity = self.0.identify(scope).await.map_err(|refused| refusal(&refused))?;
             let entered = match identity {
                 Some((identity, forwarded)) => {
-                    let proof = Proof {
+                    scope.user = Some(identity.user);
+                    let room = self.0.room(scope, &identity.grants)?;
+                    Entered::Person(Proof {
                         session: identity.session,
                         issued_ms: identity.grants.issued_ms,
                         expires_ms: identity.expires_ms,
-                        revocations,
                         forwarded,
-                    };
-                    scope.user = Some(identity.user);
-                    self.0.check_room(scope, &identity.grants)?;
-                    Entered::Person(proof)
+                        room,
+                        revocations,
+                    })
                 }
                 None => self.0.anonymous()?,
             };
@@ -75,33 +75,34 @@ impl Admission for SignedIn {
     }
 }
 
+/// Somebody, and what the backend was shown if it was the backend that knew them.
+type Known = (Identity, Option<Arc<Forwarded>>);
+
 impl Relay {
-    /// Who it is, and what their backend was shown; none where nothing was shown. What was shown and is not good is
-    /// refused, not passed over.
+    /// Who it is; none where nothing was shown. What was shown and is not good is refused, not passed over.
     async fn identify(&self, scope: &Scope) -> Result<Option<Known>, Refused> {
-        let auth = &self.settings.auth;
-        let (signed, forwarded) = match token(scope) {
-            Some(token) => (auth.signed(token)?, None),
-            None => {
-                if let Some(identity) = auth.by_cookie(&scope.headers).await? {
-                    return Ok(Some((identity, None)));
-                }
-                match auth.by_backend(&scope.headers).await? {
-                    Some(Vouched { signed, forwarded }) => (signed, Some(forwarded)),
-                    None => return Ok(None),
-                }
-            }
+        let (auth, store) = (&self.settings.auth, self.settings.chat.store());
+        if let Some(token) = token(scope) {
+            let signed = auth.signed(token)?;
+            let known = store.user(signed.user()).await?;
+            return Ok(Some((auth.identify(signed, known).await?, None)));
+        }
+        if let Some(identity) = auth.by_cookie(&scope.headers).await? {
+            return Ok(Some((identity, None)));
+        }
+        let Some(Vouched { signed, forwarded }) = auth.by_backend(&scope.headers).await? else {
+            return Ok(None);
         };
-        let known = self.settings.chat.store().user(signed.user()).await?;
-        Ok(Some((auth.identify(signed, known).await?, forwarded)))
+        let known = store.user(signed.user()).await?;
+        Ok(Some((auth.identify(signed, known).await?, Some(forwarded))))
     }
 
-    /// Whether what the person showed names the room of this path, where the relay asks for that.
-    fn check_room(&self, scope: &Scope, grants: &Grants) -> Result<(), Refusal> {
-        let Some(room) = &self.rule.room else { return Ok(()) };
+    /// The room of this path, where the relay asks that what the person showed names it.
+    fn room(&self, scope: &Scope, grants: &Grants) -> Result<Option<String>, Refusal> {
+        let Some(room) = &self.rule.room else { return Ok(None) };
         let room = room.fill(scope)?;
-        if grants.rooms.iter().any(|granted| granted.as_str() == room) {
-            return Ok(());
+        if names(grants, &room) {
+            return Ok(Some(room));
         }
         let text = "You may not be in this room.";
         Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", text))
@@ -132,15 +133,15 @@ fn token(scope: &Scope) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
+/// Whether these grants name a room.
+pub(crate) fn names(grants: &Grants, room: &str) -> bool {
+    grants.rooms.iter().any(|granted| granted.as_str() == room)
+}
+
 fn refusal(refused: &Refused) -> Refusal {
-    match refused {
-        Refused::Token => {
-            let text = ErrorCode::TokenRefused.text();
-            Refusal::new(StatusCode::UNAUTHORIZED, "token_refused", text)
-        }
-        Refused::Store(_) | Refused::Backend(_) => {
-            let text = ErrorCode::Unavailable.text();
-            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", text)
-        }
+    if *refused == Refused::Token {
+        let text = ErrorCode::TokenRefused.text();
+        return Refusal::new(StatusCode::UNAUTHORIZED, "token_refused", text);
     }
+    session::refusal(refused)
 }

@@ -213,13 +213,12 @@ fn hello_first(id: Option<u64>, connection: &Connection) -> Result<(), Close> {
     Err(Close::new(CloseCode::BAD_CLIENT, "the first command must be hello"))
 }
 
-/// When something ends that ends at this time of the clock.
 pub(crate) fn expiry(expires_ms: u64) -> Instant {
     Instant::now() + Duration::from_millis(expires_ms.saturating_sub(now_ms()))
 }
 
 /// Who asks cannot be found out now.
-fn refusal(refused: &auth::Refused) -> Refusal {
+pub(crate) fn refusal(refused: &auth::Refused) -> Refusal {
     let word = if refused.code() == ErrorCode::Overloaded { "overloaded" } else { "unavailable" };
     let auth::Refused::Backend(why) = refused else {
         let text = ErrorCode::Unavailable.text();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moorline_server::ServerConfig;
+use moorline_server::{Degraded, Server, ServerConfig};
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
@@ -24,6 +24,27 @@ async fn health_and_metrics_are_answered() {
     }
     let post = "POST /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     assert!(site.answer(post).await.starts_with("HTTP/1.1 405"));
+}
+
+#[tokio::test]
+async fn what_is_degraded_is_told_and_leaves_the_server_ready() {
+    let degraded = || {
+        let error = "Redis cannot be used: WRONGPASS".to_owned();
+        vec![Degraded { part: "layer", cause: "password_wrong", error }]
+    };
+    let change = |server: Server| server.degraded_by(Box::new(degraded));
+    let site = Site::changed(ServerConfig::default(), change).await;
+    let answer = site.answer(get("/readyz")).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let body = answer.split("\r\n\r\n").nth(1).unwrap();
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    let told = serde_json::json!({
+        "part": "layer", "cause": "password_wrong", "error": "Redis cannot be used: WRONGPASS",
+    });
+    let expected = serde_json::json!({
+        "ready": true, "draining": false, "failing": [], "degraded": [told],
+    });
+    assert_eq!(body, expected);
 }
 
 #[tokio::test]

@@ -91,6 +91,13 @@ impl Site {
     }
 
     pub(crate) async fn with(config: ServerConfig) -> Self {
+        Self::changed(config, |server| server).await
+    }
+
+    pub(crate) async fn changed(
+        config: ServerConfig,
+        change: impl FnOnce(Server) -> Server,
+    ) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -102,7 +109,7 @@ impl Site {
             .route("/slow", get(slow))
             .route("/bytes", post(async |body: bytes::Bytes| body.len().to_string()))
             .with_state(Arc::clone(&slow_began));
-        let server = Server::new(config)
+        let server = change(Server::new(config))
             .metrics(Arc::clone(&metrics))
             .http(router)
             .websocket(Route::new("/echo", echo(false)).message_bytes(1000))

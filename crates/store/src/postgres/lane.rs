@@ -189,7 +189,8 @@ impl Lane {
         let is_empty = commit.replies.is_empty()
             && commit.events.is_empty()
             && commit.receipts.is_empty()
-            && commit.revoked.is_empty();
+            && commit.revoked.is_empty()
+            && commit.made.is_empty();
         if is_empty {
             return;
         }

@@ -8,7 +8,7 @@ use super::batch::{Batch, Claim, NewEvent, Stop};
 use super::rows::{Answer, First, Known, Room, Rows};
 use super::schema::kind;
 use super::writes::{CidRow, RoomRow};
-use crate::commit::Value;
+use crate::commit::{MadeRoom, Value};
 use crate::fingerprint::Fingerprint;
 use crate::fresh::new_epoch;
 use crate::{Create, Created, Error, Rename, Stored};
@@ -43,6 +43,7 @@ impl Batch<'_> {
         let room = self.make(create, &id, hash, &plan)?;
         let made = self.make_first(create, &id, room, by, &plan)?;
         self.claim_making(claim, &made)?;
+        self.commit.made.push(MadeRoom::by(create, &id));
         Ok(made)
     }
 

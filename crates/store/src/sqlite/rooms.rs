@@ -9,7 +9,7 @@ use super::batch::{Batch, NewEvent, Stop};
 use super::cache::{Membership, Room, get, put};
 use super::cids::Claim;
 use super::schema::{CidKey, Sql, kind};
-use crate::commit::Value;
+use crate::commit::{MadeRoom, Value};
 use crate::fingerprint::Fingerprint;
 use crate::fresh::{new_epoch, new_id};
 use crate::{Create, Created, Error, Rename, Stored};
@@ -44,6 +44,7 @@ impl Batch<'_> {
         let room = self.insert_room(create, &id, hash, &plan)?;
         let made = self.insert_first(create, &id, room, by, &plan)?;
         self.claim_making(claim, &made)?;
+        self.commit.made.push(MadeRoom::by(create, &id));
         Ok(made)
     }
 

@@ -41,6 +41,27 @@ async fn a_room_is_made_once_for_a_cid() {
 }
 
 #[tokio::test]
+async fn the_making_of_a_room_is_told_once_and_that_of_an_empty_one_too() {
+    let stage = Stage::with(&["ann"]).await;
+    let full = by_the_api(Some("full"), "c1", RoomKind::Group, &["ann"]);
+    let empty = by_the_api(Some("empty"), "c2", RoomKind::Public, &[]);
+    for create in [&full, &empty, &full, &empty] {
+        stage.store.create(create.clone()).await.unwrap();
+    }
+    stage.store.create(Create { cid: cid("c3"), ..full }).await.unwrap();
+    let refused = by_the_api(Some("none"), "c4", RoomKind::Group, &["nobody"]);
+    stage.store.create(refused).await.unwrap_err();
+    let made = stage.told.lock().made.clone();
+    let told: Vec<_> =
+        made.iter().map(|made| (made.room.as_str(), made.kind, made.name.as_deref())).collect();
+    assert_eq!(
+        told,
+        [("full", RoomKind::Group, Some("Ops")), ("empty", RoomKind::Public, Some("Ops"))]
+    );
+    assert!(made.iter().all(|made| made.by.is_none() && made.at_ms == 1_000));
+}
+
+#[tokio::test]
 async fn a_direct_room_is_one_per_pair_whoever_asks() {
     let stage = Stage::with(&["ann", "bob", "cid"]).await;
     let one = stage.direct("ann", "bob", "c1").await.unwrap();

@@ -8,8 +8,9 @@ use moorline_protocol::{
     Change, Cid, Event, EventId, EventKind, Position, RoomId, RoomKind, Seq, UserId,
 };
 use moorline_store::{
-    Commits, Create, Created, Delete, Edit, Error, Hits, Invite, Join, Leave, Page, Range, Read,
-    Receipt, Remove, Rename, Reply, Resumed, Revoked, Search, Send, Store, Stored, TouchedRoom,
+    Commits, Create, Created, Delete, Edit, Error, Hits, Invite, Join, Leave, MadeRoom, Page,
+    Range, Read, Receipt, Remove, Rename, Reply, Resumed, Revoked, Search, Send, Store, Stored,
+    TouchedRoom,
 };
 use parking_lot::Mutex;
 
@@ -25,6 +26,7 @@ pub(crate) struct Told {
     pub(crate) rooms: Vec<TouchedRoom>,
     pub(crate) receipts: Vec<Receipt>,
     pub(crate) revoked: Vec<Revoked>,
+    pub(crate) made: Vec<MadeRoom>,
 }
 
 /// The store of one test.
@@ -58,6 +60,7 @@ pub(crate) fn follow(mut commits: Commits) -> Arc<Mutex<Told>> {
             told.rooms.extend(commit.rooms.iter().cloned());
             told.receipts.extend(commit.receipts.iter().cloned());
             told.revoked.extend(commit.revoked.iter().cloned());
+            told.made.extend(commit.made.iter().cloned());
             drop(told);
             commit.answer();
         }
