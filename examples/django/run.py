@@ -159,13 +159,14 @@ def start_redis(stack: Stack, chosen: argparse.Namespace) -> None:
 
 
 def start_moorline(stack: Stack, chosen: argparse.Namespace) -> None:
-    """Beside Django: the same layer, an event of each message to Django's groups, tokens by Django."""
+    """Beside Django: the same layer, an event of each message to Django's groups, and people by Django's sessions."""
     built = ROOT / "target/release/moorline"
     name = program(chosen.moorline, "moorline", built, "cargo build --release, or --moorline PATH")
     words = ["serve", "--port", str(chosen.moorline_port), "--data-dir", str(chosen.folder / "moorline")]
     words += ["--ping-interval", "25", "--ping-timeout", "60"]
     words += ["--django-events", "group=chat_{room} type=chat.event"]
     words += ["--origin", f"http://127.0.0.1:{chosen.port}"]
+    words += ["--auth-url", f"http://127.0.0.1:{chosen.port}/moorline-auth/"]
     words += ["--api-key-file", str(chosen.folder / "api.key"), "--jwt-secret-file", str(chosen.folder / "jwt.secret")]
     for key in ("api.key", "jwt.secret"):
         secret(chosen.folder, key)
