@@ -159,13 +159,14 @@ def start_redis(stack: Stack, chosen: argparse.Namespace) -> None:
 
 
 def start_moorline(stack: Stack, chosen: argparse.Namespace) -> None:
-    """Beside Django: the same layer, an event of each message to Django's groups, tokens by Django."""
+    """Beside Django: the same layer, an event of each message to Django's groups, and people by Django's sessions."""
     built = ROOT / "target/release/moorline"
     name = program(chosen.moorline, "moorline", built, "cargo build --release, or --moorline PATH")
     words = ["serve", "--port", str(chosen.moorline_port), "--data-dir", str(chosen.folder / "moorline")]
     words += ["--ping-interval", "25", "--ping-timeout", "60"]
     words += ["--django-events", "group=chat_{room} type=chat.event"]
     words += ["--origin", f"http://127.0.0.1:{chosen.port}"]
+    words += ["--auth-url", f"http://127.0.0.1:{chosen.port}/moorline-auth/"]
     words += ["--api-key-file", str(chosen.folder / "api.key"), "--jwt-secret-file", str(chosen.folder / "jwt.secret")]
     for key in ("api.key", "jwt.secret"):
         secret(chosen.folder, key)
@@ -194,7 +195,9 @@ def main() -> None:
     for name in ("port", "moorline_port", "redis_port"):
         setattr(chosen, name, getattr(chosen, name) or free_port())
     chosen.postgres_port = free_port()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Also where SIGINT came ignored, as in the background of a shell.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     stack = Stack(chosen.folder, environment(chosen))
     try:
         start_redis(stack, chosen)

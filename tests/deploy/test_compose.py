@@ -135,6 +135,13 @@ def test_both_sides_share_the_secrets_and_the_names(services: dict[str, Any]) ->
     assert options(moorline["command"])["--django-events"] == [events[1]]
 
 
+def test_the_server_asks_the_example_whose_session_it_is(services: dict[str, Any]) -> None:
+    asked = urlsplit(options(services["moorline"]["command"])["--auth-url"][0])
+    assert (asked.hostname, asked.port) == ("django", 8001)
+    assert asked.hostname in services["django"]["environment"]["ALLOWED_HOSTS"].split(",")
+    assert f'path("{asked.path.lstrip("/")}", session)' in (ROOT / "examples/django/example/urls.py").read_text()
+
+
 def test_every_variable_of_the_example_is_read_by_its_settings(services: dict[str, Any]) -> None:
     settings = (ROOT / "examples/django/example/settings.py").read_text()
     for name in services["django"]["environment"]:

@@ -1,6 +1,7 @@
 """The outbox: both or neither with the caller's transaction, then in order, until acknowledged."""
 
 import signal
+import socket
 import threading
 import time
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from django.db import transaction
 from django.test.utils import override_settings
 
+from faulty import Middle
 from moorline_django import post_message
 from moorline_django.models import OutboxMessage
 from server import Moorline
@@ -102,6 +104,22 @@ def test_a_running_outbox_outlives_its_server_and_ends_at_sigterm(own_server: Mo
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=10) == 0
     assert own_server.bodies(room) == ["before", "while away", "and again"]
+
+
+def test_a_server_that_never_answers_is_not_asked_for_every_room(configured: Moorline) -> None:
+    for number in range(60):
+        write(configured, f"silent{number}", "waits")
+    with Middle(lambda peer: closed_by(peer)) as silent:
+        code, said = run(configured.settings(URL=silent.url, TIMEOUT=0.5, RETRY=0.1), "moorline_outbox", "--once")
+    assert code == 1
+    assert "60 messages wait (0 sent)" in said
+    assert 1 <= silent.seen <= 8, "of four workers each asks once a pass"
+
+
+def closed_by(peer: socket.socket) -> None:
+    """Reads until the other side gives up."""
+    while peer.recv(65536):
+        pass
 
 
 class Writer(threading.Thread):

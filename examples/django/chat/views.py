@@ -30,9 +30,10 @@ def room(request: HttpRequest, room: str) -> HttpResponse:
 
 @login_required
 def moorline_room(request: HttpRequest, room: str) -> HttpResponse:
-    """The same room, its socket held by Moorline."""
+    """The same room, its socket held by Moorline, which knows people by Django's session, or with ?by=token by a token."""
     found = get_object_or_404(request.user.rooms, slug=room)
-    return render(request, "chat/moorline.html", {"room": found, "moorline": settings.MOORLINE_PUBLIC_URL})
+    shown = {"room": found, "moorline": settings.MOORLINE_PUBLIC_URL, "by_session": request.GET.get("by") != "token"}
+    return render(request, "chat/moorline.html", shown)
 
 
 @login_required

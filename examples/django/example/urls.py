@@ -4,6 +4,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
 from chat import views
+from moorline_django.views import session
 
 urlpatterns = [
     path("", views.rooms, name="rooms"),
@@ -14,4 +15,5 @@ urlpatterns = [
     path("rooms/<slug:room>/orders/", views.order, name="order"),
     path("moorline/<slug:room>/", views.moorline_room, name="moorline_room"),
     path("token/", views.token_for_page, name="token"),
+    path("moorline-auth/", session),
 ]

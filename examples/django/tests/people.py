@@ -46,6 +46,12 @@ class Person:
         """As the browser sends them."""
         return "; ".join(f"{one.name}={one.value}" for one in self._cookies)
 
+    def forget(self) -> None:
+        """A session that Django does not know."""
+        for cookie in self._cookies:
+            if cookie.name == "sessionid":
+                cookie.value = "forged"
+
     def get(self, path: str) -> str:
         """A page."""
         with self._opener.open(self.site.django + path, timeout=20) as answer:
@@ -83,6 +89,16 @@ class Person:
             here = Socket(socket)
             here.say(type="hello", token=token)
             here.until(lambda frame: frame["type"] == "welcome")
+            yield here
+
+    @contextmanager
+    def at_moorline_by_session(self) -> Iterator["Socket"]:
+        """A socket of Moorline, with nothing but the browser's cookies."""
+        headers = {"Cookie": self.cookies, "Origin": self.site.django}
+        url = self.site.moorline.replace("http", "ws") + "/ws"
+        with connect(url, additional_headers=headers, open_timeout=20) as socket:
+            here = Socket(socket)
+            here.say(type="hello")
             yield here
 
 

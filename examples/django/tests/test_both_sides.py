@@ -52,6 +52,17 @@ def test_a_message_in_a_transaction_reaches_both_sides_by_the_outbox(site: Site)
         assert [one["from"] for one in there.heard if one.get("body") == told["body"]] == [told["from"]]
 
 
+def test_djangos_session_is_enough_for_moorline(site: Site) -> None:
+    ann = site.person("ann")
+    with ann.at_moorline_by_session() as there:
+        welcome = there.until(lambda frame: True)
+        assert (welcome["type"], welcome["user"]["name"]) == ("welcome", "ann")
+        assert {room["id"] for room in welcome["rooms"]} == {"harbour", "lobby"}
+    ann.forget()
+    with ann.at_moorline_by_session() as there:
+        assert there.until(lambda frame: True)["code"] == "token_refused"
+
+
 def test_who_is_not_signed_in_gets_no_socket_and_no_token(site: Site) -> None:
     from urllib.request import urlopen
 

@@ -26,9 +26,13 @@ class Unavailable(MoorlineError):
     Asking again with the same `key` is safe: a message is stored once.
     """
 
-    def __init__(self, message: str, *, key: str | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, key: str | None = None, retry_after: float | None = None, answered: bool = True
+    ) -> None:
         super().__init__(message)
         self.key = key
+        self.answered = answered
+        """Whether anybody answered at all."""
         self.retry_after = retry_after
         """Seconds that the server wishes to be left alone."""
 

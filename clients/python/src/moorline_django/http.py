@@ -110,7 +110,8 @@ class Connection:
         except (OSError, http.client.HTTPException) as error:
             self.close()
             why = str(error) or type(error).__name__
-            raise Unavailable(f"Moorline at {self._settings.url} did not answer: {why}", key=key) from error
+            text = f"Moorline at {self._settings.url} did not answer: {why}"
+            raise Unavailable(text, key=key, answered=False) from error
         return _read(status, said, self._settings.url, key)
 
     def _exchange(self, method: str, target: str, data: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:

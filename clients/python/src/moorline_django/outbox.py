@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from .conf import Settings
-from .errors import MoorlineError, Refused
+from .errors import MoorlineError, Refused, Unavailable
 from .http import Connection
 from .messages import post
 from .models import OutboxMessage
@@ -45,6 +45,7 @@ class Sender:
         self._settings = settings
         self._database = database
         self._stop = stop
+        self._silent = threading.Event()
         self._own = threading.local()
         self._connections: list[Connection] = []
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="moorline-outbox")
@@ -65,6 +66,7 @@ class Sender:
         for row in self._waiting().order_by("pk")[:BATCH]:
             rooms.setdefault(row.room, []).append(row)
         done = Pass()
+        self._silent.clear()
         try:
             for one in self._pool.map(self._room, rooms.values()):
                 done.sent += one.sent
@@ -82,7 +84,7 @@ class Sender:
         """One room's rows in their order; the first that cannot be sent holds back those behind it."""
         done = Pass()
         for row in rows:
-            if self._stop.is_set():
+            if self._stop.is_set() or self._silent.is_set():
                 break
             try:
                 self._send(row)
@@ -93,6 +95,9 @@ class Sender:
                     break
                 done.refused.append((row, refusal))
             except MoorlineError as trouble:
+                if isinstance(trouble, Unavailable) and not trouble.answered:
+                    # Each further room would wait for nothing as long; a bad answer is that of one message.
+                    self._silent.set()
                 done.trouble = trouble
                 break
         return done

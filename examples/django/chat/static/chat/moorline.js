@@ -72,9 +72,15 @@ const frames = {
   },
 };
 
-async function connect() {
+/** Without a token Moorline goes by Django's session, which the browser shows it as a cookie. */
+async function freshToken() {
+  if (!settings.token) return undefined;
   const answer = await fetch(settings.token);
-  const { token } = await answer.json();
+  return (await answer.json()).token;
+}
+
+async function connect() {
+  const token = await freshToken();
   early = [];
   socket = new WebSocket(`${settings.moorline.replace(/^http/, "ws")}/ws`, "moorline.v1");
   const resume = position ? { [room]: position } : undefined;
