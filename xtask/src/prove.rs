@@ -183,6 +183,22 @@ const PROOFS: &[Proof] = &[
         when: When::Prove,
     },
     Proof {
+        name: "many-nodes",
+        about: "3 nodes, 300 people, 20,000 messages: every promise is kept whatever happens to Redis and to the nodes",
+        kind: Kind::Faults { program: "many_nodes", short: &["--short"], full: &[] },
+        when: When::Prove,
+    },
+    Proof {
+        name: "many-nodes-twin",
+        about: "hints that nobody's commit made, but with the store's own key, are found out",
+        kind: Kind::Planted {
+            program: "many_nodes",
+            short: &["--short", "--believe-forgeries"],
+            full: &["--believe-forgeries"],
+        },
+        when: When::Prove,
+    },
+    Proof {
         name: "import",
         about: "an import of 1,000,000 messages, killed twice, equals the original, and clients go on where they were",
         kind: Kind::Faults {

@@ -217,10 +217,13 @@ pub async fn until(nodes: &[Node], what: &str, is_so: impl Fn(&Counts) -> bool) 
 /// # Errors
 /// If that takes too long.
 pub async fn connected(nodes: &[Node]) -> Result<()> {
+    let mut before = Vec::new();
     for node in nodes {
-        let before = node.counts().await?.received;
+        before.push(node.counts().await?.received);
+    }
+    for (node, before) in nodes.chunks(1).zip(before) {
         let hears = |counts: &Counts| counts.is_up && counts.received > before;
-        until(std::slice::from_ref(node), "the node hears the others", hears).await?;
+        until(node, "the node hears the others", hears).await?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use moorline_test_postgres::Database;
 use moorline_test_redis::Server as Redis;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::cluster::{self, Counts, Node, PATIENCE};
 use crate::recorder::{Judgement, Recorder, judge};
@@ -40,13 +40,23 @@ pub struct Size {
     pub rounds: usize,
     /// Messages a second, as far as the machine can.
     pub rate: usize,
+    /// What happens.
+    pub faults: &'static [Fault],
 }
 
 impl Size {
     /// For the test command, also unoptimised.
-    pub const SHORT: Self = Self { people: 36, rooms: 8, messages: 1_200, rounds: 1, rate: 60 };
+    pub const SHORT: Self =
+        Self { people: 30, rooms: 6, messages: 900, rounds: 1, rate: 80, faults: &Fault::BRIEF };
     /// The full numbers.
-    pub const FULL: Self = Self { people: 300, rooms: 50, messages: 20_000, rounds: 3, rate: 400 };
+    pub const FULL: Self = Self {
+        people: 300,
+        rooms: 50,
+        messages: 20_000,
+        rounds: 3,
+        rate: 400,
+        faults: &Fault::ALL,
+    };
 }
 
 /// What came of it.
@@ -93,7 +103,7 @@ impl Stand {
 /// If the run itself fails.
 pub async fn prove(size: Size, seed: u64, is_planted: bool) -> Result<Outcome> {
     let folder = tempfile::tempdir()?;
-    let names: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
+    let names: Vec<&str> = size.faults.iter().map(|fault| fault.name()).collect();
     let history = folder.path().join("history.jsonl");
     let recorder = Recorder::create(&history, &names, PING * 1_000)?;
     let mut stand = Stand::start().await?;
@@ -104,11 +114,12 @@ pub async fn prove(size: Size, seed: u64, is_planted: bool) -> Result<Outcome> {
         false => None,
     };
     let floor = people.talk();
-    let mut bites: Vec<_> = Fault::ALL.iter().map(|fault| (*fault, 0, 0)).collect();
+    let mut bites: Vec<_> = size.faults.iter().map(|fault| (*fault, 0, 0)).collect();
     let stages = size.rounds * bites.len();
     for stage in 0..stages {
         let (fault, lost, filled) = &mut bites[stage / size.rounds];
         let round = stage % size.rounds;
+        let began = Instant::now();
         let before = cluster::counts(&stand.nodes).await?;
         floor.open(size.messages / stages, size.rate);
         sleep(CALM).await;
@@ -122,7 +133,8 @@ pub async fn prove(size: Size, seed: u64, is_planted: bool) -> Result<Outcome> {
         let after = cluster::counts(&stand.nodes).await?;
         *lost += after.lost() - before.lost();
         *filled += after.filled - before.filled;
-        println!("{:<18} {lost} hints lost, {filled} holes filled", fault.name());
+        let took = began.elapsed().as_secs_f64();
+        println!("{:<18} {took:4.1} s, {lost} hints lost, {filled} holes filled", fault.name());
     }
     plant.iter().for_each(tokio::task::JoinHandle::abort);
     people.conclude(&stand.nodes[0], is_planted).await?;

@@ -207,10 +207,11 @@ async fn forward(mut client: TcpStream, mode: watch::Receiver<Mode>, totals: &To
         let up = Pump { from: from_client, to: to_server, toward: End::Server, last: &last };
         let down = Pump { from: from_server, to: to_client, toward: End::Client, last: &last };
         let both = async {
-            match tokio::join!(up.run(mode.clone()), down.run(mode.clone())) {
-                (Some(Finish::Reset), _) | (_, Some(Finish::Reset)) => Finish::Reset,
-                _ => Finish::Close,
-            }
+            // A reset of one end is told to the other at once, whatever that one is doing.
+            let ended = |finish: Option<Finish>| finish.map_or(Ok(()), Err);
+            let up = async { ended(up.run(mode.clone()).await) };
+            let down = async { ended(down.run(mode.clone()).await) };
+            tokio::try_join!(up, down).err().unwrap_or(Finish::Close)
         };
         tokio::select! {
             finish = both => finish,

@@ -32,7 +32,7 @@ async fn three_nodes_keep_every_promise_whatever_happens_to_redis_and_to_them() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hints_of_somebody_who_has_the_key_are_found_by_the_checker() {
-    let size = Size { messages: size().messages / 4, ..size() };
+    let size = Size { messages: 200, rounds: 1, faults: &[Fault::NodeKill], ..size() };
     let outcome = prove(size, 1, true).await.unwrap();
     let judgement = &outcome.judgement;
     assert!(!judgement.ok && judgement.text.contains("BROKEN"), "{}", judgement.text);

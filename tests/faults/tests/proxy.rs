@@ -126,3 +126,16 @@ async fn the_control_port_understands_its_commands_and_nothing_else() {
     assert_eq!(obey(&proxy, "cut"), "ok");
     assert!(timeout(DEADLINE, stream.read_to_end(&mut Vec::new())).await.is_ok());
 }
+
+#[tokio::test]
+async fn a_reset_by_the_server_is_told_to_a_client_that_only_listens() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = Proxy::start(listener.local_addr().unwrap()).await.unwrap();
+    let mut client = TcpStream::connect(proxy.address()).await.unwrap();
+    let (server, _) = listener.accept().await.unwrap();
+    server.set_zero_linger().unwrap();
+    drop(server);
+    let mut got = Vec::new();
+    let ended = timeout(DEADLINE, client.read_to_end(&mut got)).await;
+    assert!(ended.is_ok() && got.is_empty(), "the client was told nothing");
+}

@@ -246,6 +246,8 @@ impl Nodes {
         loop {
             let message = tokio::select! {
                 _ = beats.tick() => {
+                    // Here too, since sending may wait long for a Redis that stands still.
+                    self.listen_for_oneself();
                     self.join_again(&channel).await;
                     continue;
                 }

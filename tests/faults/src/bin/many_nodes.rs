@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use moorline_faults::many_nodes::{Size, prove};
+use moorline_faults::many_nodes::{Fault, Size, prove};
 
 #[derive(Parser)]
 #[command(about = "People talk over three nodes while Redis and the nodes fail in every way.")]
@@ -24,6 +24,10 @@ struct Args {
 async fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let size = if args.short { Size::SHORT } else { Size::FULL };
+    let size = match args.believe_forgeries {
+        true => Size { messages: 400, rounds: 1, faults: &[Fault::NodeKill], ..size },
+        false => size,
+    };
     let outcome = prove(size, args.seed, args.believe_forgeries).await?;
     print!("{}", outcome.judgement.text);
     let counts = outcome.counts;

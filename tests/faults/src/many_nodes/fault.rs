@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use futures_util::future::try_join_all;
 use moorline_test_redis::PASSWORD;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::Stand;
-use crate::cluster::{self, PATIENCE};
+use crate::cluster::{self, Node, PATIENCE};
 use crate::recorder::Recorder;
 
 /// How long a node stands still: longer than a proxy or a peer would notice at once.
 const STILL: Duration = Duration::from_secs(3);
+
+/// A node hears itself every second, and knows after three.
+const SOON: Duration = Duration::from_secs(8);
 
 /// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +39,7 @@ pub enum Fault {
     NodePause,
     /// A node drains and comes back.
     NodeRestart,
-    /// All nodes move to a Redis behind Sentinel one after the other, and its master is killed.
+    /// All nodes end and come back with a Redis behind Sentinel, whose master is killed then.
     Failover,
 }
 
@@ -51,6 +55,19 @@ impl Fault {
         Self::NodeKill,
         Self::NodePause,
         Self::NodeRestart,
+        Self::Failover,
+    ];
+
+    /// Without the restart of a node, which the failover has as well.
+    pub const BRIEF: [Self; 9] = [
+        Self::RedisRestart,
+        Self::RedisPause,
+        Self::CutOff,
+        Self::Flush,
+        Self::Full,
+        Self::Password,
+        Self::NodeKill,
+        Self::NodePause,
         Self::Failover,
     ];
 
@@ -119,12 +136,14 @@ async fn lost(stand: &Stand) -> Result<()> {
     cluster::until(&stand.nodes, "a hint is lost", |counts| counts.lost() > before).await.map(drop)
 }
 
-/// Until these nodes know that the layer carries nothing.
+/// Until these nodes know that the layer carries nothing, which they must soon.
 async fn deaf(stand: &Stand, which: std::ops::Range<usize>) -> Result<()> {
+    let began = Instant::now();
     for node in stand.nodes[which].chunks(1) {
         cluster::until(node, "the node knows that it hears nothing", |counts| !counts.is_up)
             .await?;
     }
+    ensure!(began.elapsed() < SOON, "that was known only after {:?}", began.elapsed());
     Ok(())
 }
 
@@ -173,6 +192,8 @@ async fn fill(stand: &Stand) -> Result<()> {
         }
     };
     ensure!(full.to_string().contains("maxmemory"), "Redis is not full: {full}");
+    // What was refused was large; now nothing fits, however small.
+    let () = redis::cmd("CONFIG").arg(&["SET", "maxmemory", "7mb"]).query_async(&mut peer).await?;
     lost(stand).await?;
     for number in 0..number {
         let () = redis::cmd("DEL").arg(format!("junk:{number}")).query_async(&mut peer).await?;
@@ -197,6 +218,13 @@ async fn change_password(stand: &Stand) -> Result<()> {
     known
 }
 
+async fn move_to(node: &mut Node, redis: &str) -> Result<()> {
+    node.stop().await?;
+    let place = node.site.args.iter().position(|word| word == "--redis-url");
+    redis.clone_into(&mut node.site.args[place.context("the node has no Redis")? + 1]);
+    node.begin().await
+}
+
 async fn fail_over(stand: &mut Stand, round: usize) -> Result<()> {
     if round > 0 {
         // The fleet has one replica; in further rounds it begins anew.
@@ -204,13 +232,7 @@ async fn fail_over(stand: &mut Stand, round: usize) -> Result<()> {
     }
     stand.fleet.ready().await?;
     let url = stand.fleet.url();
-    for node in &mut stand.nodes {
-        node.stop().await?;
-        let place = node.site.args.iter().position(|word| word == "--redis-url");
-        let place = place.context("the node has no Redis")? + 1;
-        node.site.args[place].clone_from(&url);
-        node.begin().await?;
-    }
+    try_join_all(stand.nodes.iter_mut().map(|node| move_to(node, &url))).await?;
     cluster::connected(&stand.nodes).await?;
     let before = cluster::counts(&stand.nodes).await?.lost();
     stand.fleet.fail_over().await?;
