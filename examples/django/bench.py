@@ -22,7 +22,7 @@ from run import ROOT, Stack, environment, free_port, program, secret, start_redi
 
 PAIRS = 25
 WINDOWS = {"daphne": 4, "moorline": 100}
-"""Texts on their way in the large room. With 50, Daphne is so late that the layer drops some: they expire after 10 s."""
+"""Texts on their way in the large room. With 50, Daphne does not come to an end."""
 TICKS = os.sysconf("SC_CLK_TCK")
 FANOUT_BAR, DIRECT_BAR = 500, 40
 

@@ -131,8 +131,14 @@ fn hosts(args: &LayerArgs, environment: &Environment) -> Result<Vec<Host>, Failu
             "Keep the one with the file and drop the other.",
         ));
     }
-    if !given.is_empty() {
-        return given.iter().map(|setting| host(&setting.value, &setting.source)).collect();
+    if let Some(first) = given.first() {
+        let words = given.iter().map(|setting| setting.value.as_str());
+        // An option holds one URL, a variable may hold several.
+        let urls = match args.redis_url.is_empty() {
+            true => urls(words),
+            false => words.map(str::to_owned).collect(),
+        };
+        return urls.iter().map(|url| host(url, &first.source)).collect();
     }
     let own = environment.secret(None, args.redis_url_file.as_ref(), "redis-url")?;
     let (text, source) = match own {
@@ -143,7 +149,22 @@ fn hosts(args: &LayerArgs, environment: &Environment) -> Result<Vec<Host>, Failu
         },
     };
     let words = text.expose().split(',').map(str::trim).filter(|word| !word.is_empty());
-    words.map(|word| host(word, source)).collect()
+    urls(words).iter().map(|url| host(url, source)).collect()
+}
+
+/// The URLs of a text that was divided at its commas, which also stand between the hosts of one Sentinel URL.
+fn urls<'a>(words: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut urls: Vec<String> = Vec::new();
+    for word in words {
+        match urls.last_mut().filter(|_| !word.contains("://")) {
+            Some(url) => {
+                url.push(',');
+                url.push_str(word);
+            }
+            None => urls.push(word.to_owned()),
+        }
+    }
+    urls
 }
 
 fn host(url: &str, source: &str) -> Result<Host, Failure> {
@@ -229,6 +250,18 @@ mod tests {
         assert_eq!(options.expiry + options.group_expiry, Duration::from_secs(180));
         assert_eq!(options.symmetric_encryption_keys, ["sesame"]);
         assert!(!format!("{layer:?}").contains("sesame"));
+    }
+
+    #[test]
+    fn commas_stand_between_urls_and_between_the_hosts_of_a_sentinel_url() {
+        let sentinel = "redis+sentinel://:hush@h1:26379,h2:26379/mymaster/0";
+        for variable in ["REDIS_URL", "MOORLINE_REDIS_URL"] {
+            let hosts = |url: &str| of(&[(variable, url)]).unwrap().options.hosts.len();
+            assert_eq!(hosts(sentinel), 1);
+            assert_eq!(hosts(&format!("{sentinel}, redis://one,redis://two")), 3);
+        }
+        let args = LayerArgs { redis_url: vec![sentinel.to_owned()], ..LayerArgs::default() };
+        assert_eq!(resolve(&args, &[]).unwrap().unwrap().options.hosts.len(), 1);
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub(crate) fn to_message(text: &str, kind: &str, fields: &[String]) -> Option<Me
     let mut message = Message::of_type(kind);
     for field in fields {
         if let Some(value) = said.remove(field) {
-            message.insert(field.as_str(), to_value(value, 1)?);
+            // The object itself is the first.
+            message.insert(field.as_str(), to_value(value, 2)?);
         }
     }
     (message.len() > 1).then_some(message)
