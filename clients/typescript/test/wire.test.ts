@@ -31,7 +31,7 @@ const commands = every<Command["type"]>({
 });
 const replies = every<Reply["type"]>({
   ...{ welcome: true, ack: true, error: true, page: true, rooms: true, members: true, people: true, hits: true, room: true },
-  ...{ receipt: true, typing: true, presence: true, reset: true, goodbye: true, pong: true, ping: true },
+  ...{ receipt: true, typing: true, presence: true, notice: true, reset: true, goodbye: true, pong: true, ping: true },
 });
 const kinds = every<Exclude<WireEvent["kind"], "unknown">>({ message: true, edit: true, delete: true, rename: true, member: true });
 const reasons = every<ResetReason>({ epoch: true, future: true, pruned: true, too_far: true, gone: true });
