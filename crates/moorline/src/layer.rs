@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use moorline_layer::{ChannelLayer, Host, Options};
+use moorline_layer::{ChannelLayer, Glob, Host, Options};
 
 use crate::failure::Failure;
 use crate::settings::{Environment, Setting};
@@ -29,6 +29,10 @@ pub struct LayerArgs {
     /// Unread messages that a channel holds [default: 1500]
     #[arg(long, value_name = "NUMBER", help_heading = "Channel layer")]
     pub layer_capacity: Option<String>,
+    /// The same for channels whose names fit a pattern, as 'chat.inbox=5000' or 'specific.*=200'; the first that fits
+    /// counts; repeatable
+    #[arg(long, value_name = "PATTERN=NUMBER", help_heading = "Channel layer")]
+    pub layer_channel_capacity: Vec<String>,
     /// Seconds that an unread message stays [default: 10]
     #[arg(long, value_name = "SECONDS", help_heading = "Channel layer")]
     pub layer_expiry: Option<String>,
@@ -38,7 +42,7 @@ pub struct LayerArgs {
     /// Key that seals what goes through Redis, as Django's symmetric_encryption_keys; better in a file
     #[arg(long, value_name = "KEY", help_heading = "Channel layer")]
     pub layer_key: Option<String>,
-    /// File that holds the key; - is standard input
+    /// File that holds the key, or several, a line each: the first seals, all open; - is standard input
     #[arg(long, value_name = "FILE", help_heading = "Channel layer")]
     pub layer_key_file: Option<String>,
 }
@@ -75,6 +79,10 @@ impl LayerConfig {
         if let Some(capacity) = pick(&args.layer_capacity, "layer-capacity") {
             options.capacity = number(&capacity, "messages", 1_000_000)?;
         }
+        let by_pattern =
+            environment.pick_all(&args.layer_channel_capacity, "layer-channel-capacity");
+        options.channel_capacity =
+            by_pattern.iter().map(channel_capacity).collect::<Result<_, _>>()?;
         if let Some(expiry) = pick(&args.layer_expiry, "layer-expiry") {
             options.expiry = seconds(&expiry)?;
         }
@@ -86,7 +94,8 @@ impl LayerConfig {
             args.layer_key_file.as_ref(),
             "layer-key",
         )?;
-        options.symmetric_encryption_keys = key.iter().map(|key| key.expose().to_owned()).collect();
+        let keys = key.iter().flat_map(|key| key.expose().lines());
+        options.symmetric_encryption_keys = keys.map(str::to_owned).collect();
         Ok(Some(Self { kind, options }))
     }
 
@@ -191,6 +200,18 @@ fn number(setting: &Setting, what: &str, most: usize) -> Result<usize, Failure> 
     })
 }
 
+/// A pattern of names and what such a channel holds.
+fn channel_capacity(setting: &Setting) -> Result<(Glob, usize), Failure> {
+    let Some((pattern, capacity)) = setting.value.rsplit_once('=') else {
+        return Err(Failure::usage(
+            format!("{} is `{}`, which names no capacity.", setting.source, setting.value),
+            "Give a pattern of channel names and a number, such as 'chat.inbox=5000'.",
+        ));
+    };
+    let capacity = Setting { value: capacity.to_owned(), source: setting.source.clone() };
+    Ok((Glob::new(pattern), number(&capacity, "messages", 1_000_000)?))
+}
+
 fn seconds(setting: &Setting) -> Result<Duration, Failure> {
     let seconds = number(setting, "seconds", 31_536_000)?;
     Ok(Duration::from_secs(seconds as u64))
@@ -239,16 +260,20 @@ mod tests {
             ("MOORLINE_LAYER", "pubsub"),
             ("MOORLINE_LAYER_PREFIX", "chat"),
             ("MOORLINE_LAYER_CAPACITY", "5"),
+            ("MOORLINE_LAYER_CHANNEL_CAPACITY", "chat.inbox=5000,specific.*=200"),
             ("MOORLINE_LAYER_EXPIRY", "60"),
             ("MOORLINE_LAYER_GROUP_EXPIRY", "120"),
-            ("MOORLINE_LAYER_KEY", "sesame"),
+            ("MOORLINE_LAYER_KEY", "sesame\nold-sesame"),
         ])
         .unwrap();
         let options = &layer.options;
         assert_eq!((layer.kind, options.hosts.len()), (Kind::PubSub, 2));
         assert_eq!((options.prefix.as_str(), options.capacity), ("chat", 5));
         assert_eq!(options.expiry + options.group_expiry, Duration::from_secs(180));
-        assert_eq!(options.symmetric_encryption_keys, ["sesame"]);
+        let capacities =
+            ["chat.inbox", "specific.a!b", "else"].map(|name| options.capacity_of(name));
+        assert_eq!(capacities, [5000, 200, 5]);
+        assert_eq!(options.symmetric_encryption_keys, ["sesame", "old-sesame"]);
         assert!(!format!("{layer:?}").contains("sesame"));
     }
 
@@ -270,6 +295,8 @@ mod tests {
         for (variable, part) in [
             (("MOORLINE_LAYER", "kafka"), "core or pubsub"),
             (("MOORLINE_LAYER_CAPACITY", "0"), "from 1 to"),
+            (("MOORLINE_LAYER_CHANNEL_CAPACITY", "chat.inbox"), "names no capacity"),
+            (("MOORLINE_LAYER_CHANNEL_CAPACITY", "chat.*=many"), "from 1 to"),
             (("MOORLINE_LAYER_EXPIRY", "ten"), "seconds"),
         ] {
             let refused = resolve(&LayerArgs::default(), &[url, variable]).unwrap_err().to_string();
