@@ -38,7 +38,9 @@ fn filter(verbosity: u8) -> String {
     let crates =
         ["moorline", "moorline_protocol", "moorline_store", "moorline_chat", "moorline_server"];
     let own: Vec<String> = crates.iter().map(|name| format!("{name}={level}")).collect();
-    format!("warn,{}", own.join(","))
+    // How the layer is, the chat tells in one line a change, for all hosts and with what it means.
+    let layer = if verbosity == 0 { "error" } else { level };
+    format!("warn,moorline_layer::redis::link={layer},{}", own.join(","))
 }
 
 /// Colours on standard error: on a terminal, unless NO_COLOR is set to anything.
@@ -53,6 +55,7 @@ mod tests {
 
     #[test]
     fn libraries_stay_at_warnings_however_verbose_we_are() {
-        assert!(filter(2).starts_with("warn,moorline=trace,"));
+        assert!(filter(2).starts_with("warn,moorline_layer::redis::link=trace,moorline=trace,"));
+        assert!(filter(0).starts_with("warn,moorline_layer::redis::link=error,moorline=info,"));
     }
 }

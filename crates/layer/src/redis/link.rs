@@ -1,8 +1,7 @@
 //! The connection to one host for commands, which many tasks share: kept open, and opened again without end.
 //!
 //! Both Redis layers send their commands through it; blocking reads and subscriptions have connections of their own. It is
-//! the place where a lost connection is told from a refused login. Who uses the layer asks how it is and says so: here it
-//! stands in the log only for those who look closely.
+//! the place where a change of state is logged, in one line, and where a lost connection is told from a refused login.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -202,7 +201,7 @@ impl Link {
                     let line = Arc::new(Line::new(stream));
                     (attempt, told) = (0, None);
                     epoch += 1;
-                    tracing::debug!(host = self.name, "connected to Redis");
+                    tracing::info!(host = self.name, "connected to Redis");
                     if epoch > 1 {
                         self.reporter.tally().reconnected();
                     }
@@ -213,12 +212,12 @@ impl Link {
                         () = line.drive() => {}
                         () = self.broken.notified() => {}
                     }
-                    tracing::debug!(host = self.name, "lost Redis, connecting again");
+                    tracing::warn!(host = self.name, "lost Redis, connecting again");
                     self.enter(State::Connecting);
                 }
                 Err(failure) => {
                     if told.as_ref() != Some(&failure.why) {
-                        tracing::debug!(
+                        tracing::warn!(
                             host = self.name,
                             reason = failure.why,
                             "cannot connect to Redis, trying on"
