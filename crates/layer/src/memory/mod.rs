@@ -205,22 +205,24 @@ impl Memory {
     /// a normal channel only what is asked for.
     fn pump(&self, key: &str) {
         let (is_specific, mailboxes) = (key.ends_with('!'), &self.inner.mailboxes);
+        // Held until the last is delivered: senders and receivers pump at once, and must not overtake each other between
+        // the queue and the mailbox.
+        let mut state = self.inner.state.lock();
         loop {
             let wanted = if is_specific {
                 self.inner.client.owns(key) && mailboxes.is_specific_wanted()
             } else {
                 mailboxes.is_wanted(key)
             };
-            let Some(next) = wanted.then(|| self.next(key)).flatten() else { return };
+            let Some(next) = wanted.then(|| self.next(&mut state, key)).flatten() else { return };
             for name in &next.names {
                 mailboxes.deliver(name, next.message.clone(), None);
             }
         }
     }
 
-    fn next(&self, key: &str) -> Option<Queued> {
+    fn next(&self, state: &mut State, key: &str) -> Option<Queued> {
         let (now, expiry) = (Instant::now(), self.inner.options.expiry);
-        let mut state = self.inner.state.lock();
         let queue = state.queues.get_mut(key)?;
         while let Some(next) = queue.pop_front() {
             if now.duration_since(next.since) <= expiry {

@@ -10,10 +10,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use moorline_layer::{ChannelLayer, Error, Glob, Map, Message, Options, Value};
+use tokio::sync::Semaphore;
+
 use support::{DEADLINE, TestRedis, number, numbered};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,7 +79,7 @@ async fn has_nothing(layer: &ChannelLayer, channel: &str) -> bool {
 macro_rules! contract {
     ($($test:ident for [$($kind:ident),*];)*) => {
         $(mod $test {
-            $(#[tokio::test]
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             #[allow(non_snake_case, reason = "named after the back end")]
             async fn $kind() {
                 super::$test(super::Bench::new(super::Kind::$kind)).await;
@@ -88,6 +91,8 @@ macro_rules! contract {
 contract! {
     a_message_sent_to_a_channel_is_received_there for [Memory, Redis, ThreeHosts, PubSub];
     messages_of_one_channel_keep_their_order for [Memory, Redis, ThreeHosts, PubSub];
+    messages_that_are_read_while_they_are_sent_keep_their_order for [Memory, Redis, ThreeHosts, PubSub];
+    a_normal_channel_that_is_read_while_it_is_filled_keeps_its_order for [Memory, Redis];
     every_value_arrives_as_it_was_sent for [Memory, Redis, ThreeHosts, PubSub];
     a_group_reaches_its_members_and_not_those_who_left for [Memory, Redis, ThreeHosts, PubSub];
     many_channels_of_two_processes_each_get_their_copy for [Memory, Redis, ThreeHosts, PubSub];
@@ -131,6 +136,35 @@ async fn messages_of_one_channel_keep_their_order(bench: Bench) {
     for n in 0..200 {
         assert_eq!(number(&receive(&here, &channel).await), n);
     }
+}
+
+async fn messages_that_are_read_while_they_are_sent_keep_their_order(bench: Bench) {
+    let (here, there) = bench.open_two();
+    let channel = here.new_channel().await.unwrap();
+    read_while_sent(&here, &there, &channel).await;
+}
+
+async fn a_normal_channel_that_is_read_while_it_is_filled_keeps_its_order(bench: Bench) {
+    let (here, there) = bench.open_two();
+    read_while_sent(&here, &there, "tasks").await;
+}
+
+/// Sends so many that a sender and a receiver meet in every place between them, and never more at once than fit.
+async fn read_while_sent(here: &ChannelLayer, there: &ChannelLayer, channel: &str) {
+    const MANY: i64 = 5_000;
+    let room = Arc::new(Semaphore::new(100));
+    let (there, to, sender_room) = (there.clone(), channel.to_owned(), Arc::clone(&room));
+    let sending = tokio::spawn(async move {
+        for n in 0..MANY {
+            sender_room.acquire().await.unwrap().forget();
+            there.send(&to, &numbered(n)).await.unwrap();
+        }
+    });
+    for n in 0..MANY {
+        assert_eq!(number(&receive(here, channel).await), n);
+        room.add_permits(1);
+    }
+    sending.await.unwrap();
 }
 
 async fn every_value_arrives_as_it_was_sent(bench: Bench) {
