@@ -101,7 +101,8 @@ impl Whereabouts {
 
     /// Keeps the newer one.
     fn put(&mut self, user: &UserId, new: Spot) {
-        let spots = self.people.entry(user.clone()).or_default();
+        // Nearly everybody is on one node, and a list would make room for four.
+        let spots = self.people.entry(user.clone()).or_insert_with(|| Vec::with_capacity(1));
         match spots.iter_mut().find(|spot| spot.node == new.node) {
             Some(old) if old.version < new.version => *old = new,
             Some(_) => {}
@@ -315,3 +316,7 @@ pub(crate) fn nearer(one: Presence, other: Presence) -> Presence {
 #[cfg(test)]
 #[path = "whereabouts_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "whereabouts_memory_tests.rs"]
+mod memory_tests;
