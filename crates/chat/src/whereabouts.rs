@@ -73,6 +73,11 @@ impl Whereabouts {
         spots.iter().filter(lives).fold(Presence::Offline, |best, spot| nearer(best, spot.presence))
     }
 
+    /// Whether another node lives.
+    pub(crate) fn has_others(&self) -> bool {
+        self.others.values().any(|other| other.lives)
+    }
+
     fn lives(&self, node: NodeId) -> bool {
         self.others.get(&node).is_some_and(|other| other.lives)
     }

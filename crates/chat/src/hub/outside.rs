@@ -53,6 +53,16 @@ impl Hub {
         });
     }
 
+    /// This node ends. Where it is the only one, nobody could tell programs outside later that its people went: they are
+    /// told now, after the last connection.
+    pub fn tell_end(&self, at_ms: u64) {
+        if self.leases.as_ref().is_some_and(|leases| leases.has_others()) {
+            return;
+        }
+        let here = self.people.lock().all_told();
+        here.iter().for_each(|user| self.tell_outlets_of_presence(user, Presence::Offline, at_ms));
+    }
+
     /// Shows a notice to the people of this node whom it is for; with `elsewhere`, other nodes hear of it too. One that
     /// was noticed before, by its id, is not shown again.
     pub(crate) fn notice(&self, noticed: &Noticed, now: Instant, elsewhere: bool) -> Shown {
