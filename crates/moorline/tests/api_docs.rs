@@ -83,3 +83,40 @@ fn every_link_of_the_page_leads_somewhere() {
         }
     }
 }
+
+#[test]
+fn a_path_that_is_no_text_is_refused_in_the_shape_of_all_refusals() {
+    let server = Running::start(&["--api-key", SECRET]);
+    for path in
+        ["/api/v1/users/%FF/export", "/api/v1/rooms/%FF/events", "/api/v1/rooms/r/retention%FF"]
+    {
+        let bearer = format!("Bearer {SECRET}");
+        let answer = server.get(path).header("authorization", &bearer).send();
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{path}");
+        assert!(
+            ["invalid", "not_found"].contains(&answer.code().as_str()),
+            "{path}: {}",
+            answer.text
+        );
+    }
+    let own = server.sign_up("carol");
+    let request = server.request("DELETE", "/api/v1/sessions/%FF").cookie(&own);
+    let answer = request.header("origin", &server.origin()).send();
+    assert_eq!((answer.status, answer.code().as_str()), (400, "invalid"));
+}
+
+#[test]
+fn a_method_that_a_path_does_not_have_is_told_those_that_it_has() {
+    let server = Running::start(&["--api-key", SECRET]);
+    for (path, allowed) in
+        [("/livez", "get, head"), ("/readyz", "get, head"), ("/metrics", "get, head")]
+    {
+        let answer = server.request("POST", path).send();
+        assert_eq!((answer.status, answer.header("allow")), (405, Some(allowed)), "{path}");
+    }
+    let bearer = format!("Bearer {SECRET}");
+    let request = server.request("POST", "/api/v1/rooms/r/events").header("authorization", &bearer);
+    let answer = request.send();
+    assert_eq!((answer.status, answer.code().as_str()), (405, "method_not_allowed"));
+    assert_eq!(answer.header("allow"), Some("get,head"));
+}

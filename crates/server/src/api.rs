@@ -6,6 +6,7 @@ mod docs;
 pub(crate) mod failure;
 mod key;
 pub(crate) mod mount;
+pub(crate) mod path;
 mod rooms;
 mod search;
 pub(crate) mod upkeep;

@@ -74,7 +74,11 @@ impl Health {
         let operation = known.into_iter().find(|operation| operation.path() == path)?;
         if !matches!(*method, Method::GET | Method::HEAD) {
             let status = StatusCode::METHOD_NOT_ALLOWED;
-            return Some(answer::error(status, "method_not_allowed", "Only GET is known here."));
+            let mut response =
+                answer::error(status, "method_not_allowed", "Only GET is known here.");
+            // RFC 9110 section 15.5.6 asks for it.
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return Some(response);
         }
         Some(match operation {
             Operation::Livez => {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::{Router, http::HeaderMap};
@@ -27,6 +27,7 @@ use crate::admission::Origins;
 use crate::api::body::JsonBody;
 use crate::api::failure::{self, Failure, empty, json};
 use crate::api::mount::Mount;
+use crate::api::path::Path;
 use crate::info::server_info;
 use crate::scope::ClientAddress;
 
