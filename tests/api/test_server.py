@@ -76,17 +76,30 @@ def cases(said: str) -> int:
 
 
 def test_a_backend_finds_what_the_document_says(server: str, tmp_path: Path) -> None:
-    words = ("--checks", ",".join((*CHECKS, "negative_data_rejection")), "--exclude-tag", "Page", "-n", "10")
+    words = ("--checks", ",".join((*CHECKS, "negative_data_rejection")), "--exclude-tag", "Page", "--exclude-tag", "Client", "-n", "10")
     words += ("-H", f"Authorization: Bearer {SECRET}")
     ran = schemathesis(f"{server}/api/docs/openapi.json", *words, folder=tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert cases(ran.stdout) > 300, ran.stdout
 
 
+def signed_up(server: str) -> str:
+    """The cookie of a new account."""
+    made = send(f"{server}/api/v1/signup", "POST", {"name": "carol", "password": "correct horse"})
+    return str(made.headers["Set-Cookie"].split(";")[0])
+
+
+def test_a_client_finds_what_the_document_says(server: str, tmp_path: Path) -> None:
+    """Commands; streams and polls wait for what nobody here says."""
+    words = ("--checks", ",".join(CHECKS), "--include-operation-id", "CarryOut", "-n", "30")
+    words += ("-H", f"Cookie: {signed_up(server)}", "-H", f"Origin: {server}")
+    ran = schemathesis(f"{server}/api/docs/openapi.json", *words, folder=tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert cases(ran.stdout) > 50, ran.stdout
+
+
 def test_a_page_finds_what_the_document_says(server: str, tmp_path: Path) -> None:
-    account = {"name": "carol", "password": "correct horse"}
-    signed_up = send(f"{server}/api/v1/signup", "POST", account)
-    cookie = signed_up.headers["Set-Cookie"].split(";")[0]
+    cookie = signed_up(server)
     words = ("--checks", ",".join(CHECKS), "--include-tag", "Page", "-n", "10")
     # These end the session with which the others are tried; the next test has them.
     words += ("--exclude-operation-id", "Logout", "--exclude-operation-id", "RevokeSession")

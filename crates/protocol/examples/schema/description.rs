@@ -17,6 +17,7 @@ enum Caller {
     Backend,
     Person,
     BackendOrPerson,
+    Client,
 }
 
 /// An operation with what goes in and what comes out.
@@ -84,6 +85,11 @@ impl<'a> Description<'a> {
     pub(crate) fn either(self) -> Self {
         let why = [ErrorCode::Unauthorized, ErrorCode::TokenRefused];
         self.called_by(Caller::BackendOrPerson, "Backend").refuses(&why)
+    }
+
+    /// For the chat's clients, by a token or the cookie.
+    pub(crate) fn client(self) -> Self {
+        self.called_by(Caller::Client, "Client")
     }
 
     /// For the page, whoever looks at it.
@@ -235,6 +241,7 @@ fn security(caller: Caller) -> Value {
         Caller::Anyone => json!([]),
         Caller::Backend => json!([{"apiKey": []}]),
         Caller::Person => json!([{"session": []}]),
+        Caller::Client => json!([{"token": []}, {"session": []}]),
         Caller::BackendOrPerson => json!([{"apiKey": []}, {"session": []}]),
     }
 }

@@ -34,6 +34,7 @@ pub(crate) fn document() -> Value {
         "servers": [{"url": "/", "description": "The server that gave this document."}],
         "tags": [
             {"name": "Backend", "description": "For your backend, with the API key."},
+            {"name": "Client", "description": "The chat where there is no WebSocket, with a token or the session's cookie."},
             {"name": "Page", "description": "For a page, with the session's cookie."},
             {"name": "Operator", "description": "For those who run the server, and their machines."},
             {"name": "Documentation", "description": "The API's account of itself."},
@@ -43,6 +44,10 @@ pub(crate) fn document() -> Value {
             "schemas": generator.take_definitions(true),
             "securitySchemes": {
                 "apiKey": {"type": "http", "scheme": "bearer", "description": "The key of `--api-key-file`."},
+                "token": {
+                    "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                    "description": "A person's token, signed with the secret of `--jwt-secret-file`.",
+                },
                 "session": {
                     "type": "apiKey", "in": "cookie", "name": "moorline_session",
                     "description": "Set by a login; behind https its name begins with `__Host-`.",

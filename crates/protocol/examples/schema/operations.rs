@@ -1,14 +1,17 @@
 //! What each operation of the HTTP API takes and answers. The match knows every operation, so that one that is mounted
 //! cannot stay undescribed: it would not compile.
 
+use std::collections::BTreeMap;
+
 use moorline_protocol::api::{
     CreateRoom, ErasedPerson, Invite, LoginBody, NoticeShown, Operation, PostMessage, PostNotice,
     Posted, PutUser, Readiness, Revoked, RoomMade, RoomRetention, SearchQuery, SessionList,
     SessionNow, SignedIn, SignupBody,
 };
-use moorline_protocol::{ErrorCode as Code, Hits, Page, Person, export};
+use moorline_protocol::over_http::{PollBody, StreamBody};
+use moorline_protocol::{Command, ErrorCode as Code, Hits, Page, Person, Position, Reply, export};
 use schemars::JsonSchema;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::description::Description;
 
@@ -22,6 +25,68 @@ struct ExportDocument {
     rooms: Vec<export::ExportedRoom>,
     /// What they have sent.
     messages: Vec<export::ExportedMessage>,
+}
+
+/// What is to be carried out, as it would be on a socket.
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "only its schema is wanted; it is read without a copy")]
+struct CommandsDocument {
+    /// The stream that `away` is said of, as its `welcome` named it.
+    connection: Option<String>,
+    /// 1 to 100 commands but those of a connection.
+    #[schemars(length(min = 1, max = 100))]
+    commands: Vec<Command>,
+}
+
+/// The answers to commands, in their order.
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "only its schema is wanted; it is written piece by piece")]
+struct AnswersDocument {
+    /// One each; null where a command has none.
+    answers: Vec<Option<Reply>>,
+}
+
+/// What one poll brings.
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "only its schema is wanted; it is written piece by piece")]
+struct PollDocument {
+    /// Frames, as the AsyncAPI document describes them.
+    frames: Vec<serde_json::Map<String, Value>>,
+    /// What these frames moved; null where a room is to be forgotten.
+    positions: BTreeMap<String, Option<Position>>,
+    /// Whether more is there already.
+    more: bool,
+    /// All positions in one text, of a `GET`: the next `from`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+}
+
+/// How a client's request may be refused, whatever it asks.
+const OF_CLIENTS: [Code; 6] = [
+    Code::Unauthorized,
+    Code::TokenRefused,
+    Code::BadOrigin,
+    Code::RateLimited,
+    Code::Draining,
+    Code::MethodNotAllowed,
+];
+
+/// The parameters of a stream or a poll that cannot have a body.
+fn of_query(to: Description<'_>) -> Description<'_> {
+    let text = json!({"type": "string"});
+    to.client()
+        .query(
+            "room",
+            "A room; once for each of at most 50. All of the person's where absent.",
+            json!({"type": "array", "items": {"type": "string"}}),
+        )
+        .query(
+            "from",
+            "All positions, as the last `id:` had them; `Last-Event-ID` says the same.",
+            text,
+        )
+        .query("keepalive", "Whether frames `ping` shall come.", json!({"type": "boolean"}))
+        .query("away", "Whether nobody is at the screen.", json!({"type": "boolean"}))
 }
 
 #[expect(clippy::too_many_lines, reason = "a table: one entry an operation")]
@@ -94,6 +159,28 @@ pub(crate) fn describe(operation: Operation, to: Description<'_>) -> Description
             .query_of::<SearchQuery>()
             .json::<Hits>(200, "What was found.")
             .refuses(&[Code::NotFound, Code::Erased]),
+        Op::OpenStream => to
+            .client()
+            .body::<StreamBody>()
+            .text(200, "text/event-stream", "Frames, one a `data:` line, until the server or the client ends it.")
+            .refuses(&OF_CLIENTS),
+        Op::GetStream => of_query(to)
+            .text(200, "text/event-stream", "Frames, one a `data:` line, each with all positions as its `id:`.")
+            .refuses(&OF_CLIENTS),
+        Op::Poll => to
+            .client()
+            .body::<PollBody>()
+            .json::<PollDocument>(200, "What there was; nothing when the time was up.")
+            .refuses(&OF_CLIENTS),
+        Op::GetPoll => of_query(to)
+            .query("wait_ms", "How long to wait for something; 25,000 at most and where absent.", json!({"type": "integer", "minimum": 0}))
+            .json::<PollDocument>(200, "What there was; nothing when the time was up.")
+            .refuses(&OF_CLIENTS),
+        Op::CarryOut => to
+            .client()
+            .body::<CommandsDocument>()
+            .json::<AnswersDocument>(200, "An answer or null for each; what is refused is an `error` in its place.")
+            .refuses(&OF_CLIENTS),
         Op::GetSession => to
             .page()
             .json::<SessionNow>(200, "Who, or nobody.")

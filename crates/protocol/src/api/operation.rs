@@ -97,6 +97,16 @@ operations! {
     PutRetention = Put "/api/v1/rooms/{id}/retention";
     /// Finds messages: for a backend in the name of `user`, for a signed-in person their own.
     Search = Get "/api/v1/search";
+    /// What the server sends, as an event stream to be read by `fetch`: `welcome`, what was missed, live events.
+    OpenStream = Post "/api/v1/stream";
+    /// The same for `EventSource` and curl; each event's `id:` is all positions.
+    GetStream = Get "/api/v1/stream";
+    /// What a stream would bring, a page at a time: at once if there is something, else when there is, in at most 25 s.
+    Poll = Post "/api/v1/poll";
+    /// The same for curl; `id` beside the frames is the next `from`.
+    GetPoll = Get "/api/v1/poll";
+    /// Carries out commands of the client protocol in their order, and answers each.
+    CarryOut = Post "/api/v1/commands";
     /// Who is signed in, and what the server offers.
     GetSession = Get "/api/v1/session";
     /// Makes an account and signs it in by a cookie.
