@@ -164,6 +164,22 @@ const PROOFS: &[Proof] = &[
         when: When::Prove,
     },
     Proof {
+        name: "two-nodes",
+        about: "at 5,000 messages a second over two nodes no hint is lost, and in one room the store is hardly read",
+        kind: Kind::Faults { program: "two_nodes", short: &["--short"], full: &[] },
+        when: When::Prove,
+    },
+    Proof {
+        name: "two-nodes-twin",
+        about: "channels that hold one hint, and hints that come late, are found out by the same counters",
+        kind: Kind::Planted {
+            program: "two_nodes",
+            short: &["--short", "--spoil-hints"],
+            full: &["--spoil-hints"],
+        },
+        when: When::Prove,
+    },
+    Proof {
         name: "import",
         about: "an import of 1,000,000 messages, killed twice, equals the original, and clients go on where they were",
         kind: Kind::Faults {

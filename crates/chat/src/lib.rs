@@ -209,7 +209,15 @@ async fn publish_all(
             },
             Some(changed) = changed.recv() => hub.catch_up(&changed).await,
             Some(news) = next(&mut heard) => hub.hear(news).await,
-            () = until(due) => hub.bring_overdue(Instant::now()).await,
+            () = until(due) => {
+                // What is waited for may have come and stand in the queue, which holds so many.
+                for _ in 0..nodes::QUEUE {
+                    let news = heard.as_mut().and_then(|heard| heard.try_recv().ok());
+                    let Some(news) = news else { break };
+                    hub.hear(news).await;
+                }
+                hub.bring_overdue(Instant::now()).await;
+            }
             _ = ticks.tick() => {
                 hub.tick(Instant::now(), now_ms());
                 ticked = ticked.wrapping_add(1);

@@ -174,14 +174,9 @@ async fn a_node_that_is_alone_tells_programs_outside_at_its_end_that_its_people_
     gone.sort();
     assert_eq!(gone, [("ann".to_owned(), 9), ("bob".to_owned(), 9)]);
 
-    let (database, layer) = (Database::new(), layer());
-    let nodes = TestChat::nodes(
-        &database.url(),
-        [Some(layer.clone()), Some(layer)],
-        &["ann", "bob"],
-        short(),
-    )
-    .await;
+    let (database, layer) = (Database::new(), Some(layer()));
+    let layers = [layer.clone(), layer];
+    let nodes = TestChat::nodes(&database.url(), layers, &["ann", "bob"], short()).await;
     let [one, two] = &nodes;
     let (outlet, bob) = (one.chat.hub().outlet(), two.here("bob").await);
     let _ann = one.here("ann").await;
