@@ -34,7 +34,7 @@ export interface Environment {
   randomBytes(count: number): Uint8Array;
   openSocket(url: string, protocol: string): SocketLike;
   /** For SSE, long-poll and commands over HTTP. Default: the global one, looked up when it is needed. */
-  readonly fetch?: typeof fetch | undefined;
+  readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
   /** Where it is remembered which transport works. Default: `localStorage`, where that is allowed. */
   readonly storage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | undefined;
   /** Absent outside secure contexts and in Node. */

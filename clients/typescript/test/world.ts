@@ -111,7 +111,7 @@ export class World {
         this.onSocket?.(peer);
         return peer;
       },
-      fetch: (input, init) => this.onFetch(String(input), init ?? {}),
+      fetch: (url, init) => this.onFetch(url, init),
       storage: {
         getItem: (key) => this.kept.get(key) ?? null,
         setItem: (key, value) => void this.kept.set(key, value),

@@ -4,7 +4,7 @@
  */
 import type { History, Write } from "./history.js";
 
-type Fetch = typeof fetch;
+type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 interface Frame {
   readonly type: string;
 }
@@ -12,30 +12,30 @@ interface Frame {
 /** A `fetch` that writes what passes. */
 export function recordedFetch(history: History, c: string, user: string): Fetch {
   let current: Write | undefined;
-  return async (input, init = {}) => {
-    const path = String(input).split("/").at(-1);
+  return async (url, init) => {
+    const path = url.split("/").at(-1);
     const body = JSON.parse(String(init.body)) as Record<string, unknown>;
-    if (path === "commands") return commands(current ?? history.connection(c, user), body["commands"] as Frame[], input, init);
-    if (path === "stream") return stream((current = history.connection(c, user)), body, input, init);
+    if (path === "commands") return commands(current ?? history.connection(c, user), body["commands"] as Frame[], url, init);
+    if (path === "stream") return stream((current = history.connection(c, user)), body, url, init);
     const isFirst = body["hello"] === true;
     if (isFirst) current = history.connection(c, user);
-    return poll(current!, isFirst ? body["positions"] : undefined, input, init);
+    return poll(current!, isFirst ? body["positions"] : undefined, url, init);
   };
 }
 
-async function commands(write: Write, frames: readonly Frame[], input: Parameters<Fetch>[0], init: RequestInit): Promise<Response> {
+async function commands(write: Write, frames: readonly Frame[], url: string, init: RequestInit): Promise<Response> {
   for (const frame of frames) write("sent", { frame });
-  const response = await fetch(input, init);
+  const response = await fetch(url, init);
   const text = await response.text();
   if (response.ok) for (const frame of (JSON.parse(text) as { answers: (Frame | null)[] }).answers) if (frame) write("got", { frame });
   return new Response(text, response);
 }
 
-async function stream(write: Write, hello: object, input: Parameters<Fetch>[0], init: RequestInit): Promise<Response> {
+async function stream(write: Write, hello: object, url: string, init: RequestInit): Promise<Response> {
   write("sent", { frame: { ...hello, type: "hello" } });
   const close = once(() => write("close", {}));
   init.signal?.addEventListener("abort", close);
-  const response = await fetch(input, init).catch((error: unknown) => {
+  const response = await fetch(url, init).catch((error: unknown) => {
     close();
     throw error;
   });
@@ -62,9 +62,9 @@ function noted(write: Write, close: () => void, signal: AbortSignal | null | und
   });
 }
 
-async function poll(write: Write, resume: unknown, input: Parameters<Fetch>[0], init: RequestInit): Promise<Response> {
+async function poll(write: Write, resume: unknown, url: string, init: RequestInit): Promise<Response> {
   if (resume !== undefined) write("sent", { frame: { type: "hello", resume } });
-  const response = await fetch(input, init);
+  const response = await fetch(url, init);
   const text = await response.text();
   if (response.ok && !init.signal?.aborted) for (const frame of (JSON.parse(text) as { frames: Frame[] }).frames) write("got", { frame });
   return new Response(text, response);
