@@ -21,6 +21,8 @@ export class History {
   private readonly rooms = new Set<string>();
   private readonly connections = new Map<string, number>();
   private readonly reloaded = new Set<string>();
+  /** What ends a client's series of polls, which by itself has no end, when another connection of it is welcomed. */
+  readonly succeeded = new Map<string, () => void>();
 
   constructor(faults: readonly string[]) {
     this.write("run", { version: 1, faults });
@@ -39,9 +41,10 @@ export class History {
     const fresh = this.reloaded.delete(c) || undefined;
     this.write("open", { c, n, user, fresh });
     return (is, fields) => {
-      this.write(is, { c, n, ...fields });
       const { frame } = fields as { frame?: { type: string; room: string } };
+      if (frame?.type === "welcome") this.succeeded.get(c)?.();
       if (frame?.type === "ack") this.rooms.add(frame.room);
+      this.write(is, { c, n, ...fields });
     };
   }
 

@@ -1,6 +1,6 @@
 /**
- * Records what a client sends and gets over HTTP: each stream, and each series of polls, is a connection of the record. A
- * command belongs to the connection that was the newest when it was sent.
+ * Records what a client sends and gets over HTTP: each stream, and each series of polls, is a connection of the record.
+ * Commands have one of their own, without a hello, until a request of them fails: what was not answered there never will be.
  */
 import type { History, Write } from "./history.js";
 
@@ -9,25 +9,47 @@ interface Frame {
   readonly type: string;
 }
 
-/** A `fetch` that writes what passes. */
+/** A `fetch` that writes what passes, for one client at a time. */
 export function recordedFetch(history: History, c: string, user: string): Fetch {
-  let current: Write | undefined;
+  let polls: Write | undefined;
+  let commands: Write | undefined;
+  const ended = (): void => {
+    history.succeeded.delete(c);
+    polls?.("close", {});
+    polls = undefined;
+  };
   return async (url, init) => {
     const path = url.split("/").at(-1);
     const body = JSON.parse(String(init.body)) as Record<string, unknown>;
-    if (path === "commands") return commands(current ?? history.connection(c, user), body["commands"] as Frame[], url, init);
-    if (path === "stream") return stream((current = history.connection(c, user)), body, url, init);
-    const isFirst = body["hello"] === true;
-    if (isFirst) current = history.connection(c, user);
-    return poll(current!, isFirst ? body["positions"] : undefined, url, init);
+    if (path === "stream") return stream(history.connection(c, user), body, url, init);
+    if (path === "poll") {
+      const isFirst = body["hello"] === true;
+      if (isFirst) ended();
+      const write = (polls ??= history.connection(c, user));
+      if (isFirst) write("sent", { frame: { type: "hello", resume: body["positions"] } });
+      const response = await poll(write, () => write === polls, url, init);
+      if (write === polls) history.succeeded.set(c, ended);
+      return response;
+    }
+    const write = (commands ??= history.connection(c, user));
+    try {
+      return await command(write, body["commands"] as Frame[], url, init);
+    } catch (error) {
+      if (write === commands) {
+        write("close", {});
+        commands = undefined;
+      }
+      throw error;
+    }
   };
 }
 
-async function commands(write: Write, frames: readonly Frame[], url: string, init: RequestInit): Promise<Response> {
+async function command(write: Write, frames: readonly Frame[], url: string, init: RequestInit): Promise<Response> {
   for (const frame of frames) write("sent", { frame });
   const response = await fetch(url, init);
   const text = await response.text();
-  if (response.ok) for (const frame of (JSON.parse(text) as { answers: (Frame | null)[] }).answers) if (frame) write("got", { frame });
+  if (!response.ok) return new Response(text, response);
+  for (const frame of (JSON.parse(text) as { answers: (Frame | null)[] }).answers) if (frame) write("got", { frame });
   return new Response(text, response);
 }
 
@@ -62,11 +84,12 @@ function noted(write: Write, close: () => void, signal: AbortSignal | null | und
   });
 }
 
-async function poll(write: Write, resume: unknown, url: string, init: RequestInit): Promise<Response> {
-  if (resume !== undefined) write("sent", { frame: { type: "hello", resume } });
+async function poll(write: Write, isOpen: () => boolean, url: string, init: RequestInit): Promise<Response> {
   const response = await fetch(url, init);
   const text = await response.text();
-  if (response.ok && !init.signal?.aborted) for (const frame of (JSON.parse(text) as { frames: Frame[] }).frames) write("got", { frame });
+  if (response.ok && isOpen() && !init.signal?.aborted) {
+    for (const frame of (JSON.parse(text) as { frames: Frame[] }).frames) write("got", { frame });
+  }
   return new Response(text, response);
 }
 
