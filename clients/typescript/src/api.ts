@@ -43,17 +43,16 @@ export type State =
   | { readonly is: "idle" }
   | { readonly is: "connecting"; readonly attempt: number }
   | { readonly is: "live"; readonly transport: TransportName; readonly connection: string; readonly since: number }
-  /**
-   * A retry is due at `until` (ms since 1970); `client.retryNow()` does it at once. offline: the browser says that there is
-   * no network. Retries go on regardless, since browsers are wrong at times.
-   */
+  /** A retry is due at `until` (ms since 1970); `client.retryNow()` does it at once. */
   | {
-      readonly is: "waiting" | "offline";
+      readonly is: "waiting";
       readonly attempt: number;
       readonly until: number;
       readonly code: number;
       readonly reason: string;
     }
+  /** The browser says that there is no network. Retries go on regardless, since browsers are wrong at times. */
+  | { readonly is: "offline"; readonly attempt: number; readonly until: number; readonly code?: number; readonly reason?: string }
   /** Nothing more will be tried until `client.start()`. */
   | { readonly is: "closed"; readonly code: number; readonly reason: string };
 

@@ -5,12 +5,10 @@
  */
 import type { ClientOptions, State } from "./api.js";
 import type { Environment, PageSignal } from "./env.js";
-import { keyOf, recall } from "./memory.js";
 import { PollTransport } from "./transport/poll.js";
 import { SseTransport } from "./transport/sse.js";
 import type { Transport, TransportEvents, TransportName } from "./transport/transport.js";
-import { openWebSocket } from "./transport/websocket.js";
-import { parseFrame, type Welcome } from "./wire.js";
+import type { Welcome } from "./wire.js";
 
 export { watchPage } from "./page.js";
 
@@ -33,6 +31,10 @@ const WELCOME_MS = 15_000;
 export interface Chooser extends TransportEvents {
   readonly state: State;
   enter(state: State): void;
+  /** Opens a WebSocket. */
+  webSocket(events: TransportEvents): Transport;
+  /** What `#remember` wrote. */
+  remembered(): string | null | undefined;
   /** Ends a wait; while live it asks whether the connection is. */
   retryNow(): void;
   /** The transport that was welcomed takes the place of the one in use. */
@@ -133,11 +135,15 @@ export class Choosing {
         connection.closed(code, reason, clean);
       },
     };
-    const name = this.#ways[at];
-    const { url } = this.client;
-    const make = { ws: openWebSocket, sse: openStream, poll: openPoll };
-    const line: Line = { at, is, transport: make[name ?? "ws"](env, url, events) };
+    const line: Line = { at, is, transport: this.#make(this.#ways[at], events) };
     return line;
+  }
+
+  #make(name: TransportName | undefined, events: TransportEvents): Transport {
+    const { env, client } = this;
+    if (name === "sse") return new SseTransport(env, client.url, events);
+    if (name === "poll") return new PollTransport(env, client.url, events);
+    return this.connection.webSocket(events);
   }
 
   #frame(line: Line, text: string): void {
@@ -182,8 +188,8 @@ export class Choosing {
   }
 
   #probeSaid(line: Line, text: string): void {
-    const frame = parseFrame(text);
-    if (frame?.type !== "welcome") return;
+    const frame = welcomeOf(text);
+    if (!frame) return;
     this.env.clearTimeout(line.timer);
     this.#probed = undefined;
     const old = this.#used;
@@ -199,13 +205,13 @@ export class Choosing {
 
   /** The way that worked on the last visit, unless that is too long ago. */
   #remembered(): TransportName | undefined {
-    const [name, at = 0] = recall(this.env, this.client.url)?.split(" ") ?? [];
+    const [name, at = 0] = this.connection.remembered()?.split(" ") ?? [];
     return this.env.now() - Number(at) < MEMORY_MS ? (name as TransportName) : undefined;
   }
 
   /** Nothing to be remembered: forgets. */
   #remember(name?: TransportName): void {
-    const key = keyOf(this.client.url);
+    const key = `moorline transport ${this.client.url}`;
     try {
       const storage = this.env.storage ?? localStorage;
       if (name) storage.setItem(key, `${name} ${this.env.now()}`);
@@ -226,10 +232,12 @@ export class Choosing {
   }
 }
 
-function openStream(env: Environment, url: string, events: TransportEvents): Transport {
-  return new SseTransport(env, url, events);
-}
-
-function openPoll(env: Environment, url: string, events: TransportEvents): Transport {
-  return new PollTransport(env, url, events);
+/** Before its welcome there is nothing that the way in use does not bring as well. */
+function welcomeOf(text: string): Welcome | undefined {
+  try {
+    const frame = JSON.parse(text) as Welcome & { readonly type: string };
+    return frame?.type === "welcome" ? frame : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -8,7 +8,6 @@ import { afterClose, backoffMs, standardBackoff } from "./backoff.js";
 import type { Choosing } from "./choosing.js";
 import type { Environment } from "./env.js";
 import { MoorlineError } from "./error.js";
-import { recall } from "./memory.js";
 import type { Transport, TransportEvents } from "./transport/transport.js";
 import { openWebSocket } from "./transport/websocket.js";
 import { Watchdog } from "./watchdog.js";
@@ -115,11 +114,11 @@ export class Connection implements TransportEvents {
     const mine = this.state;
     this.#goodbye = undefined;
     const isOther = (this.host.options.transports ?? ["ws"])[0] !== "ws";
-    if (isOther || this.#attempt || recall(this.env, this.host.url)) await this.#loadChoosing();
+    if (isOther || this.#attempt || this.remembered()) await this.#loadChoosing();
     if (!(await this.#haveToken(mine)) || this.state !== mine) return;
     if (isOther && !this.#choosing) return this.closed(1006, "not loaded", false);
     try {
-      this.#transport = this.#choosing?.open() ?? openWebSocket(this.env, this.host.url, this);
+      this.#transport = this.#choosing?.open() ?? this.webSocket(this);
     } catch (error) {
       // A wrong address or a page's own policy: no use to try again.
       return this.#end({ is: "closed", code: 1006, reason: String(error) });
@@ -146,6 +145,19 @@ export class Connection implements TransportEvents {
       if (error instanceof MoorlineError && !error.retryable) this.#end({ is: "closed", code: TOKEN_REFUSED, reason });
       else this.#wait("backoff", 0, `no token: ${reason}`);
       return false;
+    }
+  }
+
+  webSocket(events: TransportEvents): Transport {
+    return openWebSocket(this.env, this.host.url, events);
+  }
+
+  /** What the choosing wrote down of this server: where a WebSocket did not work, what did. */
+  remembered(): string | null | undefined {
+    try {
+      return (this.env.storage ?? localStorage).getItem(`moorline transport ${this.host.url}`);
+    } catch {
+      return;
     }
   }
 
