@@ -89,8 +89,9 @@ export class Choosing {
     // The server's own words: the way to it is open.
     if (code >= 4000 && code !== PING_TIMEOUT) return false;
     if (this.#worked.has(this.#at) && ++this.#failures < PATIENCE) return false;
-    // Not reached by HTTP either, on a network where WebSockets work: the server is away.
+    // Not reached by HTTP either, on a network where WebSockets worked: the server is away, or else all is tried next time.
     const isAway = this.#used?.transport.isUnreachable && this.#worked.has(0);
+    if (isAway) this.#worked.clear();
     this.#at = isAway ? 0 : (this.#at + 1) % this.#ways.length;
     return this.#at > 0;
   }

@@ -2,8 +2,8 @@
  * What a window sends and gets over HTTP instead of a WebSocket, written down as connections beside its sockets, so that
  * the checker judges them alike. Used by `watch.mjs`; it reads Chromium's own record of the network.
  *
- * A stream is a connection, and so is a series of polls from one hello to the next. Commands have one of their own, without a
- * hello, until a request of them fails: what was not answered there never will be.
+ * A stream is a connection, and so is a series of polls from one hello to the next. Commands have others, without a hello:
+ * one for each request under way, used again unless its request failed, since what was not answered there never will be.
  */
 
 import { now } from "./watch.mjs";
@@ -15,7 +15,8 @@ const ours = /\/api\/v1\/(stream|poll|commands)$/;
 export class HttpWatch {
   #requests = new Map();
   #polls = null;
-  #commands = null;
+  /** Those of commands whose request was answered. */
+  #idle = [];
 
   /**
    * @param {import("playwright-core").CDPSession} browser
@@ -33,7 +34,8 @@ export class HttpWatch {
 
   /** Another document: all that the old one had open is gone. */
   loaded() {
-    this.#polls = this.#commands = null;
+    this.#polls = null;
+    this.#idle = [];
   }
 
   /** Another connection was welcomed: a series of polls ends by that, and by nothing else. */
@@ -57,7 +59,7 @@ export class HttpWatch {
 
   #connection(kind, body, at) {
     if (kind === "stream") return this.watch.connected("sse", at);
-    if (kind === "commands") return (this.#commands ??= this.watch.connected("commands", at));
+    if (kind === "commands") return this.#idle.pop() ?? this.watch.connected("commands", at);
     if (body.hello && this.#polls) this.welcomed(null, at);
     return (this.#polls ??= this.watch.connected("poll", at));
   }
@@ -96,6 +98,7 @@ export class HttpWatch {
     const frames = answer?.answers ?? answer?.frames;
     if (!frames) return this.#end(request, at);
     for (const frame of frames) if (frame) this.#frame(request.connection, at, "received", frame);
+    if (request.kind === "commands") this.#idle.push(request.connection);
   }
 
   #failed({ requestId, timestamp }) {
@@ -109,7 +112,6 @@ export class HttpWatch {
   #end({ kind, connection }, at) {
     if (kind === "poll") return;
     connection.closedAt ??= at;
-    if (connection === this.#commands) this.#commands = null;
   }
 }
 

@@ -12,7 +12,7 @@ interface Frame {
 /** A `fetch` that writes what passes, for one client at a time. */
 export function recordedFetch(history: History, c: string, user: string): Fetch {
   let polls: Write | undefined;
-  let commands: Write | undefined;
+  const idle: Write[] = [];
   const ended = (): void => {
     history.succeeded.delete(c);
     polls?.("close", {});
@@ -31,14 +31,13 @@ export function recordedFetch(history: History, c: string, user: string): Fetch 
       if (write === polls) history.succeeded.set(c, ended);
       return response;
     }
-    const write = (commands ??= history.connection(c, user));
+    const write = idle.pop() ?? history.connection(c, user);
     try {
-      return await command(write, body["commands"] as Frame[], url, init);
+      const response = await command(write, body["commands"] as Frame[], url, init);
+      idle.push(write);
+      return response;
     } catch (error) {
-      if (write === commands) {
-        write("close", {});
-        commands = undefined;
-      }
+      write("close", {});
       throw error;
     }
   };
@@ -48,7 +47,7 @@ async function command(write: Write, frames: readonly Frame[], url: string, init
   for (const frame of frames) write("sent", { frame });
   const response = await fetch(url, init);
   const text = await response.text();
-  if (!response.ok) return new Response(text, response);
+  if (!response.ok) throw new TypeError(`HTTP ${response.status}: ${text}`);
   for (const frame of (JSON.parse(text) as { answers: (Frame | null)[] }).answers) if (frame) write("got", { frame });
   return new Response(text, response);
 }
