@@ -97,12 +97,11 @@ async function talk(ann, bob, proxy, bites) {
 }
 
 async function showsAll(window, who, sent) {
-  await until(`${who} shows all as stored`, async () => {
+  const rows = await until(`${who} shows all as stored`, async () => {
     await window.sees(sent.at(-1));
-    const rows = await window.all();
-    return rows.length >= sent.length && rows.every(({ seq }) => seq !== null);
+    const shown = await window.all();
+    return shown.length >= sent.length && shown.every(({ seq }) => seq !== null) && shown;
   }, BACK_MS);
-  const rows = await window.all();
   assert.deepEqual(rows.map(({ text }) => text).sort(), [...sent].sort(), `${who} misses one, or has one twice`);
   return rows.map(({ seq, text }) => `${seq} ${text}`);
 }

@@ -80,10 +80,12 @@ export class HttpWatch {
   #bytes(requestId, at, data) {
     const request = this.#requests.get(requestId);
     if (request?.kind !== "stream") return;
+    // What had come before the watching began is told late.
+    request.at = Math.max(request.at ?? 0, at);
     const lines = (request.rest + request.decoder.decode(Buffer.from(data, "base64"), { stream: true })).split("\n");
     request.rest = lines.pop();
     for (const line of lines) {
-      if (line.startsWith("data: ")) this.#frame(request.connection, at, "received", JSON.parse(line.slice(6)));
+      if (line.startsWith("data: ")) this.#frame(request.connection, request.at, "received", JSON.parse(line.slice(6)));
     }
   }
 
