@@ -250,11 +250,21 @@ describe("commands over HTTP", () => {
     expect(http.commands.map((command) => command["cid"])).toEqual([cid, cid, cid]);
   });
 
-  it("that are not answered at all end the connection", async () => {
+  it("that are not answered are asked again after three seconds, and after nine in all it is the end", async () => {
     const made = await bySse();
-    made.room("r1").send("hi");
-    await world.advance(9_000);
-    expect(http.last("commands").isAborted).toBe(true);
+    const { cid } = made.room("r1").send("hi");
+    const keepStream = async (seconds: number): Promise<void> => {
+      for (let second = 0; second < seconds; second++) {
+        http.last("stream").say({ type: "ping" });
+        await world.advance(1_000);
+      }
+    };
+    await keepStream(4);
+    expect(http.all("commands").map(({ isAborted }) => isAborted)).toEqual([true, false]);
+    expect(http.commands.map((command) => command["cid"])).toEqual([cid, cid]);
+    expect(states.at(-1)).toBe("live");
+    await keepStream(5);
+    expect(http.all("commands").map(({ isAborted }) => isAborted)).toEqual([true, true]);
     expect(states).toContain("waiting");
   });
 

@@ -10,8 +10,12 @@ import type { Transport, TransportEvents, TransportName } from "./transport.js";
 /** The server's own bounds: commands of a request, bytes of its body, with room for what stands around them. */
 const BATCH = 100;
 const BATCH_BYTES = 900_000;
-/** A command is answered after a commit; who has to wait longer than this is better off on a new connection. */
-const ANSWER_MS = 8_000;
+/**
+ * A command is answered after a commit. After the first time it is asked again, since browsers keep connections for later
+ * that may be dead by then; after the second the whole connection is given up.
+ */
+const ANSWER_MS = 3_000;
+const AGAIN_MS = 6_000;
 /** By us: no sign of life. */
 export const SILENT = 4441;
 /** What a browser says of a connection that broke. */
@@ -133,18 +137,19 @@ export abstract class HttpTransport implements Transport {
 
   /** Every command may be carried out twice: it has a cid, or asks, or is the last word that counts. */
   async #batch(texts: readonly string[]): Promise<void> {
-    const answers = await this.#answers(texts).catch((error: unknown) => {
-      if (error instanceof Refused && error.final) return this.#refused(texts, error);
-      if (error instanceof Refused || !this.isOpen) throw error;
-      // A proxy closes a connection just when it is used again: that says nothing of the next one.
-      return this.#answers(texts);
+    const answers = await this.#answers(texts, ANSWER_MS).catch((error: unknown) => {
+      const isAnswered = error instanceof Refused && error.code !== SILENT;
+      if (isAnswered && error.final) return this.#refused(texts, error);
+      if (isAnswered || !this.isOpen) throw error;
+      // A connection that was kept is gone just when it is used again: that says nothing of the next one.
+      return this.#answers(texts, AGAIN_MS);
     });
     for (const answer of answers) if (answer && this.isOpen) this.events.frame(JSON.stringify(answer));
   }
 
-  async #answers(texts: readonly string[]): Promise<readonly (Reply | null)[]> {
+  async #answers(texts: readonly string[], ms: number): Promise<readonly (Reply | null)[]> {
     const stop = new AbortController();
-    const timer = this.env.setTimeout(() => stop.abort(new Refused(SILENT, "no answer")), ANSWER_MS);
+    const timer = this.env.setTimeout(() => stop.abort(new Refused(SILENT, "no answer")), ms);
     try {
       const response = await this.post("commands", this.body(texts), stop.signal);
       return ((await response.json()) as { answers: (Reply | null)[] }).answers;
