@@ -72,7 +72,7 @@ export class Choosing {
   ) {
     this.#ways = client.options.transports ?? ALL;
     if (this.#isLive()) this.#worked.add(0);
-    else if (hasFailed) this.#at = 1 % this.#ways.length;
+    else if (hasFailed && this.#ways[0] === "ws") this.#at = 1 % this.#ways.length;
     else this.#at = Math.max(0, this.#ways.indexOf(this.#remembered()!));
     if (connection.state.is !== "closed") this.#watch();
   }
@@ -80,7 +80,14 @@ export class Choosing {
   /** Opens the way whose turn it is. */
   open(): Transport {
     this.#watch();
-    this.#used = this.#line(this.#at, "used");
+    try {
+      this.#used = this.#line(this.#at, "used");
+    } catch (error) {
+      // Forbidden on this page, or impossible here, such as a WebSocket in Node 20 without a package.
+      if (this.#at + 1 >= this.#ways.length) throw error;
+      this.#at++;
+      return this.open();
+    }
     return this.#used.transport;
   }
 

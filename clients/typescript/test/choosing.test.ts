@@ -303,3 +303,15 @@ it("an away that was said is said to each new connection, with its name over SSE
   expect(http.last("commands").body).toMatchObject({ connection: "c-1", commands: [{ type: "away", on: true }] });
   expect(commandsOf(http.last("commands"))).toHaveLength(1);
 });
+
+it("where WebSockets cannot even be made, the next way is taken at once", async () => {
+  const openSocket = (): never => {
+    throw new DOMException("insecure", "SecurityError");
+  };
+  const made = client({ transports: ["poll", "ws", "sse"], environment: { ...world.environment, openSocket } });
+  await world.settle();
+  http.last("poll").fail();
+  await world.settle();
+  await greetStream();
+  expect(transport(made)).toBe("sse");
+});
