@@ -23,7 +23,7 @@ function stateOf(scene: string): State {
   if (scene === 'reconnecting') return { is: 'waiting', attempt: 4, until: Date.now() + 8_900, code: 1006, reason: '' };
   if (scene === 'offline') return { is: 'offline', attempt: 2, until: Date.now() + 60_000 };
   if (scene === 'loading') return { is: 'connecting', attempt: 0 };
-  return { is: 'live', transport: 'websocket', connection: 'c1', since: Date.now() - 11_520_000 };
+  return { is: 'live', transport: 'ws', connection: 'c1', since: Date.now() - 11_520_000 };
 }
 
 function itemsOf(scene: string, id: string): TimelineItem[] {

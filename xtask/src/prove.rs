@@ -273,6 +273,12 @@ const PROOFS: &[Proof] = &[
         when: When::Always,
     },
     Proof {
+        name: "fallback",
+        about: "two people talk through proxies that refuse, swallow, hold back and cut connections, and nothing is lost",
+        kind: Kind::Browser(&["fallback"]),
+        when: When::Always,
+    },
+    Proof {
         name: "page-load",
         about: "the page can be used within 300 ms with 500 rooms",
         kind: Kind::Browser(&["page-load"]),

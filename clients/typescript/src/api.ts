@@ -6,6 +6,7 @@
 import type { Environment } from "./env.js";
 import type { MoorlineError } from "./error.js";
 import type { Store } from "./store/store.js";
+import type { TransportName } from "./transport/transport.js";
 import type { MemberChange, Role, RoomKind, WireEvent } from "./wire.js";
 
 /** How to reach the server and as whom. Everything is optional on a page that the server itself serves. */
@@ -24,6 +25,11 @@ export interface ClientOptions {
   readonly user?: string;
   /** Where the outbox is kept. Default: IndexedDB. Where that is forbidden, the outbox lives in memory alone. */
   readonly store?: Store;
+  /**
+   * The ways to the server, the preferred one first. Default: `["ws", "sse", "poll"]`. Where the first fails the next is
+   * tried, and better ones again from time to time.
+   */
+  readonly transports?: readonly TransportName[];
   /** For bots: every event is delivered, in order, also after a long absence (paged forward, no gap). */
   readonly everyEvent?: boolean;
   /** A word for the list of signed-in devices, such as "Firefox on Linux". */
@@ -36,7 +42,7 @@ export interface ClientOptions {
 export type State =
   | { readonly is: "idle" }
   | { readonly is: "connecting"; readonly attempt: number }
-  | { readonly is: "live"; readonly transport: "websocket"; readonly connection: string; readonly since: number }
+  | { readonly is: "live"; readonly transport: TransportName; readonly connection: string; readonly since: number }
   /** A retry is due at `until` (ms since 1970); `client.retryNow()` does it at once. */
   | {
       readonly is: "waiting";
@@ -46,7 +52,7 @@ export type State =
       readonly reason: string;
     }
   /** The browser says that there is no network. Retries go on regardless, since browsers are wrong at times. */
-  | { readonly is: "offline"; readonly attempt: number; readonly until: number }
+  | { readonly is: "offline"; readonly attempt: number; readonly until: number; readonly code?: number; readonly reason?: string }
   /** Nothing more will be tried until `client.start()`. */
   | { readonly is: "closed"; readonly code: number; readonly reason: string };
 
@@ -276,6 +282,8 @@ export interface ClientEvents {
   room: { readonly room: string; readonly change: "added" | "gone" | "reset"; readonly reason?: string };
   /** A message was refused for good. */
   failed: { readonly room: string; readonly cid: string; readonly error: MoorlineError };
+  /** What a backend sent to a room (`room`) or to this person (`user`). At most once, not stored. */
+  notice: { readonly room?: string; readonly user?: string; readonly name: string; readonly data: unknown };
   /** A connection ended: who wants to know why reads this, the state says what happens next. */
   disconnected: { readonly code: number; readonly reason: string; readonly clean: boolean };
   /** Something went wrong that belongs to no call, such as a frame that cannot be read. */

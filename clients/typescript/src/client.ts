@@ -84,7 +84,6 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
   stop(): void {
     this.connection.stop();
     this.outbox.release();
-    this.calls.wake();
   }
 
   retryNow(): void {
@@ -161,8 +160,8 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
 
   // For the connection.
 
-  positions(): Record<string, Position> {
-    return this.rooms.positions(this.#limits.resume_rooms);
+  positions(most = this.#limits.resume_rooms): Record<string, Position> {
+    return this.rooms.positions(most);
   }
 
   welcomed(welcome: Welcome): void {
@@ -195,9 +194,9 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
     else if (frame.type === "receipt") this.rooms.receipt(frame);
     else if (frame.type === "typing") this.rooms.typing(frame.room, frame.users, frame.more);
     else if (frame.type === "presence") this.people.presence(frame.user, frame.state, frame.at);
+    else if (frame.type === "notice") this.#events.emit("notice", frame);
     else if (frame.type === "reset") this.rooms.reset(frame);
-    else if (frame.type === "room" && frame.change === "added") this.rooms.learn(frame.room);
-    else if (frame.type === "room" && frame.change === "gone") this.rooms.gone(frame.id);
+    else if (frame.type === "room") frame.change === "added" ? this.rooms.learn(frame.room) : this.rooms.gone(frame.id);
   }
 
   stateChanged(state: State): void {
@@ -254,7 +253,7 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
   }
 
   isOpen(room: string): boolean {
-    return this.#handles.get(room)?.isOpen ?? false;
+    return !!this.#handles.get(room)?.isOpen;
   }
 
   protected build(): ClientSnapshot {
@@ -285,7 +284,5 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
 
 /** The WebSocket's address: as given, or `/ws` where the page came from. */
 function socketUrl(url: string | URL | undefined, location: string): string {
-  const address = new URL(url ?? "/ws", location || undefined);
-  address.protocol = address.protocol.replace("http", "ws");
-  return address.href;
+  return new URL(url ?? "/ws", location || undefined).href.replace(/^http/, "ws");
 }

@@ -33,6 +33,10 @@ export interface Environment {
   random(): number;
   randomBytes(count: number): Uint8Array;
   openSocket(url: string, protocol: string): SocketLike;
+  /** For SSE, long-poll and commands over HTTP. Default: the global one, looked up when it is needed. */
+  readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
+  /** Where it is remembered which transport works. Default: `localStorage`, where that is allowed. */
+  readonly storage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | undefined;
   /** Absent outside secure contexts and in Node. */
   readonly locks?: LocksLike | undefined;
   /** False when the browser says that there is no network. */
@@ -56,19 +60,12 @@ export function defaultEnvironment(): Environment {
     openSocket: (url, protocol) => new WebSocket(url, protocol),
     locks: navigator?.locks as LocksLike | undefined,
     isOnline: () => navigator?.onLine !== false,
-    onPageSignal,
+    onPageSignal: (listener) => {
+      const stop = new AbortController();
+      // Loaded once a connection stands or failed: before that there is nothing to be done about what the page does.
+      void import("./choosing.js").then(({ watchPage }) => watchPage(listener, stop.signal), () => {});
+      return () => stop.abort();
+    },
     location: location?.href ?? "",
   };
-}
-
-function onPageSignal(listener: (signal: PageSignal) => void): () => void {
-  const { window, document } = globalThis as Partial<typeof globalThis>;
-  if (!window || !document) return () => {};
-  const stop = new AbortController();
-  const options = { signal: stop.signal };
-  window.addEventListener("online", () => listener("online"), options);
-  window.addEventListener("offline", () => listener("offline"), options);
-  window.addEventListener("pageshow", (event) => event.persisted && listener("restored"), options);
-  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && listener("visible"), options);
-  return () => stop.abort();
 }

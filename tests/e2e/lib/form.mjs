@@ -32,6 +32,9 @@ export const waitsForGrace = full;
 /** A room whose history nobody scrolls through by hand. */
 export const long = { messages: full ? 100_000 : 10_000, rows: 40, jumpPx: 1, heapBytes: 100e6, keyMs: 16 };
 
+/** Proxies that cut by the clock, and how long a bare connection is watched. */
+export const fallback = { messages: full ? 100 : 12, cutMs: full ? 10_000 : 3_000, noticedMs: 5_000 };
+
 /** An idle connection, the proxy that cuts it, and the pings that keep it. */
 export const idle = idleNumbers();
 
