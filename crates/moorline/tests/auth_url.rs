@@ -7,7 +7,7 @@ mod running;
 
 use std::time::{Duration, Instant};
 
-use backend::{Backend, Reply};
+use backend::{Backend, Certificate, Reply};
 use running::{Answer, Running, Socket};
 use serde_json::{Value, json};
 
@@ -30,6 +30,16 @@ async fn hello(server: &Running, headers: &[(&str, &str)]) -> Socket {
     let mut socket = server.socket(&headers).await.unwrap();
     socket.say(json!({"type":"hello"})).await;
     socket
+}
+
+/// Ann's socket, for whom the backend has answered for so many seconds.
+async fn signed_in(expires_in: u64) -> (Backend, Running, Socket) {
+    let backend = Backend::start().await;
+    backend.answer_with(ann(expires_in));
+    let server = start(&backend, &[]).await;
+    let mut socket = hello(&server, &[("cookie", COOKIE)]).await;
+    socket.next("welcome").await;
+    (backend, server, socket)
 }
 
 /// The answer to a handshake over HTTP.
@@ -201,7 +211,7 @@ async fn the_servers_own_name_is_nobodys() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backend_that_fails_is_told_as_that_and_believed_again_when_it_answers() {
-    let backend = Backend::start().await;
+    let mut backend = Backend::start().await;
     let server = start(&backend, &[]).await;
     backend.answer_with(Reply::status(500));
     let answer = refused(&server, COOKIE).await;
@@ -210,10 +220,42 @@ async fn a_backend_that_fails_is_told_as_that_and_believed_again_when_it_answers
     backend.answer_with(ann(60));
     hello(&server, &[("cookie", COOKIE)]).await.next("welcome").await;
     server.log_with("the auth URL answers again");
-    backend.stop();
+    backend.stop().await;
     let answer = refused(&server, "sessionid=other").await;
     assert_eq!(answer.status, 503);
     assert_eq!((asked(&server, "status"), asked(&server, "unreachable")), (1, 1));
+}
+
+/// A server that trusts this certificate alone, and a backend over TLS with another one or the same.
+async fn start_with_tls(backend: &Backend, trusted: &Certificate) -> Running {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trusted.pem");
+    std::fs::write(&file, &trusted.pem).unwrap();
+    let variables = [("SSL_CERT_FILE", file.to_str().unwrap())];
+    Running::start_with_variables(folder, &["--auth-url", &backend.url()], &variables)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_over_https_is_asked_if_its_certificate_is_trusted() {
+    let trusted = Certificate::new();
+    let backend = Backend::start_with_tls(&trusted).await;
+    backend.answer_with(ann(60));
+    let server = start_with_tls(&backend, &trusted).await;
+    passes(&server, COOKIE).await;
+    assert_eq!((backend.seen().len(), asked(&server, "person")), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_whose_certificate_is_not_trusted_is_shown_nothing_and_that_is_told() {
+    let backend = Backend::start_with_tls(&Certificate::new()).await;
+    backend.answer_with(ann(60));
+    let server = start_with_tls(&backend, &Certificate::new()).await;
+    let answer = refused(&server, COOKIE).await;
+    assert_eq!((answer.status, answer.code().as_str()), (503, "unavailable"));
+    server.log_with("its certificate is not trusted");
+    server.log_with("SSL_CERT_FILE");
+    assert!(backend.seen().is_empty(), "the cookie was shown");
+    assert_eq!(asked(&server, "untrusted"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -250,11 +292,7 @@ fn ask_at_once(server: &Running, many: usize) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_logout_at_the_backend_ends_the_connection_in_bounded_time() {
-    let backend = Backend::start().await;
-    backend.answer_with(ann(2));
-    let server = start(&backend, &[]).await;
-    let mut socket = hello(&server, &[("cookie", COOKIE)]).await;
-    socket.next("welcome").await;
+    let (backend, _server, mut socket) = signed_in(2).await;
     backend.wait_for(3).await;
     backend.answer_with(Reply::status(401));
     let began = Instant::now();
@@ -264,22 +302,14 @@ async fn a_logout_at_the_backend_ends_the_connection_in_bounded_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_else_by_the_same_cookie_ends_the_connection_too() {
-    let backend = Backend::start().await;
-    backend.answer_with(ann(2));
-    let server = start(&backend, &[]).await;
-    let mut socket = hello(&server, &[("cookie", COOKIE)]).await;
-    socket.next("welcome").await;
+    let (backend, _server, mut socket) = signed_in(2).await;
     backend.answer_with(Reply::json(json!({"user":{"id":"8"},"expires_in":2})));
     assert_eq!(socket.close_code().await, 4403);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backend_that_is_away_for_a_moment_ends_nothing_and_for_longer_fails_closed() {
-    let backend = Backend::start().await;
-    backend.answer_with(ann(4));
-    let server = start(&backend, &[]).await;
-    let mut socket = hello(&server, &[("cookie", COOKIE)]).await;
-    socket.next("welcome").await;
+    let (backend, _server, mut socket) = signed_in(4).await;
     backend.answer_with(Reply::status(503));
     backend.wait_for(2).await;
     backend.answer_with(ann(4));
@@ -294,11 +324,7 @@ async fn a_backend_that_is_away_for_a_moment_ends_nothing_and_for_longer_fails_c
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_whose_sessions_are_revoked_here_must_be_vouched_for_anew() {
-    let backend = Backend::start().await;
-    backend.answer_with(ann(300));
-    let server = start(&backend, &[]).await;
-    let mut socket = hello(&server, &[("cookie", COOKIE)]).await;
-    socket.next("welcome").await;
+    let (_backend, server, mut socket) = signed_in(300).await;
     let revoked =
         tokio::task::block_in_place(|| server.api("DELETE", "/api/v1/users/7/sessions", None));
     assert!(revoked.status < 300, "{}", revoked.text);

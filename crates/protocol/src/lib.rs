@@ -19,6 +19,7 @@ mod positions;
 mod reply;
 mod room;
 mod search;
+mod server;
 
 pub use close::CloseCode;
 pub use codec::{Refused, parse};
@@ -35,8 +36,9 @@ pub use limits::Limits;
 pub use positions::{NoPosition, Positions, Told};
 pub use reply::{
     Ack, Failure, Goodbye, Hits, Keepalive, MembersPage, Notice, Page, PeopleList, PresenceChange,
-    Receipt, Reply, Reset, ResetReason, RoomChange, RoomChangeKind, RoomsPage, ServerInfo,
-    ServerPart, Totals, TypingNow, Welcome,
+    Receipt, Reply, Reset, ResetReason, RoomChange, RoomChangeKind, RoomsPage, Totals, TypingNow,
+    Welcome,
 };
 pub use room::{Member, Person, Presence, Role, RoomHistory, RoomInfo, RoomKind};
 pub use search::SearchSort;
+pub use server::{ServerInfo, ServerPart};

@@ -12,10 +12,11 @@ mod rates;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::post;
+use moorline_protocol::api::Operation;
 
 use crate::admission::OriginCheck;
 use crate::api::failure::no_such_method;
+use crate::api::mount::Mount as _;
 use crate::route::Route;
 use crate::session::{ChatConsumer, SessionSettings};
 use crate::transport::Transport;
@@ -44,20 +45,20 @@ impl Fallbacks {
     /// The routes of streams and polls.
     #[must_use]
     pub fn routes(&self) -> [Route; 2] {
-        let route = |transport, path: &str| {
+        let route = |transport, operation: Operation| {
             let shared = Arc::clone(&self.0);
-            Route::over(transport, path, move |_| {
+            Route::over(transport, operation.path(), move |_| {
                 let door = Door::new(Arc::clone(&shared), transport);
                 ChatConsumer::opened_by(Arc::clone(&shared.settings), door)
             })
         };
-        [route(Transport::Stream, "/api/v1/stream"), route(Transport::Poll, "/api/v1/poll")]
+        [route(Transport::Stream, Operation::OpenStream), route(Transport::Poll, Operation::Poll)]
     }
 
     /// What is answered at once: commands.
     pub fn router(&self) -> Router {
         Router::new()
-            .route("/api/v1/commands", post(commands::carry_out))
+            .at(Operation::CarryOut, commands::carry_out)
             .method_not_allowed_fallback(no_such_method)
             .with_state(Arc::clone(&self.0))
     }

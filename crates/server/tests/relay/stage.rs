@@ -35,7 +35,14 @@ pub(crate) fn tutorial() -> RelayRule {
 
 /// The same with a worker behind it.
 pub(crate) fn with_inbox() -> RelayRule {
-    RelayRule { from_browser: FromBrowser::Inbox("chat.inbox".into()), ..tutorial() }
+    let inbox = FromBrowser::Inbox { channel: "chat.inbox".into(), lifecycle: false };
+    RelayRule { from_browser: inbox, ..tutorial() }
+}
+
+/// The same, whose worker hears of each socket's beginning and end.
+pub(crate) fn with_lifecycle() -> RelayRule {
+    let inbox = FromBrowser::Inbox { channel: "chat.inbox".into(), lifecycle: true };
+    RelayRule { from_browser: inbox, ..tutorial() }
 }
 
 pub(crate) struct Stage {
@@ -54,10 +61,18 @@ impl Stage {
         limit_loopback: bool,
         options: Options,
     ) -> Self {
+        Self::start_on(rule, limit_loopback, ChannelLayer::memory(options).unwrap()).await
+    }
+
+    /// On a layer over Redis, for example.
+    pub(crate) async fn start_on(
+        rule: RelayRule,
+        limit_loopback: bool,
+        layer: ChannelLayer,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (store, commits) = Store::open(StoreConfig::new(folder.path())).unwrap();
         let (chat, _) = Chat::start(store.clone(), commits, Directory::All, None);
-        let layer = ChannelLayer::memory(options).unwrap();
         let (counts, metrics) = (Arc::new(RelayCounts::default()), Arc::new(Metrics::new()));
         counts.register(&metrics);
         let settings = RelaySettings {

@@ -1,7 +1,8 @@
 //! One question over HTTP: a GET with the forwarded headers, and an answer that is read up to a limit. Redirects are
 //! never followed: they would carry a cookie to somebody else. The caller limits the time.
 
-use std::error::Error as _;
+use std::error::Error;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,17 +75,34 @@ impl Asker {
             headers.remove(name);
         }
         headers.extend(forwarded.headers().clone());
-        let broken = |error: hyper_util::client::legacy::Error| {
-            let cause = error.source().map(ToString::to_string);
-            Unanswered::Unreachable(cause.unwrap_or_else(|| error.to_string()))
-        };
-        let response = self.client.request(request).await.map_err(broken)?;
+        let response = self.client.request(request).await.map_err(|error| unreached(&error))?;
         match response.status() {
             StatusCode::OK => read(response.into_body()).await.map(Some),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NO_CONTENT => Ok(None),
             status if status.is_redirection() => Err(Unanswered::Redirect),
             status => Err(Unanswered::Status(status.as_u16())),
         }
+    }
+}
+
+/// Why there is no connection. That a certificate is not trusted is told apart, since somebody has to mend it.
+fn unreached(error: &hyper_util::client::legacy::Error) -> Unanswered {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
+            return Unanswered::Untrusted(format!("{why:?}"));
+        }
+        cause = beneath(error);
+    }
+    let cause = error.source().map(ToString::to_string);
+    Unanswered::Unreachable(cause.unwrap_or_else(|| error.to_string()))
+}
+
+/// The next cause. What an I/O error was made of is not its source.
+fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
     }
 }
 
