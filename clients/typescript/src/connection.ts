@@ -191,6 +191,8 @@ export class Connection implements TransportEvents {
     const next = this.#goodbye?.reconnect === false && code !== TOKEN_REFUSED ? "stop" : afterClose(code);
     if (next === "stop") return this.#end({ is: "closed", code, reason });
     if (next === "new token") return this.#renewToken(code, reason);
+    // A token that was never shown may be too old by the time it is.
+    this.#tokenIsFresh = false;
     this.#wait(this.#delay(next), code, reason);
   }
 

@@ -219,7 +219,7 @@ describe("what goes wrong on command", () => {
       sent.push(`m${index}`);
       ann.client.room("ops").send(`m${index}`);
       if (fault === "refuse") ann.window.cut();
-      await server.clock.advance(fault === "reorder" ? 20 : 700);
+      await server.clock.advance({ reorder: 20, drop: 5_000 }[fault as string] ?? 700);
     }
     server.heal();
     await server.clock.advance(60_000);
