@@ -55,6 +55,12 @@ export class Around {
     this.#tell(user, own.every(({ isAway }) => isAway) ? "away" : "online");
   }
 
+  /** Somebody has another name: their own windows and those in small rooms with them hear of it. */
+  renamed(id: string, name: string): void {
+    const frame: Reply = { type: "people", people: [{ id, name }] };
+    for (const session of this.world.sessions) if (session.user === id || this.#isAround(id, session)) session.tell(frame, "answer");
+  }
+
   typed(room: TestRoom, user: string): void {
     const typists = this.#typists.get(room.id) ?? { people: new Map(), toldAt: -Infinity, isDue: false };
     this.#typists.set(room.id, typists);
@@ -97,11 +103,14 @@ export class Around {
     this.#leaving.delete(user);
     if (this.presence(user) === state) return;
     this.#presence.set(user, state);
-    const around = [...this.world.rooms.values()].filter(({ members }) => members.has(user) && members.size <= LIMITS.receipt_members);
     const frame = { type: "presence" as const, user, state, at: this.world.clock.now() };
-    for (const session of this.world.sessions) {
-      if (session.user !== user && around.some(({ id }) => session.follows(id))) session.tell(frame, "answer");
-    }
+    for (const session of this.world.sessions) if (session.user !== user && this.#isAround(user, session)) session.tell(frame, "answer");
+  }
+
+  /** Whether this connection follows a small room of that person. */
+  #isAround(user: string, session: Session): boolean {
+    const small = [...this.world.rooms.values()].filter(({ members }) => members.has(user) && members.size <= LIMITS.receipt_members);
+    return small.some(({ id }) => session.follows(id));
   }
 
   #toFollowers(room: TestRoom, frame: Reply, hears: (session: Session) => boolean = () => true): void {

@@ -67,12 +67,13 @@ export function parse(input: string): Numbered {
   if (typeof fields !== "object" || fields === null || Array.isArray(fields)) return { id: undefined, command: new Refusal("bad_json") };
   const { id, ...rest } = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
   if (id !== undefined && !integer(id)) return { id: undefined, command: invalid("`id` is not allowed like this") };
-  return { id: id as number | undefined, command: commandOf(rest) };
+  const { type = "" } = rest;
+  if (typeof type !== "string") return { id: undefined, command: invalid("`type` is not allowed like this") };
+  return { id: id as number | undefined, command: commandOf(type, rest) };
 }
 
-function commandOf(fields: Record<string, unknown>): Command | Refusal {
-  const { type } = fields;
-  if (typeof type !== "string") return invalid("the field `type` is missing");
+function commandOf(type: string, fields: Record<string, unknown>): Command | Refusal {
+  if (type === "") return invalid("the field `type` is missing");
   if (!Object.hasOwn(FIELDS, type)) return new Refusal("unknown_type");
   const [required, optional = {}] = FIELDS[type as Command["type"]];
   for (const [name, check] of Object.entries(required)) {

@@ -67,8 +67,9 @@ export class TestServer<C extends Clock = FakeClock> implements SessionWorld, Ru
 
   /** Makes a person, or gives one another name. */
   person(id: string, name = id): void {
+    const isRenamed = this.people.has(id) && this.people.get(id) !== name;
     this.people.set(id, name);
-    for (const session of this.sessions) session.tell({ type: "people", people: [{ id, name }] }, "answer");
+    if (isRenamed) this.#around.renamed(id, name);
   }
 
   /** Makes a room as a backend does, and gives its id. */

@@ -146,7 +146,7 @@ export class Session implements LinkEnd {
   /** Brings what follows the client's positions, or says that it cannot. */
   #resume(user: string, positions: Positions, total = Infinity): void {
     let budget = total;
-    for (const [id, position] of Object.entries(positions)) {
+    for (const [id, position] of Object.entries(positions).sort(([left], [right]) => (left < right ? -1 : 1))) {
       const room = this.world.rooms.get(id);
       if (!room?.members.has(user) || !position) {
         this.tell({ type: "reset", room: id, reason: "gone" }, "fixed");
@@ -173,7 +173,8 @@ export class Session implements LinkEnd {
   #announce(room: TestRoom, user: string): void {
     const info = room.info(user);
     this.#told.set(room.id, room.head);
-    this.tell({ type: "room", change: "added", room: info, people: known(this.world, mentionedIn(info)) }, "fixed");
+    const people = known(this.world, mentionedIn(info));
+    this.tell({ type: "room", change: "added", room: info, ...(people.length > 0 && { people }) }, "fixed");
   }
 
   #leave(room: string): void {
