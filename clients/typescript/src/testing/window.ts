@@ -9,6 +9,9 @@ import { bytesOf, type Chance } from "./chance.js";
 import type { Clock } from "./clock.js";
 import type { Link } from "./link.js";
 
+/** Each window has a connection of its own, by WebSocket: other tabs and other ways to the server are not played here. */
+const ALONE: object = { transports: ["ws"], shareTabs: false };
+
 /** What a window needs of the server. */
 export interface WindowWorld {
   readonly clock: Clock;
@@ -48,7 +51,7 @@ export class TestWindow {
       location: "https://moorline.test/",
     };
     const getToken = (): string => world.token(user);
-    this.options = { url: "wss://moorline.test/ws", user, getToken, store: memoryStore(), environment };
+    this.options = { url: "wss://moorline.test/ws", user, getToken, store: memoryStore(), environment, ...ALONE };
   }
 
   /** The connection ends (code 1006); the client comes back by itself. */
