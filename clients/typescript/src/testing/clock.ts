@@ -19,7 +19,8 @@ interface Timer {
 }
 
 /** Kept from before a test replaces the global ones. */
-const { setImmediate: immediate, setTimeout: timeout, clearTimeout: clear, MessageChannel: Channel } = globalThis;
+const { setTimeout: timeout, clearTimeout: clear, MessageChannel: Channel } = globalThis;
+const { setImmediate: immediate } = globalThis as { setImmediate?: (callback: () => void) => unknown };
 
 /** Ends the present turn of the event loop, so that promises settle. */
 function turn(): Promise<void> {
