@@ -12,7 +12,8 @@ use crate::files;
 use crate::repository::Repository;
 
 /// Folders with a `package-lock.json`, the SDK first since the page is built with it.
-const NODE_FOLDERS: [&str; 3] = ["clients/typescript", "web", "tests/e2e"];
+const NODE_FOLDERS: [&str; 6] =
+    ["clients/typescript", "web", "tests/e2e", "examples/bot", "examples/html", "examples/react"];
 
 /// Debian packages: the program or file that shows that one is there, and its name.
 const DEBIAN: [(&str, &str); 7] = [

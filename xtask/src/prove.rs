@@ -9,7 +9,7 @@ use crate::command::Command;
 use crate::interop::{self, Subject};
 use crate::repository::Repository;
 use crate::steps::{self, Step};
-use crate::{install, test, versions};
+use crate::{install, sdk, test, versions};
 
 /// Arguments of `cargo xtask prove`.
 #[derive(clap::Args)]
@@ -55,6 +55,8 @@ enum Kind {
     Versions { short: &'static [&'static str], full: &'static [&'static str] },
     /// The tests of `tests/interop` on one of the two subjects.
     Interop(Subject),
+    /// The SDK's property tests over so many seeds.
+    Seeds { short: u32, full: u32 },
     /// Files of `tests/e2e`, one after the other, since some of them measure.
     Browser(&'static [&'static str]),
     /// The same, two at a time: none of them measures anything.
@@ -225,6 +227,12 @@ const PROOFS: &[Proof] = &[
         when: When::Prove,
     },
     Proof {
+        name: "sdk-contract",
+        about: "on 1,000 courses of faults each acknowledged message is seen once, in order, in all windows of the SDK",
+        kind: Kind::Seeds { short: 100, full: 1_000 },
+        when: When::Prove,
+    },
+    Proof {
         name: "two-windows",
         about: "200 messages from two windows survive five kills, five cuts and a reload",
         kind: Kind::Browser(&["proxy", "two-windows"]),
@@ -388,6 +396,7 @@ fn prove(repository: &Repository, proof: &Proof, form: Form) -> Result<()> {
         }
         Kind::Versions { short, full } => versions::prove(repository, form.choose(short, full)),
         Kind::Interop(subject) => interop::prove(repository, subject, form.choose(1, 10)),
+        Kind::Seeds { short, full } => sdk::seeds(repository, form.choose(short, full)),
         Kind::Browser(files) => browser(repository, proof, form, files, 1),
         Kind::BrowserPairs(files) => browser(repository, proof, form, files, 2),
     }
