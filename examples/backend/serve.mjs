@@ -2,14 +2,18 @@
 // It serves the files of FOLDER and the SDK, makes the room "ops", and gives a token to whoever asks for one.
 // A real one gives it to whoever has signed in, and under no other name. Needs MOORLINE_JWT_SECRET and MOORLINE_API_KEY.
 import { createHmac } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { extname, join, resolve, sep } from "node:path";
+import { dirname, extname, join, resolve, sep } from "node:path";
 
 const { MOORLINE_URL = "http://127.0.0.1:8000", MOORLINE_JWT_SECRET, MOORLINE_API_KEY } = process.env;
 if (!MOORLINE_JWT_SECRET || !MOORLINE_API_KEY) throw new Error("Set MOORLINE_JWT_SECRET and MOORLINE_API_KEY, as for the server.");
 const folder = resolve(process.argv[2] ?? ".");
 const port = Number(process.argv[3] ?? 3000);
+/** Where the package has the modules that a browser loads as they are. */
+const sdk = join(folder, "node_modules/@moorline/client");
+const { import: modules = {}, default: entry = modules.default } = JSON.parse(readFileSync(join(sdk, "package.json"))).exports["."];
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css" };
 
 /** The server's API: what is there already stays as it is. */
@@ -34,7 +38,7 @@ async function signIn(user) {
 
 /** A file of the folder, or of the SDK under /moorline/; nothing above them. */
 async function file(path) {
-  const [root, name] = path.startsWith("/moorline/") ? [join(folder, "node_modules/@moorline/client/dist"), path.slice(10)] : [folder, path];
+  const [root, name] = path.startsWith("/moorline/") ? [join(sdk, dirname(entry)), path.slice(10)] : [folder, path];
   const full = resolve(root, `.${sep}${name === "/" ? "index.html" : name}`);
   if (!full.startsWith(root + sep)) throw new Error("not here");
   const bytes = await readFile(full);

@@ -77,7 +77,8 @@ async function twoWindows(t, folder, server) {
 }
 
 async function rows(page) {
-  return (await page.locator("li").allInnerTexts()).map((text) => text.replaceAll(/\s+/g, " ").trim());
+  const texts = await page.locator("li, pre").allInnerTexts();
+  return texts.flatMap((text) => text.split("\n")).map((text) => text.replaceAll(/\s+/g, " ").trim()).filter(Boolean);
 }
 
 async function shows(page, wanted, deadlineMs = SOON_MS) {
@@ -103,7 +104,7 @@ test("the page of ten lines has ten lines, and two people talk over a kill of th
   await shows(bob.page, ["ann: hello (sent)"]);
   await server.kill();
   await say(bob.page, "while it is down");
-  await until("it waits in the list", async () => (await rows(bob.page)).some((row) => row.startsWith("bob: while it is down (")), SOON_MS);
+  await until("it waits in the page", async () => (await rows(bob.page)).some((row) => row.startsWith("bob: while it is down (")), SOON_MS);
   await server.restart();
   const both = ["ann: hello (sent)", "bob: while it is down (sent)"];
   await shows(bob.page, both, BACK_MS);
@@ -121,17 +122,20 @@ test("the page with React shows what is sent, who types, and a lost connection, 
     return texts.every((text) => text === "connected");
   }, SOON_MS);
   await ann.page.locator("form input").pressSequentially("hel");
-  await until("bob sees that ann types", async () => (await bob.page.locator("p[role=status]").innerText()) === "ann is typing…", SOON_MS);
+  const typists = () => bob.page.locator("p[role=status]").innerText();
+  await until("bob sees that ann types", async () => (await typists()) === "ann is typing…", SOON_MS);
   await say(ann.page, "hello");
   await shows(bob.page, ["ann hello sent"]);
   await shows(ann.page, ["ann hello sent"]);
-  assert.equal(await bob.page.locator("p[role=status]").innerText(), "");
+  assert.equal(await typists(), "");
   await server.kill();
   await say(bob.page, "still there?");
-  await until("bob is told that it waits", async () => (await bob.page.locator("small[role=status]").first().innerText()).includes("1 waiting"), SOON_MS);
+  const state = bob.page.locator("small[role=status]").first();
+  await until("bob is told that it waits", async () => (await state.innerText()).includes("1 waiting"), SOON_MS);
   await server.restart();
   await backend.say("ops", "ann", "back");
-  await until("both show three", async () => (await rows(ann.page)).length === 3 && (await rows(bob.page)).every((row) => row.endsWith("sent")), BACK_MS);
+  const haveThree = async () => (await rows(ann.page)).length === 3 && (await rows(bob.page)).every((row) => row.endsWith("sent"));
+  await until("both show three", haveThree, BACK_MS);
   assert.deepEqual(await rows(ann.page), await rows(bob.page));
   assert.deepEqual([...ann.errors, ...bob.errors], []);
 });
@@ -170,8 +174,11 @@ test("the Python script says something once and follows the room over a kill of 
   const env = { MOORLINE_URL: server.url, MOORLINE_API_KEY: API_KEY };
   const python = process.env.PYTHON ?? "python3";
   const follow = new Program(t, "python-script", [python, "chat.py", "follow", "ops"], env);
+  const run = (...args) => {
+    return spawnSync(python, ["chat.py", ...args], { cwd: join(EXAMPLES, "python-script"), env: { ...process.env, ...env }, encoding: "utf8" });
+  };
   const post = (text, key) => {
-    const ran = spawnSync(python, ["chat.py", "say", "ops", "shop", text, "--key", key], { cwd: join(EXAMPLES, "python-script"), env: { ...process.env, ...env }, encoding: "utf8" });
+    const ran = run("say", "ops", "shop", text, "--key", key);
     assert.equal(ran.status, 0, ran.stderr);
     return JSON.parse(ran.stdout);
   };
@@ -184,7 +191,7 @@ test("the Python script says something once and follows the room over a kill of 
   await follow.says("it is followed", (line) => line.includes("Sent."));
   const bodies = follow.lines.map((line) => JSON.parse(line)).filter(({ kind }) => kind === "message").map(({ body }) => body);
   assert.deepEqual(bodies, ["Order 4711 is paid.", "Sent."]);
-  const refused = spawnSync(python, ["chat.py", "say", "nowhere", "shop", "?"], { cwd: join(EXAMPLES, "python-script"), env: { ...process.env, ...env }, encoding: "utf8" });
+  const refused = run("say", "nowhere", "shop", "?");
   assert.equal(refused.status, 1);
   assert.match(refused.stderr, /not_found/);
 });

@@ -47,6 +47,7 @@ export function typingPart(client: Client, room: string): Readable<Typists> {
 
 /** A person by id; the id stands for a name that is not known yet. */
 export function personPart(client: Client, id: string): Readable<Person> {
-  const isSame = (left: Person, right: Person): boolean => left === right || (left.name === id && right.name === id && !left.presence && !right.presence);
+  const isUnknown = ({ name, presence }: Person): boolean => name === id && !presence;
+  const isSame = (left: Person, right: Person): boolean => left === right || (isUnknown(left) && isUnknown(right));
   return part(client.people, (people) => people.get(id) ?? { id, name: id }, isSame);
 }

@@ -143,7 +143,11 @@ describe("a consumer", () => {
   it("goes on where a position could not be kept, with the same event again", async () => {
     let fails = 2;
     const save = positions.save;
-    positions = { ...positions, save: async (room, position) => (position.seq === 2 && fails-- > 0 ? Promise.reject(new Error("disk full")) : save(room, position)) };
+    const failing: Positions["save"] = async (room, position) => {
+      if (position.seq === 2 && fails-- > 0) throw new Error("disk full");
+      await save(room, position);
+    };
+    positions = { ...positions, save: failing };
     const bot = new Bot();
     await server.clock.advance(100);
     server.say("ops", "ann", "a");

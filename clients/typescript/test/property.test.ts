@@ -9,7 +9,10 @@ const SEEDS = Number(process.env["MOORLINE_SEEDS"] ?? 100);
 const ONE = process.env["MOORLINE_SEED"];
 const seeds = ONE === undefined ? Array.from({ length: SEEDS }, (_, seed) => seed + 1) : [Number(ONE)];
 
-const HAPPENINGS = ["drop", "repeat", "reorder", "cut", "refuse", "unavailable", "delayMs", "stall", "offline", "online", "expire", "go away", "jump", "absence"];
+const HAPPENINGS = [
+  ...["drop", "repeat", "reorder", "cut", "refuse", "unavailable", "delayMs"],
+  ...["stall", "offline", "online", "expire", "go away", "jump", "absence"],
+];
 
 /** Plays until a seed breaks the contract, and says how. */
 async function firstBroken(planted: Planted): Promise<string | undefined> {

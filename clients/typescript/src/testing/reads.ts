@@ -124,7 +124,8 @@ function peopleFound(world: ReadsWorld, user: string, { ids, query, limit }: Of<
   if (ids && ids.length > 100) throw invalid("at most 100 `ids` at once");
   const begins = (name: string): boolean => ` ${name.toLowerCase()}`.includes(` ${query?.trim().toLowerCase()}`);
   const found = ids?.filter((id) => id === user || sharesRoom(world, user, id));
-  const byName = [...world.people].filter(([, name]) => begins(name)).sort(([, left], [, right]) => (left.toLowerCase() < right.toLowerCase() ? -1 : 1));
+  const order = ([, left]: [string, string], [, right]: [string, string]) => (left.toLowerCase() < right.toLowerCase() ? -1 : 1);
+  const byName = [...world.people].filter(([, name]) => begins(name)).sort(order);
   const chosen = found ?? byName.map(([id]) => id).slice(0, bounded(limit, 20, 100));
   const people = chosen.flatMap((id) => known(world, [id])).map((person) => ({ ...person, presence: world.presence(person.id) }));
   return { type: "people", people };

@@ -57,33 +57,104 @@ const makingRooms: Step[] = [
 ];
 
 const talking: Step[] = [
-  inOps("a message, again, and under the same cid another one", "ann", plain({ type: "send", id: 11, cid: "m-1", body: "hello" }), plain({ type: "send", id: 12, cid: "m-1", body: "hello" }), plain({ type: "send", id: 13, cid: "m-1", body: "other" })),
-  inOps("what is no message", "ann", plain({ type: "send", id: 14, cid: "m-2", body: " \n" }), plain({ type: "send", id: 15, cid: "m-3", body: "x".repeat(65_537) }), plain({ type: "send", id: 16, cid: "m-4" })),
+  inOps(
+    "a message, again, and under the same cid another one", "ann",
+    plain({ type: "send", id: 11, cid: "m-1", body: "hello" }),
+    plain({ type: "send", id: 12, cid: "m-1", body: "hello" }),
+    plain({ type: "send", id: 13, cid: "m-1", body: "other" }),
+  ),
+  inOps(
+    "what is no message", "ann",
+    plain({ type: "send", id: 14, cid: "m-2", body: " \n" }),
+    plain({ type: "send", id: 15, cid: "m-3", body: "x".repeat(65_537) }),
+    plain({ type: "send", id: 16, cid: "m-4" }),
+  ),
   inOps("a stranger sends", "cleo", plain({ type: "send", id: 17, cid: "m-5", body: "let me in" })),
   step("to no room", "ann", () => [{ type: "send", id: 18, room: "nowhere", cid: "m-6", body: "hello?" }]),
-  inOps("answers", "bob", (known) => ({ type: "send", id: 19, cid: "m-7", body: "hi", reply_to: message(known, "ann", 11) }), plain({ type: "send", id: 20, cid: "m-8", body: "?", reply_to: "0193a5f0-7c1e-7d2a-9b3c-000000000001" })),
-  inOps("edits", "ann", (known) => ({ type: "edit", id: 21, cid: "e-1", message: message(known, "ann", 11), body: "hello all" }), (known) => ({ type: "edit", id: 22, cid: "e-2", message: message(known, "bob", 19), body: "no" })),
-  inOps("deletes", "bob", (known) => ({ type: "delete", id: 23, cid: "d-1", message: message(known, "ann", 11) }), (known) => ({ type: "delete", id: 24, cid: "d-2", message: message(known, "bob", 19) }), (known) => ({ type: "delete", id: 25, cid: "d-3", message: message(known, "bob", 19) })),
-  inOps("an owner deletes, and nobody edits what is deleted", "ann", (known) => ({ type: "delete", id: 26, cid: "d-4", message: message(known, "ann", 11) }), (known) => ({ type: "edit", id: 27, cid: "e-3", message: message(known, "ann", 11), body: "again" })),
-  inOps("pages", "bob", plain({ type: "history", id: 30 }), plain({ type: "history", id: 31, before: 4, limit: 2 }), plain({ type: "history", id: 32, after: 2, limit: 2 }), plain({ type: "history", id: 33, after: 2, before: 9 }), plain({ type: "history", id: 34, after: 99 }), plain({ type: "history", id: 35, limit: 0 })),
+  inOps(
+    "answers", "bob",
+    (known) => ({ type: "send", id: 19, cid: "m-7", body: "hi", reply_to: message(known, "ann", 11) }),
+    plain({ type: "send", id: 20, cid: "m-8", body: "?", reply_to: "0193a5f0-7c1e-7d2a-9b3c-000000000001" }),
+  ),
+  inOps(
+    "edits", "ann",
+    (known) => ({ type: "edit", id: 21, cid: "e-1", message: message(known, "ann", 11), body: "hello all" }),
+    (known) => ({ type: "edit", id: 22, cid: "e-2", message: message(known, "bob", 19), body: "no" }),
+  ),
+  inOps(
+    "deletes", "bob",
+    (known) => ({ type: "delete", id: 23, cid: "d-1", message: message(known, "ann", 11) }),
+    (known) => ({ type: "delete", id: 24, cid: "d-2", message: message(known, "bob", 19) }),
+    (known) => ({ type: "delete", id: 25, cid: "d-3", message: message(known, "bob", 19) }),
+  ),
+  inOps(
+    "an owner deletes, and nobody edits what is deleted", "ann",
+    (known) => ({ type: "delete", id: 26, cid: "d-4", message: message(known, "ann", 11) }),
+    (known) => ({ type: "edit", id: 27, cid: "e-3", message: message(known, "ann", 11), body: "again" }),
+  ),
+  inOps(
+    "pages", "bob",
+    plain({ type: "history", id: 30 }),
+    plain({ type: "history", id: 31, before: 4, limit: 2 }),
+    plain({ type: "history", id: 32, after: 2, limit: 2 }),
+    plain({ type: "history", id: 33, after: 2, before: 9 }),
+    plain({ type: "history", id: 34, after: 99 }),
+    plain({ type: "history", id: 35, limit: 0 }),
+  ),
   inOps("a page for a stranger", "cleo", plain({ type: "history", id: 36 })),
 ];
 
 const around: Step[] = [
-  inOps("a marker moves, and back it does not", "bob", plain({ type: "read", seq: 3 }), plain({ type: "read", seq: 2 }), plain({ type: "read", seq: 99 })),
+  inOps(
+    "a marker moves, and back it does not", "bob",
+    plain({ type: "read", seq: 3 }),
+    plain({ type: "read", seq: 2 }),
+    plain({ type: "read", seq: 99 }),
+  ),
   inOps("typing", "bob", plain({ type: "typing" })),
   step("away and back", "bob", () => [{ type: "away", on: true }, { type: "away", on: true }, { type: "away", on: false }]),
   step("a ping, and what needs no answer", "bob", () => [{ type: "ping", id: 40 }, { type: "pong" }, { type: "ping" }]),
 ];
 
 const members: Step[] = [
-  inOps("brings in", "bob", plain({ type: "invite", id: 50, cid: "i-1", users: ["cleo"] }), plain({ type: "invite", id: 51, cid: "i-2", users: ["cleo", "ann"] }), plain({ type: "invite", id: 52, cid: "i-3", users: ["nobody"] }), plain({ type: "invite", id: 53, cid: "i-4", users: [] })),
-  inOps("a newcomer sees what came since", "cleo", plain({ type: "history", id: 54 }), plain({ type: "send", id: 55, cid: "m-9", body: "thanks" }), (known) => ({ type: "send", id: 56, cid: "m-10", body: "what was that?", reply_to: message(known, "ann", 11) })),
-  inOps("who is in", "cleo", plain({ type: "members", id: 57 }), plain({ type: "members", id: 58, limit: 2 }), plain({ type: "members", id: 59, after: "ann" })),
+  inOps(
+    "brings in", "bob",
+    plain({ type: "invite", id: 50, cid: "i-1", users: ["cleo"] }),
+    plain({ type: "invite", id: 51, cid: "i-2", users: ["cleo", "ann"] }),
+    plain({ type: "invite", id: 52, cid: "i-3", users: ["nobody"] }),
+    plain({ type: "invite", id: 53, cid: "i-4", users: [] }),
+  ),
+  inOps(
+    "a newcomer sees what came since", "cleo",
+    plain({ type: "history", id: 54 }),
+    plain({ type: "send", id: 55, cid: "m-9", body: "thanks" }),
+    (known) => ({ type: "send", id: 56, cid: "m-10", body: "what was that?", reply_to: message(known, "ann", 11) }),
+  ),
+  inOps(
+    "who is in", "cleo",
+    plain({ type: "members", id: 57 }),
+    plain({ type: "members", id: 58, limit: 2 }),
+    plain({ type: "members", id: 59, after: "ann" }),
+  ),
   inOps("names", "ann", plain({ type: "rename", id: 60, cid: "n-1", name: " Operations " }), plain({ type: "rename", id: 61, cid: "n-2", name: "" })),
-  inOps("what a member may not", "bob", plain({ type: "rename", id: 62, cid: "n-3", name: "Mine" }), plain({ type: "remove", id: 63, cid: "x-1", users: ["cleo"] })),
-  inOps("takes out", "ann", plain({ type: "remove", id: 64, cid: "x-2", users: ["cleo", "nobody"] }), plain({ type: "remove", id: 65, cid: "x-2", users: ["cleo", "nobody"] }), plain({ type: "remove", id: 66, cid: "x-3", users: ["cleo"] })),
-  inOps("one who was removed is a stranger, but for what was done before", "cleo", plain({ type: "send", id: 67, cid: "m-9", body: "thanks" }), plain({ type: "send", id: 68, cid: "m-11", body: "hey" }), plain({ type: "join", id: 69, cid: "j-1" }), plain({ type: "members", id: 70 })),
+  inOps(
+    "what a member may not", "bob",
+    plain({ type: "rename", id: 62, cid: "n-3", name: "Mine" }),
+    plain({ type: "remove", id: 63, cid: "x-1", users: ["cleo"] }),
+  ),
+  inOps(
+    "takes out", "ann",
+    plain({ type: "remove", id: 64, cid: "x-2", users: ["cleo", "nobody"] }),
+    plain({ type: "remove", id: 65, cid: "x-2", users: ["cleo", "nobody"] }),
+    plain({ type: "remove", id: 66, cid: "x-3", users: ["cleo"] }),
+  ),
+  inOps(
+    "one who was removed is a stranger, but for what was done before", "cleo",
+    plain({ type: "send", id: 67, cid: "m-9", body: "thanks" }),
+    plain({ type: "send", id: 68, cid: "m-11", body: "hey" }),
+    plain({ type: "join", id: 69, cid: "j-1" }),
+    plain({ type: "members", id: 70 }),
+  ),
 ];
 
 const others: Step[] = [
@@ -95,7 +166,11 @@ const others: Step[] = [
     { type: "invite", id: 84, cid: "i-5", room: room(known, 80), users: ["cleo"] },
   ]),
   step("a public room", "ann", () => [{ type: "create", id: 85, cid: "c-22", kind: "public", name: "Harbour" }]),
-  step("is found", "cleo", () => [{ type: "browse", id: 86, query: " harb" }, { type: "browse", id: 87, query: "nothing" }, { type: "browse", id: 88 }]),
+  step(
+    "is found",
+    "cleo",
+    () => [{ type: "browse", id: 86, query: " harb" }, { type: "browse", id: 87, query: "nothing" }, { type: "browse", id: 88 }],
+  ),
   step("and entered", "cleo", (known) => [{ type: "join", id: 89, cid: "j-2", room: room(known, 85) }]),
   step("once", "cleo", (known) => [
     { type: "join", id: 90, cid: "j-3", room: room(known, 85) },
@@ -107,7 +182,11 @@ const others: Step[] = [
     { type: "leave", id: 95, cid: "l-3", room: room(known, 85) },
     { type: "leave", id: 96, cid: "l-2", room: room(known, 85) },
   ]),
-  step("people", "bob", () => [{ type: "people", id: 97, ids: ["ann", "cleo", "nobody"] }, { type: "people", id: 98, query: "cl" }, { type: "people", id: 99 }]),
+  step(
+    "people",
+    "bob",
+    () => [{ type: "people", id: 97, ids: ["ann", "cleo", "nobody"] }, { type: "people", id: 98, query: "cl" }, { type: "people", id: 99 }],
+  ),
 ];
 
 const malformed: Step[] = [
@@ -143,7 +222,10 @@ const resuming: Step[] = [
   hello("ann-2", "ann"),
   step("further positions", "ann-2", (known) => [{ type: "resume", positions: { [String(room(known))]: earlier(known), nowhere: position(known) } }]),
   inOps("both windows hear", "ann-2", plain({ type: "send", id: 100, cid: "m-20", body: "from the other window" }), plain({ type: "read", seq: 99 })),
-  inOps("so many that a resume is too far", "ann-2", ...Array.from({ length: 1_100 }, (_, index) => plain({ type: "send", id: 1_000 + index, cid: `many-${index}`, body: `m${index}` }))),
+  inOps(
+    "so many that a resume is too far", "ann-2",
+    ...Array.from({ length: 1_100 }, (_, index) => plain({ type: "send", id: 1_000 + index, cid: `many-${index}`, body: `m${index}` })),
+  ),
   hello("bob-2", "bob", from(earlier)),
 ];
 

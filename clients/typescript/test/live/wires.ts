@@ -78,7 +78,8 @@ export function real(server: Server): Subject {
     open: () => new WebSocket(`ws://127.0.0.1:${server.port}/ws`, "moorline.v1") as unknown as SocketLike,
     token: (user) => server.token(user),
     async settle(wires, counts) {
-      await until("all frames have come", () => wires.every(({ frames }, index) => frames.length >= (counts?.[index] ?? 0)), 10_000).catch((error: Error) => {
+      const haveAll = (): boolean => wires.every(({ frames }, index) => frames.length >= (counts?.[index] ?? 0));
+      await until("all frames have come", haveAll, 10_000).catch((error: Error) => {
         const last = wires.map(({ frames }, index) => `${frames.length} of ${counts?.[index]}: ${JSON.stringify(frames.slice(-3))}`);
         throw new Error(`${error.message}\n${last.join("\n")}`);
       });
@@ -122,8 +123,8 @@ const OWN: ReadonlySet<string> = new Set(["at", "time", "seen", "connection", "s
 function plain(frame: Json): Json {
   // Who is introduced with an event depends on who was before, on other connections too.
   const { people, ...event } = frame;
-  const shown = frame["type"] === "event" ? event : frame["type"] === "error" ? { ...frame, message: "" } : { ...event, ...(people !== undefined && { people: byId(people as Json[]) }) };
-  return sorted(shown) as Json;
+  if (frame["type"] === "event") return sorted(event) as Json;
+  return sorted(frame["type"] === "error" ? { ...frame, message: "" } : frame) as Json;
 }
 
 function byId(people: readonly Json[]): Json[] {
@@ -134,5 +135,9 @@ function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1));
-  return Object.fromEntries(entries.map(([name, inner]) => [name, OWN.has(name) ? "?" : name === "people" && Array.isArray(inner) ? byId(inner as Json[]).map(sorted) : sorted(inner)]));
+  const shown = (name: string, inner: unknown): unknown => {
+    if (OWN.has(name)) return "?";
+    return sorted(name === "people" && Array.isArray(inner) ? byId(inner as Json[]) : inner);
+  };
+  return Object.fromEntries(entries.map(([name, inner]) => [name, shown(name, inner)]));
 }

@@ -36,7 +36,8 @@ function seenIn({ server }: Run, seen: Seen, room: string): string[] {
   const heard = seen.heard.get(room) ?? [];
   const where = `${room} in ${seen.name}`;
   if (heard.some((seq, index) => index > 0 && seq <= heard[index - 1]!)) wrong.push(`${where}: heard out of order or twice: ${heard.join()}`);
-  if (messages.length > 0 && heard.at(-1) !== messages.at(-1)?.seq) wrong.push(`${where}: the last that was heard is ${heard.at(-1)}, of ${messages.at(-1)?.seq}`);
+  const [lastHeard, last] = [heard.at(-1), messages.at(-1)?.seq];
+  if (lastHeard !== last) wrong.push(`${where}: the last that was heard is ${lastHeard}, of ${last}`);
   if (seen.isBot && heard.length !== messages.length) wrong.push(`${where}: a bot heard ${heard.length} of ${messages.length}`);
   const { queued, failed } = seen.client.getSnapshot();
   if (queued + failed > 0) wrong.push(`${where}: ${queued} queued, ${failed} failed`);

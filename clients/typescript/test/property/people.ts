@@ -9,6 +9,8 @@ import { FakeClock, TestServer, type TestWindow } from "../../src/testing/index.
 const PEOPLE = ["ann", "bob", "cleo"] as const;
 const ROOMS = ["ops", "harbour"] as const;
 const STEPS = 40;
+/** How much goes wrong at most. */
+const MOST = { drop: 0.1, repeat: 0.3, reorder: 0.3, cut: 0.05, refuse: 0.5, unavailable: 0.2, delayMs: 800 };
 /** Longer than anything that heals by the clock: silence, looks, backoff. */
 const HEALS_MS = 90_000;
 
@@ -89,11 +91,7 @@ function write(server: TestServer, { client, name, user }: Seen, body: string, w
 /** Changes what goes wrong, and lets something go wrong now. */
 function misfortune(server: TestServer, windows: readonly Seen[], note: (what: string) => void): void {
   const { random, faults } = server;
-  const sometimes = (most: number): number => (random() < 0.5 ? 0 : random() * most);
-  const { drop, repeat, reorder, cut, refuse, unavailable } = Object.fromEntries(
-    [["drop", 0.1], ["repeat", 0.3], ["reorder", 0.3], ["cut", 0.05], ["refuse", 0.5], ["unavailable", 0.2]].map(([name, most]) => [name, sometimes(most as number)]),
-  ) as Record<string, number>;
-  Object.assign(faults, { drop, repeat, reorder, cut, refuse, unavailable, delayMs: sometimes(800) });
+  for (const [name, most] of Object.entries(MOST)) faults[name as keyof typeof MOST] = random() < 0.5 ? 0 : random() * most;
   for (const [name, value] of Object.entries(faults)) if (value > 0) note(name);
   const { window, user } = windows[Math.floor(random() * windows.length)]!;
   const happenings: [string, () => void][] = [

@@ -40,7 +40,8 @@ export async function built(): Promise<Built> {
     ...{ bundle: true, write: false, format: "iife", globalName: "built", conditions: ["browser"], target: "es2022" },
   });
   const page = new Window() as unknown as typeof globalThis;
-  const names = ["window", "document", "Node", "Element", "Text", "Comment", "HTMLElement", "HTMLMediaElement", "Event", "MutationObserver", "navigator"];
+  const elements = ["Node", "Element", "Text", "Comment", "HTMLElement", "HTMLMediaElement"];
+  const names = ["window", "document", "navigator", "Event", "MutationObserver", ...elements];
   for (const name of names) {
     const value = name === "window" ? page : page[name as never];
     Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
