@@ -206,6 +206,12 @@ const PROOFS: &[Proof] = &[
         when: When::Prove,
     },
     Proof {
+        name: "sdk-contract",
+        about: "on 1,000 courses of faults each acknowledged message is seen once, in order, in all windows of the SDK",
+        kind: Kind::Seeds { short: 100, full: 1_000 },
+        when: When::Prove,
+    },
+    Proof {
         name: "two-windows",
         about: "200 messages from two windows survive five kills, five cuts and a reload",
         kind: Kind::Browser(&["proxy", "two-windows"]),

@@ -297,8 +297,11 @@ export interface Room extends Readable<TimelineSnapshot> {
   open(): Promise<void>;
   /** Forgets what was loaded and the first-unread mark; the list entry and the position stay. */
   close(): void;
-  /** Puts a message into the outbox; the row is in the snapshot when this returns. */
-  send(body: string, options?: { readonly replyTo?: string }): Sending;
+  /**
+   * Puts a message into the outbox; the row is in the snapshot when this returns. A `cid` of one's own (at most 64 printable
+   * characters) makes it the same message each time: for bots, whose handler may run twice.
+   */
+  send(body: string, options?: { readonly replyTo?: string; readonly cid?: string }): Sending;
   /** Tries a failed message (or edit, or deletion) again under its cid. */
   retry(cid: string): void;
   /** Drops a queued or failed message from the outbox. False if it is on its way or gone already. */

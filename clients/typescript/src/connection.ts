@@ -220,6 +220,8 @@ export class Connection implements TransportEvents {
     if (next === "stop") return this.#end({ is: "closed", code, reason });
     if (next === "new token") return this.#renewToken(code, reason);
     if (before.is !== "live" && this.#choosing?.failed(code)) return void this.#connect();
+    // A token that was never shown may be too old by the time it is.
+    this.#tokenIsFresh = false;
     this.#countAttempt(before);
     this.#wait(next, code, reason);
   }

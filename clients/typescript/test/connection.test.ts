@@ -188,6 +188,24 @@ describe("a token", () => {
     expect(made.getSnapshot().state).toEqual({ is: "closed", code: 4401, reason: "refused" });
   });
 
+  it("that grew old while the network was away is no refusal of a fresh one", async () => {
+    let asked = 0;
+    const made = client({ getToken: () => `t${++asked}` });
+    made.start();
+    await world.settle();
+    world.peer.drop(4401, "expired");
+    await world.settle();
+    world.peer.drop(); // t2 was never shown.
+    await world.advance(1_000);
+    world.peer.accept();
+    world.peer.drop(4401, "expired meanwhile");
+    await world.settle();
+    world.peer.accept();
+    world.peer.say(welcome());
+    expect(world.peer.received[0]).toMatchObject({ token: "t3" });
+    expect(made.getSnapshot().state.is).toBe("live");
+  });
+
   it("that cannot be fetched now is asked for again later", async () => {
     let asked = 0;
     const getToken = async (): Promise<string> => {
