@@ -274,7 +274,7 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
       ready: this.#isReady,
       ...outbox.counts(),
       durable: outbox.durable,
-      leads: this.connection.leads !== false,
+      leads: this.connection.leads ?? !this.#sharing,
       messageBytes: this.#limits.message_bytes,
     };
   }

@@ -7,9 +7,11 @@ import type { Environment } from "../env.js";
 import type { Called, ChannelLike, LeaderLocks } from "./words.js";
 
 /** How often a tab asks whether its leader is there. A hidden tab's timers are slower, and so is its patience. */
-const BEAT_MS = 400;
-/** Questions without an answer until the leader is taken to stand still: between 1.2 and 1.6 s. */
-const UNANSWERED = 3;
+const BEAT_MS = 300;
+/** Questions without an answer until the leader is taken to stand still: between 1.5 and 1.8 s. */
+const UNANSWERED = 5;
+/** A beat so late says that the machine is busy, or this tab is hidden: the leader is given twice the time. */
+const LATE_MS = 400;
 /** By then everybody has heard of a new leader, and nobody takes the lock from it. */
 const HEARD_MS = 300;
 
@@ -37,6 +39,7 @@ export class Election {
   #leave = new AbortController();
   #timer: unknown;
   #unanswered = 0;
+  #beatAt = 0;
   /** The browser's name for this page, once it has held the lock. */
   #client: string | undefined;
 
@@ -163,8 +166,11 @@ export class Election {
     this.env.clearTimeout(this.#timer);
     if (this.#role === "leads" || this.#role === "none") return;
     this.#timer = this.env.setTimeout(() => this.#beat(), BEAT_MS);
+    const now = this.env.monotonic();
+    const isLate = now - this.#beatAt > LATE_MS;
+    this.#beatAt = now;
     if (this.#unanswered >= UNANSWERED) return void this.#take();
-    this.#unanswered++;
+    this.#unanswered += isLate ? 0.5 : 1;
     if (this.#role === "follows") this.host.ping();
     else this.#call({ is: "seek" });
   }

@@ -55,6 +55,8 @@ export class SharedConnection implements ElectionHost, HubHost {
   /** This tab's own connection, where it turned out that it must not share. */
   #alone: Connection | undefined;
   #isStarted = false;
+  /** While this tab is among the others: it holds a lock that tells them so. */
+  #presence = new AbortController();
   #unwatch: (() => void)[] = [];
 
   constructor(private readonly host: SharingHost) {
@@ -89,7 +91,7 @@ export class SharedConnection implements ElectionHost, HubHost {
         () => this.#wake(),
       ),
     ];
-    this.#enter();
+    void this.#enter();
   }
 
   stop(): void {
@@ -159,9 +161,22 @@ export class SharedConnection implements ElectionHost, HubHost {
     return this.#election.stillLeads();
   }
 
-  #enter(): void {
+  /** The lock comes first: a tab that does not hold it is taken to be gone. */
+  async #enter(): Promise<void> {
     this.#seat.enter({ is: "connecting", attempt: 0 });
-    this.#election.join();
+    const { signal } = (this.#presence = new AbortController());
+    await new Promise<void>((resolve) => {
+      const held = (): Promise<void> => {
+        resolve();
+        return new Promise((end) => signal.addEventListener("abort", () => end()));
+      };
+      this.#locks.request(this.#nameOf(this.#tab), {}, held).catch(() => resolve());
+    });
+    if (!signal.aborted) this.#election.join();
+  }
+
+  #nameOf(tab: string): string {
+    return `moorline ${this.#scope} at ${tab}`;
   }
 
   #ask(asked: Asked): void {
@@ -176,7 +191,7 @@ export class SharedConnection implements ElectionHost, HubHost {
     return channel;
   }
 
-  /** Each tab holds a lock under its name: when it is free, the tab is closed, crashed or at rest. */
+  /** When a tab's lock is free, the tab is closed, crashed or at rest. */
   #whenGone(tab: string, channel: ChannelLike): void {
     const gone = async (): Promise<void> => {
       if (this.#channels.get(tab) !== channel) return;
@@ -184,7 +199,7 @@ export class SharedConnection implements ElectionHost, HubHost {
       channel.close();
       this.#hub?.left(tab);
     };
-    void this.#locks.request(`moorline ${this.#scope} ${tab}`, {}, gone).catch(() => {});
+    void this.#locks.request(this.#nameOf(tab), {}, gone).catch(() => {});
   }
 
   #closeChannels(): void {
@@ -205,21 +220,26 @@ export class SharedConnection implements ElectionHost, HubHost {
   #end(): void {
     this.#isStarted = false;
     for (const unwatch of this.#unwatch) unwatch();
+    this.#withdraw();
+  }
+
+  /** The others lead, or find another leader, without this tab. */
+  #withdraw(): void {
     this.#leave();
     this.#election.leave();
+    this.#presence.abort();
   }
 
   /** Before the page is frozen or put into the back-forward cache: what is at hand goes to another tab. */
   #rest(): void {
-    this.#leave();
-    this.#election.leave();
+    this.#withdraw();
     this.host.outbox.release();
     this.#seat.enter({ is: "waiting", attempt: 0, until: this.env.now(), code: 1001, reason: "The tab rests." });
   }
 
   #wake(): void {
     this.host.outbox.open(`${this.url} ${this.host.me}`);
-    this.#enter();
+    void this.#enter();
   }
 
   #signalled(signal: PageSignal): void {
