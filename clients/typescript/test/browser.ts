@@ -205,6 +205,8 @@ export class TinyServer {
   most = 0;
   user = "ann";
   refusesTokens = false;
+  /** What happens between reading a page of rooms and answering it. */
+  onRooms: (() => void) | undefined;
   /** Stores, but does not answer. */
   isMute = false;
 
@@ -267,7 +269,7 @@ export class TinyServer {
     this.commands.push({ ...command, by: wire.tab });
     const answer = (frame: object): void => this.tell(wire, { ...frame, id: command["id"] });
     if (command["type"] === "hello") this.hello(wire, command);
-    else if (command["type"] === "rooms") answer({ type: "rooms", rooms: [this.room()], more: false, people: [] });
+    else if (command["type"] === "rooms") this.rooms(answer);
     else if (command["type"] === "history") answer(page(command, this.log.length, (seq) => this.log[seq - 1]!));
     else if (command["type"] === "resume") this.resume(wire, command["positions"] as Record<string, { seq: number }>);
     else if (command["type"] === "ping") this.tell(wire, { type: "pong" });
@@ -275,6 +277,12 @@ export class TinyServer {
       const { seq, id } = this.log.find(({ cid }) => cid === command["cid"]) ?? this.post(String(command["body"]), "ann", String(command["cid"]));
       if (!this.isMute) answer({ type: "ack", room: "r1", epoch: EPOCH, seq, message: id, at: seq });
     }
+  }
+
+  private rooms(answer: (frame: object) => void): void {
+    const rooms = [this.room()];
+    this.onRooms?.();
+    answer({ type: "rooms", rooms, more: false, people: [] });
   }
 
   private hello(wire: Wire, { resume }: Json): void {

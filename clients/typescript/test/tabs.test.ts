@@ -66,6 +66,27 @@ describe("tabs of one person", () => {
     expect(late.heard).toEqual(["in r2"]);
   });
 
+  it("that comes later gets what happens while it is welcomed", async () => {
+    await opened(1);
+    browser.server.onRooms = () => browser.server.post("m4");
+    const late = await browser.open();
+    expect(late.heard).toEqual(["m4"]);
+  });
+
+  it("that comes later is welcomed also where the server first refuses to say what it needs", async () => {
+    await opened(1);
+    const [wire] = browser.server.wires;
+    const { onCommand } = wire!.peer;
+    wire!.peer.onCommand = ({ id }) => {
+      wire!.peer.onCommand = onCommand;
+      wire!.peer.say({ type: "error", id, code: "rate_limited", message: "Slowly.", retry: true, retry_after_ms: 100 });
+    };
+    const late = await browser.open();
+    expect(late.client.getSnapshot().ready).toBe(false);
+    await browser.world.advance(1_000);
+    expect(late.client.getSnapshot()).toMatchObject({ ready: true, state: { is: "live" } });
+  });
+
   it("go on after a cut from where they were, all in the leader's states", async () => {
     const tabs = await opened(3);
     browser.server.cut();

@@ -40,8 +40,6 @@ export class Election {
   #timer: unknown;
   #unanswered = 0;
   #beatAt = 0;
-  /** The browser's name for this page, once it has held the lock. */
-  #client: string | undefined;
 
   constructor(
     private readonly env: Environment & { openChannel(name: string): ChannelLike },
@@ -49,6 +47,8 @@ export class Election {
     /** Of the lock and the common channel: one for each person on each server. */
     private readonly name: string,
     private readonly tab: string,
+    /** The lock that this tab holds for as long as it is among the others. */
+    private readonly presence: string,
     private readonly host: ElectionHost,
   ) {}
 
@@ -85,17 +85,18 @@ export class Election {
    * where it is not held any more, `deposed` is called.
    */
   async stillLeads(): Promise<boolean> {
-    const [leave, mine] = [this.#leave, this.#client];
-    const holder = await this.#holder().catch(() => mine);
+    const leave = this.#leave;
+    const isHolder = await this.#isHolder();
     if (leave !== this.#leave || this.#role !== "leads") return false;
-    if (holder === mine) return true;
-    this.#deposed();
-    return false;
+    if (!isHolder) this.#deposed();
+    return isHolder;
   }
 
-  async #holder(): Promise<string | undefined> {
-    const { held = [] } = await this.locks.query();
-    return held.find(({ name }) => name === this.name)?.clientId;
+  /** Whether the lock is held by the page that holds this tab's own; yes where the browser does not say. */
+  async #isHolder(): Promise<boolean> {
+    const { held = [] } = await this.locks.query().catch(() => ({ held: [] }));
+    const [lead, own] = [this.name, this.presence].map((lock) => held.find(({ name }) => name === lock)?.clientId);
+    return own === undefined || lead === own;
   }
 
   /** Waits for the lock in the browser's queue. */
@@ -110,10 +111,10 @@ export class Election {
   async #hold(options: { signal?: AbortSignal; steal?: boolean }, leave: AbortController, held?: () => void): Promise<void> {
     try {
       await this.locks.request(this.name, options, async () => {
-        if (leave.signal.aborted) return;
+        // It may have been given to this tab while that stood still, and taken from it since.
+        if (!(await this.#isHolder()) || leave.signal.aborted) return;
         this.#lead();
         held?.();
-        void this.#holder().then((client) => (this.#client = client), () => {});
         await new Promise<void>((resolve) => (leave.signal.onabort = () => resolve()));
       });
     } catch {
@@ -125,13 +126,13 @@ export class Election {
   #lead(): void {
     this.env.clearTimeout(this.#timer);
     this.#role = "leads";
-    this.#client = undefined;
     this.#term = Math.max(this.#term + 1, this.env.now());
     this.host.lead(this.#term);
     this.#call({ is: "lead", term: this.#term });
   }
 
   #deposed(): void {
+    this.#leave.abort();
     this.host.deposed();
     this.#queue();
     this.#unanswered = 0;

@@ -21,6 +21,8 @@ const NAMED = 100;
 const ASKED_MS = 10_000;
 /** With followers at hand, which speak up more often, a longer silence means that this tab stood still. */
 const STILL_MS = 1_000;
+/** Where the server did not answer what a welcome is made of, it is asked again. */
+const GREET_MS = 1_000;
 /** After a refusal for good, tabs that come may know better; all of them together try once in this time. */
 const AGAIN_MS = 5_000;
 /** Until the server tells. */
@@ -213,8 +215,8 @@ export class Hub implements ConnectionHost {
     const welcome = this.#welcome;
     const page = await this.#connection.request({ type: "rooms", limit: NAMED }).catch(() => undefined);
     // Cut meanwhile: the next welcome is for everybody.
-    if (!welcome || page?.type !== "rooms" || welcome !== this.#welcome || !guest.held) return;
-    if (this.#guests.get(tab) !== guest) return;
+    if (!welcome || welcome !== this.#welcome || !guest.held || this.#guests.get(tab) !== guest) return;
+    if (page?.type !== "rooms") return void this.#timers.environment.setTimeout(() => this.#greet(tab, guest), GREET_MS);
     this.#learn(page);
     const { rooms, after, more } = page;
     const count = more ? Math.max(welcome.totals.rooms, rooms.length + 1) : rooms.length;

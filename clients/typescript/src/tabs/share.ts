@@ -52,6 +52,8 @@ export class SharedConnection implements ElectionHost, HubHost {
   /** To the leader, where this tab follows; to each follower, where it leads. */
   readonly #channels = new Map<string, ChannelLike>();
   #term = 0;
+  /** Until this tab leads no more. */
+  #reign = new AbortController();
   /** This tab's own connection, where it turned out that it must not share. */
   #alone: Connection | undefined;
   #isStarted = false;
@@ -68,7 +70,7 @@ export class SharedConnection implements ElectionHost, HubHost {
     this.#scope = `${host.url} ${host.me}`;
     this.#locks = host.env.locks as unknown as LeaderLocks;
     this.#seat = new Seat(host.env, host, (asked) => this.#ask(asked), (welcome) => this.#isOurs(welcome));
-    this.#election = new Election(this.env, this.#locks, `moorline ${this.#scope}`, this.#tab, this);
+    this.#election = new Election(this.env, this.#locks, `moorline ${this.#scope}`, this.#tab, this.#nameOf(this.#tab), this);
   }
 
   get state(): State {
@@ -199,10 +201,12 @@ export class SharedConnection implements ElectionHost, HubHost {
       channel.close();
       this.#hub?.left(tab);
     };
-    void this.#locks.request(this.#nameOf(tab), {}, gone).catch(() => {});
+    void this.#locks.request(this.#nameOf(tab), { signal: this.#reign.signal }, gone).catch(() => {});
   }
 
   #closeChannels(): void {
+    this.#reign.abort();
+    this.#reign = new AbortController();
     for (const channel of this.#channels.values()) channel.close();
     this.#channels.clear();
   }
