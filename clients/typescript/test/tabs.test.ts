@@ -251,6 +251,18 @@ describe("a change of leader", () => {
     expect(browser.server.of("hello")).toHaveLength(2);
   });
 
+  it("passes over a tab that was given the lock while it stood still", async () => {
+    const [leader, second, third] = await opened(3);
+    second!.freeze();
+    leader!.close();
+    await browser.world.advance(3_000);
+    expect(browser.leaders).toEqual([third]);
+    await second!.thaw();
+    await browser.world.advance(3_000);
+    expect(browser.server.of("hello").map(({ by }) => by)).toEqual(["tab-1", "tab-3"]);
+    expect(second!.client.getSnapshot()).toMatchObject({ leads: false, state: { is: "live" } });
+  });
+
   it("brings a tab that had been told less what it lacks, and the others nothing twice", async () => {
     const [leader, second, third] = await opened(3);
     third!.freeze();

@@ -6,6 +6,9 @@ import { SOON_MS } from "./form.mjs";
 import { until } from "./wait.mjs";
 import { now, Watch } from "./watch.mjs";
 
+/** How long a busy machine may take to open a tab. */
+const OPEN_MS = 90_000;
+
 /** Where the pages look for the function. */
 const TELL = "tellTest";
 
@@ -33,7 +36,7 @@ export class Tab {
     await page.exposeFunction(TELL, (text) => tab.#tell(JSON.parse(text)));
     tab.watch = await Watch.begin(page, new URL(person.host.url).origin);
     const about = { user: person.name, url: person.server, ...options };
-    await page.goto(`${person.host.url}/#${encodeURIComponent(JSON.stringify(about))}`);
+    await page.goto(`${person.host.url}/#${encodeURIComponent(JSON.stringify(about))}`, { timeout: OPEN_MS });
     await tab.until("the page", ({ is }) => is === "loaded");
     await tab.#compareClocks();
     return tab;
