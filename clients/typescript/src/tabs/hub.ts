@@ -65,6 +65,8 @@ export class Hub implements ConnectionHost {
   #welcome: Welcome | undefined;
   /** What `hello` left to resume. */
   #later: readonly Record<string, Position>[] = [];
+  /** Positions of tabs that answered before the connection was live, as the leader's own does. */
+  #early: (readonly [Guest, Readonly<Record<string, Position>>])[] = [];
   #base: PositionMap = new Map();
   #isAway = false;
   #heardAt: number;
@@ -143,14 +145,15 @@ export class Hub implements ConnectionHost {
 
   // For the connection.
 
-  positions(): Record<string, Position> {
-    const [first = {}, ...later] = this.#stream.pieces(this.#welcome?.limits.resume_rooms ?? RESUME_ROOMS);
+  positions(most = this.#welcome?.limits.resume_rooms ?? RESUME_ROOMS): Record<string, Position> {
+    const [first = {}, ...later] = this.#stream.pieces(most);
     this.#later = later;
     this.#base = this.#stream.copy();
     return first;
   }
 
   welcomed(welcome: Welcome): void {
+    this.#early = [];
     this.#welcome = welcome;
     this.#rooms.clear();
     this.#learn(welcome);
@@ -164,6 +167,7 @@ export class Hub implements ConnectionHost {
   }
 
   live(): void {
+    for (const [guest, positions] of this.#early.splice(0)) this.#resume(guest, positions);
     for (const positions of this.#later) this.#connection.notify({ type: "resume", positions });
     this.#later = [];
   }
@@ -280,6 +284,7 @@ export class Hub implements ConnectionHost {
 
   /** A tab's positions after a welcome: the server is asked for what the common stream does not bring. */
   #resume(guest: Guest, positions: Readonly<Record<string, Position>>): void {
+    if (this.#connection.state.is !== "live") return void this.#early.push([guest, positions]);
     const isRest = ([room, position]: [string, Position]): boolean => !isCovered(position, guest.base.get(room));
     for (const room of Object.keys(positions)) guest.rooms.add(room);
     const rest = Object.entries(positions).filter(isRest);

@@ -22,7 +22,7 @@ interface Waiting {
 export class Seat {
   state: State = { is: "idle" };
   #nextN = 1;
-  /** The leader's connection has welcomed this tab. */
+  /** The leader's connection has welcomed this tab, and what follows from it is still to be done. */
   #isWelcome = false;
   #isGreeting = false;
   readonly #answers = new Map<number, Waiting>();
@@ -84,10 +84,11 @@ export class Seat {
     this.ask({ is: "positions", positions });
   }
 
-  /** A tab is live once it had its own welcome. */
+  /** A tab is live once it had its own welcome; with another one, as on a better transport, it is live anew. */
   #stateTold(state: State): void {
     if (state.is !== "live") return this.enter(state);
-    if (!this.#isWelcome || this.state.is === "live") return;
+    if (!this.#isWelcome) return;
+    this.#isWelcome = false;
     this.state = state;
     this.host.stateChanged(state);
     this.#isGreeting = true;
