@@ -253,10 +253,16 @@ export class SharedConnection implements ElectionHost, HubHost {
   /** The leader's token may be another person's than this tab is for; then each has a connection of its own. */
   #isOurs({ user }: Welcome): boolean {
     if (user.id === this.#user) return true;
+    // Not while the connection that is to end is busy with its welcome.
+    queueMicrotask(() => this.#goAlone());
+    return false;
+  }
+
+  #goAlone(): void {
+    if (!this.#isStarted) return;
     this.#end();
     this.#alone = new Connection(this.host.env, this.host);
     this.#alone.start();
     this.host.touch();
-    return false;
   }
 }
