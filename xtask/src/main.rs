@@ -7,6 +7,7 @@
 mod autobahn;
 mod command;
 mod django;
+mod docs;
 mod files;
 mod install;
 mod interop;
@@ -15,6 +16,7 @@ mod repository;
 #[cfg(test)]
 mod rules;
 mod schema;
+mod screenshots;
 mod sdk;
 mod steps;
 mod test;
@@ -45,6 +47,8 @@ enum Task {
     Web(web::Args),
     /// Write docs/schema and the SDK's types from the Rust types, or check that they are current.
     Schema(schema::Args),
+    /// Build the documentation's site into target/docs; it needs nothing from elsewhere once it is built.
+    Docs,
     /// Compare the server with a bare one: `cargo xtask bench -- --help` lists the rows.
     Bench {
         /// Passed on to the benchmark.
@@ -83,7 +87,7 @@ enum Task {
         rest: Vec<String>,
     },
     /// Take a picture of every view of the page into target/screenshots.
-    Screenshots(prove::Screenshots),
+    Screenshots(screenshots::Args),
 }
 
 fn main() -> ExitCode {
@@ -106,6 +110,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Prove(args) => prove::run(&repository, &args),
         Task::Web(args) => web::run(&repository, &args).map(|()| true),
         Task::Schema(args) => schema::run(&repository, &args).map(|()| true),
+        Task::Docs => docs::build(&repository).map(|()| true),
         Task::Bench { rest } => bench(&repository, &rest),
         Task::BenchPostgres { rest } => {
             bench_with_servers(&repository, "moorline-bench-postgres", &rest)
@@ -114,7 +119,7 @@ fn run(task: Task) -> Result<bool> {
         Task::BenchLayer { rest } => interop::bench(&repository, &rest),
         Task::BenchStore { rest } => bench_store(&repository, &rest),
         Task::BenchDjango { rest } => django::bench(&repository, &rest),
-        Task::Screenshots(args) => prove::screenshots(&repository, &args).map(|()| true),
+        Task::Screenshots(args) => screenshots::run(&repository, &args).map(|()| true),
     }
 }
 

@@ -14,9 +14,12 @@ pub mod export;
 mod frame;
 mod ids;
 mod limits;
+pub mod over_http;
+mod positions;
 mod reply;
 mod room;
 mod search;
+mod server;
 
 pub use close::CloseCode;
 pub use codec::{Refused, parse};
@@ -30,10 +33,12 @@ pub use event::{Change, Event, EventKind, Mark, MemberChange};
 pub use frame::Frame;
 pub use ids::{Cid, Epoch, EventId, InvalidId, Position, RoomId, Seq, UserId};
 pub use limits::Limits;
+pub use positions::{NoPosition, Positions, Told};
 pub use reply::{
     Ack, Failure, Goodbye, Hits, Keepalive, MembersPage, Notice, Page, PeopleList, PresenceChange,
-    Receipt, Reply, Reset, ResetReason, RoomChange, RoomChangeKind, RoomsPage, ServerInfo,
-    ServerPart, Totals, TypingNow, Welcome,
+    Receipt, Reply, Reset, ResetReason, RoomChange, RoomChangeKind, RoomsPage, Totals, TypingNow,
+    Welcome,
 };
 pub use room::{Member, Person, Presence, Role, RoomHistory, RoomInfo, RoomKind};
 pub use search::SearchSort;
+pub use server::{ServerInfo, ServerPart};

@@ -9,6 +9,9 @@ import { now, Watch } from "./watch.mjs";
 /** How long a busy machine may take to open a tab. */
 const OPEN_MS = 90_000;
 
+/** How long a crash may take before it is asked for again. */
+const CRASH_MS = 3_000;
+
 /** Where the pages look for the function. */
 const TELL = "tellTest";
 
@@ -83,13 +86,17 @@ export class Tab {
     await this.page.close();
   }
 
-  /** Ends its process. */
+  /** Ends its process; a command to crash that the browser did not hear is given again. */
   async crash() {
-    const crashed = new Promise((resolve) => this.page.once("crash", resolve));
+    let isCrashed = false;
+    this.page.once("crash", () => (isCrashed = true));
     const browser = await this.page.context().newCDPSession(this.page);
     this.gone();
-    browser.send("Page.crash").catch(() => {});
-    await crashed;
+    for (let tries = 0; tries < 5 && !isCrashed; tries += 1) {
+      browser.send("Page.crash").catch(() => {});
+      await until("the crash", () => isCrashed, CRASH_MS).catch(() => {});
+    }
+    if (!isCrashed) throw new Error(`${this.name} does not crash`);
   }
 
   gone() {

@@ -1,7 +1,7 @@
 //! One question over HTTP: a GET with the forwarded headers, and an answer that is read up to a limit. Redirects are
 //! never followed: they would carry a cookie to somebody else. The caller limits the time.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,15 +89,21 @@ impl Asker {
 fn unreached(error: &hyper_util::client::legacy::Error) -> Unanswered {
     let mut cause = error.source();
     while let Some(error) = cause {
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if let Some(rustls::Error::InvalidCertificate(why)) = tls {
+        if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
             return Unanswered::Untrusted(format!("{why:?}"));
         }
-        cause = error.source();
+        cause = beneath(error);
     }
     let cause = error.source().map(ToString::to_string);
     Unanswered::Unreachable(cause.unwrap_or_else(|| error.to_string()))
+}
+
+/// The next cause. What an I/O error was made of is not its source.
+fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
 }
 
 async fn read(body: hyper::body::Incoming) -> Result<Bytes, Unanswered> {
