@@ -273,6 +273,18 @@ const PROOFS: &[Proof] = &[
         when: When::Always,
     },
     Proof {
+        name: "tabs",
+        about: "tabs that share a connection lose and double nothing when their leader goes, stands still or sleeps",
+        kind: Kind::Browser(&["tabs"]),
+        when: When::Always,
+    },
+    Proof {
+        name: "many-tabs",
+        about: "12 tabs of 4 people chat for 10 minutes on 4 connections whatever becomes of their leaders: 0 lost, 0 doubled",
+        kind: Kind::Browser(&["many-tabs"]),
+        when: When::Always,
+    },
+    Proof {
         name: "relay",
         about: "the page of the Channels tutorial works with its socket moved to Moorline, beside Daphne and a worker",
         kind: Kind::Browser(&["relay"]),

@@ -32,6 +32,11 @@ export interface ClientOptions {
   readonly transports?: readonly TransportName[];
   /** For bots: every event is delivered, in order, also after a long absence (paged forward, no gap). */
   readonly everyEvent?: boolean;
+  /**
+   * Whether the tabs of this person in this browser share one connection. Default: true. It is done where `user` is given
+   * and the browser has Web Locks and BroadcastChannel; else each tab has a connection of its own.
+   */
+  readonly shareTabs?: boolean;
   /** A word for the list of signed-in devices, such as "Firefox on Linux". */
   readonly device?: string;
   /** Clock, timers, random numbers, WebSocket, locks, page events: for tests and unusual hosts. */
@@ -85,6 +90,11 @@ export interface ClientSnapshot {
   readonly failed: number;
   /** False when the outbox does not survive a reload (IndexedDB is forbidden or broken). */
   readonly durable: boolean;
+  /**
+   * True in one tab of a browser: in the one that has the connection which the others share. What is to be done once, such
+   * as to show a notification, is done there.
+   */
+  readonly leads: boolean;
   /** Largest message body in bytes of UTF-8, as the server told. */
   readonly messageBytes: number;
 }

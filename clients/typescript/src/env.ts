@@ -2,6 +2,7 @@
  * The world outside: clock, timers, random numbers, sockets, locks, page events. Everything the SDK
  * needs of it comes through here, so that tests use a clock of their own and never sleep.
  */
+import type { ChannelLike } from "./tabs/words.js";
 
 /** As much of `WebSocket` as is used; the browser's own, or a package's in Node. */
 export interface SocketLike {
@@ -39,6 +40,8 @@ export interface Environment {
   readonly storage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | undefined;
   /** Absent outside secure contexts and in Node. */
   readonly locks?: LocksLike | undefined;
+  /** Opens a `BroadcastChannel`. Absent where tabs do not share a connection. */
+  readonly openChannel?: ((name: string) => ChannelLike) | undefined;
   /** False when the browser says that there is no network. */
   isOnline(): boolean;
   /** Calls back at `online`, `offline`, when the tab becomes visible, and when the page comes out of the back-forward cache. */
@@ -59,6 +62,7 @@ export function defaultEnvironment(): Environment {
     randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
     openSocket: (url, protocol) => new WebSocket(url, protocol),
     locks: navigator?.locks as LocksLike | undefined,
+    openChannel: location && navigator?.locks && ((name) => new BroadcastChannel(name)),
     isOnline: () => navigator?.onLine !== false,
     onPageSignal: (listener) => {
       const stop = new AbortController();

@@ -272,11 +272,10 @@ export class RoomHandle extends Signal<TimelineSnapshot> implements Room {
   /** Pages into the timeline, all in the same moment. */
   async #fetch(...parts: readonly Part[]): Promise<void> {
     const generation = this.#generation;
-    const { calls, people } = this.context;
+    const { calls } = this.context;
     const pages = await Promise.all(parts.map((part) => calls.run({ type: "history", room: this.id, ...part }, "page")));
     if (generation !== this.#generation) return;
     pages.forEach((page, index) => {
-      people.learn(page.people);
       this.#begin = page.first;
       const { from, to } = edges(page, parts[index]!);
       this.#timeline.insert(from, to, page.events);
