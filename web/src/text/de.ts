@@ -256,4 +256,9 @@ export const de: Texts = {
     loading: 'Moorline wird geladen',
     part: 'Dieser Teil konnte nicht geladen werden',
   },
+
+  widget: {
+    title: 'Chat',
+    signedOut: 'Du bist nicht angemeldet oder nicht mehr.',
+  },
 };

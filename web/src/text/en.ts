@@ -253,6 +253,11 @@ export const en = {
     loading: 'Loading Moorline',
     part: 'This part could not be loaded',
   },
+
+  widget: {
+    title: 'Chat',
+    signedOut: 'You are not signed in, or not any more.',
+  },
 };
 
 /** The same keys; every word may be another one. */
