@@ -1,0 +1,1 @@
+var e=()=>import(`./assets/widget-mount-CdS1rAd4.js`);export{e as load};
