@@ -87,3 +87,19 @@ test('each token that may be set from outside is one that the page has', () => {
   const tokens = readFileSync(join(web, 'src/style/tokens.css'), 'utf8');
   for (const name of Object.keys(open)) expect(tokens).toContain(`${name}:`);
 });
+
+test('every attribute, event, part and property is described, and none that is not there', () => {
+  const text = readFileSync(join(web, '../docs/widget.md'), 'utf8');
+  const element = readFileSync(join(web, '../clients/typescript/src/element/element.ts'), 'utf8');
+  const attributes = [...(/MAKING = \[(.*?)\]/.exec(element)?.[1] ?? '').matchAll(/"([\w-]+)"/g)].map(([, name]) => name);
+  expect(attributes).toContain('token-endpoint');
+  for (const name of attributes) expect(text).toContain(`| \`${name}`);
+  const contract = readFileSync(join(web, '../clients/typescript/src/element/contract.ts'), 'utf8');
+  const events = [...(/interface WidgetEvents \{(.*?)\n\}/s.exec(contract)?.[1] ?? '').matchAll(/^ {2}(\w+):/gm)].map(([, name]) => name);
+  expect(events).toContain('unread');
+  const [, table = ''] = /\| event \|(.*?)\n\n/s.exec(text) ?? [];
+  expect([...table.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name)).toEqual(events);
+  const style = readFileSync(join(web, '../clients/typescript/src/element/style.ts'), 'utf8');
+  const known = new Set([...Object.values(open), '--moorline-size', ...[...style.matchAll(/var\((--moorline-[\w-]+)/g)].map(([, name = '']) => name)]);
+  expect(new Set([...text.matchAll(/`(--moorline-[\w-]+)`/g)].map(([, name = '']) => name))).toEqual(known);
+});
