@@ -93,7 +93,7 @@ export const de: Texts = {
     new: 'Neuer Raum oder Chat',
     browse: 'Öffentliche Räume',
     search: 'Nachrichten suchen',
-    keys: 'Tastenkürzel',
+    help: 'Hilfe, Tasten und Verbindung',
     away: 'Deine Räume stehen hier, sobald die Verbindung zurück ist. Was du geschrieben hast, bleibt erhalten.',
     loadingMore: 'Weitere Räume werden geladen',
     settings: 'Einstellungen',
