@@ -5,12 +5,13 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { launch } from "./lib/browser.mjs";
 import { Visitor, besideASite, widget } from "./lib/embed.mjs";
-import { SOON_MS, limit } from "./lib/form.mjs";
+import { BACK_MS, SOON_MS, limit } from "./lib/form.mjs";
 import { SECRET } from "./lib/site.mjs";
 import { until } from "./lib/wait.mjs";
 
@@ -197,4 +198,51 @@ test("the example is a page of ten lines, and its site lets two guests talk", li
   await one.say("is the blue one in stock?");
   await other.sees("is the blue one in stock?");
   assert.deepEqual([one.complaints, other.complaints], [[], []]);
+});
+
+test("as a package it is bundled with the page, and the chat still comes from the server", limit(60_000), async (t) => {
+  const { site, server } = await besideASite(t, "widget-package");
+  const sdk = fileURLToPath(new URL("../../clients/typescript/", import.meta.url));
+  const { build } = createRequire(`${sdk}package.json`)("esbuild");
+  const entry = `import "./src/element/index.ts"; document.body.append(Object.assign(document.createElement("p"), { textContent: "bundled" }));`;
+  const { outputFiles } = await build({ stdin: { contents: entry, resolveDir: sdk }, bundle: true, format: "esm", splitting: true, outdir: "/", write: false, minify: true });
+  for (const { path, text } of outputFiles) site.script(path, text);
+  const page = `<script type="module" src="/stdin.js"></script><moorline-chat server="${server.url}" room="quay" token-endpoint="/token?as=ann"></moorline-chat>`;
+  const ann = await Visitor.open(t, browser, site.page("/", page));
+  await ann.say("from a bundle");
+  await ann.sees("from a bundle");
+  assert.deepEqual(ann.complaints, []);
+});
+
+test("taken out of the page it disconnects, moved it goes on, and another room is another chat", limit(60_000), async (t) => {
+  const { site, server, backend } = await besideASite(t, "widget-moves");
+  await backend.room({ id: "pier", kind: "group", name: "Pier two", members: ["ann", "bob"] });
+  await backend.say("pier", "bob", "on the pier");
+  const ann = await Visitor.open(t, browser, site.page("/", `<div id="a">${widget(server)}</div><div id="b"></div>`));
+  await ann.say("in its first place");
+  await ann.sees("in its first place");
+  const tokens = site.tokens;
+  await ann.element.evaluate((one) => document.querySelector("#b").append(one));
+  await until("it is signed in again in its new place", () => site.tokens > tokens, SOON_MS);
+  await ann.sees("in its first place");
+  await ann.element.evaluate((one) => one.setAttribute("room", "pier"));
+  await ann.sees("on the pier");
+  assert.equal(await ann.page.getByText("in its first place").count(), 0);
+  await ann.element.evaluate((one) => (globalThis.gone = one).remove());
+  await until("the connection is closed", () => ann.page.evaluate(() => globalThis.gone.shadowRoot.querySelector(".moorline") === null), SOON_MS);
+  assert.deepEqual(ann.complaints, []);
+});
+
+test("a cut of the network is told in it, what is written meanwhile waits, and goes out", limit(90_000), async (t) => {
+  const { site, server, backend } = await besideASite(t, "widget-cut");
+  const ann = await Visitor.open(t, browser, site.page("/", widget(server)));
+  await ann.hears("ready");
+  await server.kill();
+  await ann.hears("state", ({ is }) => is === "waiting");
+  await ann.say("while it is away");
+  await ann.page.locator('[data-testid="message-row"][data-state="queued"]').waitFor();
+  await ann.at("banner").waitFor();
+  await server.restart();
+  await ann.page.locator('[data-testid="message-row"][data-state="sent"]').waitFor({ timeout: BACK_MS });
+  assert.equal((await backend.events("quay")).filter(({ body }) => body === "while it is away").length, 1);
 });

@@ -44,6 +44,11 @@ export class Site {
     return `${this.url}${path}`;
   }
 
+  /** Puts a script at a path. */
+  script(path, text) {
+    this.#pages.set(path, { html: text, headers: { "content-type": "text/javascript" } });
+  }
+
   #answer({ url }, answer) {
     const { pathname, searchParams } = new URL(url, this.url);
     const page = this.#pages.get(pathname);
