@@ -39,6 +39,7 @@ pub(crate) fn prove(repository: &Repository, subject: Subject, rounds: usize) ->
 pub(crate) fn bench(repository: &Repository, rest: &[String]) -> Result<bool> {
     install::everything(repository)?;
     build(repository, "layer_bench")?;
+    build(repository, "layer_floor")?;
     repository
         .command_in(FOLDER, install::python_path(repository))
         .args(["-m", "bench.run"])

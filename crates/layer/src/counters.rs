@@ -20,6 +20,8 @@ pub struct Counters {
     pub undecodable: u64,
     /// Connections made again after one was lost.
     pub reconnects: u64,
+    /// How often a host of the core layer was found to have forgotten the groups.
+    pub forgotten: u64,
 }
 
 #[derive(Debug, Default)]
@@ -30,6 +32,7 @@ pub(crate) struct Tally {
     expired: AtomicU64,
     undecodable: AtomicU64,
     reconnects: AtomicU64,
+    forgotten: AtomicU64,
 }
 
 impl Tally {
@@ -57,6 +60,10 @@ impl Tally {
         self.reconnects.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn forgotten(&self) {
+        self.forgotten.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn read(&self) -> Counters {
         Counters {
             sent: self.sent.load(Ordering::Relaxed),
@@ -65,6 +72,7 @@ impl Tally {
             expired: self.expired.load(Ordering::Relaxed),
             undecodable: self.undecodable.load(Ordering::Relaxed),
             reconnects: self.reconnects.load(Ordering::Relaxed),
+            forgotten: self.forgotten.load(Ordering::Relaxed),
         }
     }
 }

@@ -28,6 +28,12 @@ pub enum Gap {
         /// The host, its password masked.
         host: String,
     },
+    /// Redis had forgotten the memberships of groups while the connection held, as after `FLUSHALL`. They are restored;
+    /// what was sent to the groups in between is lost.
+    Forgotten {
+        /// The host, its password masked.
+        host: String,
+    },
     /// Redis Pub/Sub: subscriptions were made again. What was published in between is lost.
     Resubscribed {
         /// The host, its password masked.

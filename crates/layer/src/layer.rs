@@ -144,7 +144,8 @@ impl ChannelLayer {
         }
     }
 
-    /// Takes a channel out of a group; that it was not in it is no error.
+    /// Takes a channel out of a group; that it was not in it is no error. Whose channel it is keeps it in its groups: if
+    /// another process takes it out, it is in again once its own process has lost Redis and restores its groups.
     ///
     /// # Errors
     /// [`Error::InvalidName`], [`Error::Unavailable`], [`Error::Closed`].

@@ -33,6 +33,9 @@ pub struct Options {
     /// How long a membership of a group stays without being refreshed; this layer refreshes it three times in that
     /// time. A day.
     pub group_expiry: Duration,
+    /// How often the core layer asks each host for a few of its own memberships, to restore all should they be gone, as
+    /// after `FLUSHALL`. Five seconds; it costs one short round trip, however many there are. Pub/Sub stores none.
+    pub audit_every: Duration,
     /// Unread messages that a channel holds, all channels of one process counting as one. 1500, as the first
     /// users run it; `channels_redis` itself says 100.
     pub capacity: usize,
@@ -55,6 +58,7 @@ impl Default for Options {
             prefix: "asgi".to_owned(),
             expiry: Duration::from_secs(10),
             group_expiry: Duration::from_secs(86_400),
+            audit_every: Duration::from_secs(5),
             capacity: 1500,
             channel_capacity: Vec::new(),
             symmetric_encryption_keys: Vec::new(),
@@ -87,6 +91,9 @@ impl Options {
         if self.group_expiry < Duration::from_secs(1) {
             return refuse("`group_expiry` is under one second, the least that Redis counts");
         }
+        if self.audit_every < Duration::from_millis(10) {
+            return refuse("`audit_every` is under ten milliseconds");
+        }
         if self.random_prefix_length > 1024 {
             return refuse("`random_prefix_length` is over 1024 bytes");
         }
@@ -102,6 +109,7 @@ impl std::fmt::Debug for Options {
             .field("prefix", &self.prefix)
             .field("expiry", &self.expiry)
             .field("group_expiry", &self.group_expiry)
+            .field("audit_every", &self.audit_every)
             .field("capacity", &self.capacity)
             .field("channel_capacity", &self.channel_capacity)
             .field("symmetric_encryption_keys", &format_args!("{keys} keys"))
@@ -144,6 +152,7 @@ mod tests {
             Options { hosts: Vec::new(), ..Options::default() },
             Options { expiry: Duration::from_millis(900), ..Options::default() },
             Options { group_expiry: Duration::ZERO, ..Options::default() },
+            Options { audit_every: Duration::ZERO, ..Options::default() },
             Options { random_prefix_length: 2000, ..Options::default() },
         ];
         assert!(refused.iter().all(|options| options.check().is_err()));

@@ -102,6 +102,19 @@ impl Map {
         Arc::make_mut(&mut self.0).shift_remove(key)
     }
 
+    /// Tells maps that share their entries from all others: the same number for clones of which none was changed, and
+    /// nobody else's while one of them lives. For who keeps what it made of a message for those who get the same one.
+    #[must_use]
+    pub fn identity(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
+    /// Whether another clone shares the entries at this moment.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
     /// The value under a text key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {

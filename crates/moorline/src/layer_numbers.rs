@@ -31,6 +31,7 @@ impl Collector for LayerNumbers {
             ("layer_expired", "Messages that nobody read in time", counts.expired),
             ("layer_undecodable", "Messages that could not be decoded", counts.undecodable),
             ("layer_reconnects", "Connections of the layer made again", counts.reconnects),
+            ("layer_forgotten", "Times that Redis had forgotten the groups", counts.forgotten),
         ] {
             let counter = ConstCounter::new(value);
             let descriptor = to.encode_descriptor(name, help, None, counter.metric_type())?;

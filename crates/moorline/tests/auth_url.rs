@@ -7,7 +7,7 @@ mod running;
 
 use std::time::{Duration, Instant};
 
-use backend::{Backend, Reply};
+use backend::{Backend, Certificate, Reply};
 use running::{Answer, Running, Socket};
 use serde_json::{Value, json};
 
@@ -201,7 +201,7 @@ async fn the_servers_own_name_is_nobodys() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backend_that_fails_is_told_as_that_and_believed_again_when_it_answers() {
-    let backend = Backend::start().await;
+    let mut backend = Backend::start().await;
     let server = start(&backend, &[]).await;
     backend.answer_with(Reply::status(500));
     let answer = refused(&server, COOKIE).await;
@@ -210,10 +210,43 @@ async fn a_backend_that_fails_is_told_as_that_and_believed_again_when_it_answers
     backend.answer_with(ann(60));
     hello(&server, &[("cookie", COOKIE)]).await.next("welcome").await;
     server.log_with("the auth URL answers again");
-    backend.stop();
+    backend.stop().await;
     let answer = refused(&server, "sessionid=other").await;
     assert_eq!(answer.status, 503);
     assert_eq!((asked(&server, "status"), asked(&server, "unreachable")), (1, 1));
+}
+
+/// A server that trusts this certificate alone, and a backend over TLS with another one or the same.
+async fn start_with_tls(backend: &Backend, trusted: &Certificate) -> Running {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trusted.pem");
+    std::fs::write(&file, &trusted.pem).unwrap();
+    let variables = [("SSL_CERT_FILE", file.to_str().unwrap())];
+    Running::start_with_variables(folder, &["--auth-url", &backend.url()], &variables)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_over_https_is_asked_if_its_certificate_is_trusted() {
+    let trusted = Certificate::new();
+    let backend = Backend::start_with_tls(&trusted).await;
+    backend.answer_with(ann(60));
+    let server = start_with_tls(&backend, &trusted).await;
+    passes(&server, COOKIE).await;
+    assert_eq!((backend.seen().len(), asked(&server, "person")), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_whose_certificate_is_not_trusted_is_shown_nothing_and_that_is_told() {
+    let backend = Backend::start_with_tls(&Certificate::new()).await;
+    backend.answer_with(ann(60));
+    let server = start_with_tls(&backend, &Certificate::new()).await;
+    let answer = refused(&server, COOKIE).await;
+    assert_eq!((answer.status, answer.code().as_str()), (503, "unavailable"));
+    server.log_with("its certificate is not trusted");
+    let log = server.log_with("SSL_CERT_FILE");
+    assert!(log.contains("UnknownIssuer"), "{log}");
+    assert!(backend.seen().is_empty(), "the cookie was shown");
+    assert_eq!(asked(&server, "untrusted"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

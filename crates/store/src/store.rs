@@ -133,8 +133,8 @@ impl Store {
         }
     }
 
-    /// What changed since a moment, by whichever node; without one, only the present moment. None where no other node can
-    /// write.
+    /// What changed since a moment, by whichever node; without one, since the store was opened. None where no other node
+    /// can write.
     ///
     /// # Errors
     /// Where the store cannot be read now.

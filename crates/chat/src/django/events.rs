@@ -64,7 +64,7 @@ impl Sender {
             return;
         }
         match error {
-            Some(error) => tracing::warn!(%error, "events for Django are lost: {error}"),
+            Some(error) => tracing::warn!("events for Django are lost: {error}"),
             None => tracing::info!("events for Django are sent again"),
         }
     }

@@ -4,13 +4,14 @@
 //! here and adds them again long before they expire and after each reconnection. Channels of other processes are
 //! theirs to keep.
 
-use std::collections::HashMap;
-
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 use parking_lot::Mutex;
 
 /// Withdrawals that wait for a host to come back. Beyond that the group expiry has to do.
 const MAX_WITHDRAWN: usize = 10_000;
+
+/// Memberships that are looked at in a search for some; on a host that has few of very many it takes several searches.
+const LOOKED_AT: usize = 10_000;
 
 /// A channel in a group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,7 +28,7 @@ pub(super) struct Memberships {
 
 #[derive(Debug, Default)]
 struct State {
-    groups_of: HashMap<String, IndexSet<String>>,
+    groups_of: IndexMap<String, IndexSet<String>>,
     /// Discarded here while Redis could not be told.
     withdrawn: IndexSet<Membership>,
 }
@@ -53,14 +54,14 @@ impl Memberships {
         if let Some(groups) = state.groups_of.get_mut(&membership.channel) {
             groups.swap_remove(&membership.group);
             if groups.is_empty() {
-                state.groups_of.remove(&membership.channel);
+                state.groups_of.swap_remove(&membership.channel);
             }
         }
     }
 
     /// Forgets a channel; returns the groups it was in.
     pub(super) fn remove_channel(&self, channel: &str) -> Vec<Membership> {
-        let groups = self.state.lock().groups_of.remove(channel).unwrap_or_default();
+        let groups = self.state.lock().groups_of.swap_remove(channel).unwrap_or_default();
         groups.iter().map(|group| Membership::new(group, channel)).collect()
     }
 
@@ -96,6 +97,27 @@ impl Memberships {
         .collect()
     }
 
+    /// A few of them, from a place on that may be anywhere. It costs the same however many there are.
+    pub(super) fn some(
+        &self,
+        from: usize,
+        most: usize,
+        is_here: impl Fn(&str) -> bool,
+        is_ours: impl Fn(&str) -> bool,
+    ) -> Vec<Membership> {
+        let state = self.state.lock();
+        let all = &state.groups_of;
+        let from = from % all.len().max(1);
+        let channels = all.iter().skip(from).chain(all.iter().take(from));
+        channels
+            .flat_map(|(channel, groups)| groups.iter().map(move |group| (channel, group)))
+            .take(LOOKED_AT)
+            .filter(|(channel, group)| is_here(group) && is_ours(channel))
+            .take(most)
+            .map(|(channel, group)| Membership::new(group, channel))
+            .collect()
+    }
+
     /// Whether one is still there.
     pub(super) fn has(&self, membership: &Membership) -> bool {
         let state = self.state.lock();
@@ -125,6 +147,21 @@ mod tests {
         assert!(memberships.has(&first) && !memberships.has(&second));
         assert_eq!(memberships.remove_channel("c!1"), [first]);
         assert_eq!(memberships.list(|_| true, |_| true), []);
+    }
+
+    #[test]
+    fn some_are_found_from_any_place_on_however_many_there_are() {
+        let memberships = Memberships::default();
+        assert_eq!(memberships.some(7, 3, |_| true, |_| true), []);
+        for n in 0..100_000 {
+            memberships.add(&Membership::new(&format!("g{}", n % 2), &format!("c!{n}")));
+        }
+        let from = |from| memberships.some(from, 3, |group| group == "g1", |_| true);
+        let channels = |some: Vec<Membership>| some.into_iter().map(|one| one.channel);
+        assert!(channels(from(99_998)).eq(["c!99999", "c!1", "c!3"]));
+        assert_eq!(from(199_998), from(99_998));
+        assert_eq!(memberships.some(0, 3, |_| true, |channel| channel == "c!10000"), []);
+        assert_eq!(memberships.some(1, 3, |_| true, |channel| channel == "c!10000").len(), 1);
     }
 
     #[test]

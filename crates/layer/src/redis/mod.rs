@@ -107,6 +107,7 @@ impl Redis {
             layer.spawn(Arc::clone(link).keep());
             layer.spawn(upkeep::restore_after_reconnections(Arc::clone(&shared), index));
             layer.spawn(upkeep::refresh(Arc::clone(&shared), index));
+            layer.spawn(upkeep::audit(Arc::clone(&shared), index));
         }
         Ok(layer)
     }
@@ -343,8 +344,11 @@ impl Shared {
             by_host[self.hosts.index_of(&membership.group)].push(membership);
         }
         let some = by_host.into_iter().enumerate().filter(|(_, some)| !some.is_empty());
-        let results = join_all(some.map(|(host, some)| self.discard(host, some))).await;
-        results.into_iter().collect()
+        let discards = some.map(|(host, some)| async move {
+            let _gate = self.gates[host].read().await;
+            self.discard(host, some).await
+        });
+        join_all(discards).await.into_iter().collect()
     }
 
     async fn flush(&self, link: &Link) -> Result<(), Error> {

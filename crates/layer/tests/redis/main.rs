@@ -8,6 +8,7 @@
 )]
 
 mod connections;
+mod forgotten;
 mod hosts;
 mod keys;
 mod logins;

@@ -13,7 +13,13 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::{self, ServerConfig};
 
 /// What the endpoint does with a question.
 #[derive(Clone)]
@@ -64,11 +70,30 @@ impl Reply {
     }
 }
 
+/// A certificate for 127.0.0.1 that signs itself.
+pub(crate) struct Certificate {
+    der: CertificateDer<'static>,
+    key: rcgen::KeyPair,
+    /// As it stands in a file.
+    pub(crate) pem: String,
+}
+
+impl Certificate {
+    pub(crate) fn new() -> Self {
+        let names = vec!["127.0.0.1".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        let (der, pem) = (made.cert.der().clone(), made.cert.pem());
+        Self { der, key: made.signing_key, pem }
+    }
+}
+
 /// The backend; ends with the test's runtime.
 pub(crate) struct Backend {
     address: SocketAddr,
     desk: Arc<Desk>,
-    serving: tokio::task::JoinHandle<()>,
+    end: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<()>,
+    scheme: &'static str,
 }
 
 struct Desk {
@@ -80,6 +105,24 @@ struct Desk {
 
 impl Backend {
     pub(crate) async fn start() -> Self {
+        Self::start_on(None).await
+    }
+
+    /// Over TLS with this certificate and its key.
+    pub(crate) async fn start_with_tls(certificate: &Certificate) -> Self {
+        let certificates = vec![certificate.der.clone()];
+        let key = PrivatePkcs8KeyDer::from(certificate.key.serialize_der()).into();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(certificates, key)
+            .unwrap();
+        Self::start_on(Some(TlsAcceptor::from(Arc::new(config)))).await
+    }
+
+    async fn start_on(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let desk = Arc::new(Desk {
@@ -88,12 +131,14 @@ impl Backend {
             now: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
         });
-        let serving = tokio::spawn(serve(listener, desk.clone()));
-        Self { address, desk, serving }
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let (end, ended) = oneshot::channel();
+        let serving = tokio::spawn(serve(listener, tls, desk.clone(), ended));
+        Self { address, desk, end: Some(end), serving, scheme }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}/moorline/auth/", self.address)
+        format!("{}://{}/moorline/auth/", self.scheme, self.address)
     }
 
     pub(crate) fn answer_with(&self, reply: Reply) {
@@ -121,24 +166,47 @@ impl Backend {
         tokio::time::timeout(Duration::from_secs(30), asked).await.expect("it is asked");
     }
 
-    /// From now on nobody listens there, and what was open is cut.
-    pub(crate) fn stop(&self) {
-        self.serving.abort();
+    /// Nobody listens there any more, and what was open is cut, when this returns.
+    pub(crate) async fn stop(&mut self) {
+        self.end.take();
+        (&mut self.serving).await.unwrap();
     }
 }
 
-async fn serve(listener: TcpListener, desk: Arc<Desk>) {
-    let mut open = tokio::task::JoinSet::new();
+async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    desk: Arc<Desk>,
+    mut ended: oneshot::Receiver<()>,
+) {
+    let mut open = JoinSet::new();
     loop {
-        let (socket, _) = listener.accept().await.unwrap();
-        let desk = desk.clone();
+        let socket = tokio::select! {
+            accepted = listener.accept() => accepted.unwrap().0,
+            _ = &mut ended => break,
+        };
+        let (tls, desk) = (tls.clone(), desk.clone());
         open.spawn(async move {
-            let service = hyper::service::service_fn(|request| answer(desk.clone(), request));
-            let http = hyper::server::conn::http1::Builder::new();
-            // A client that gives up ends its connection; that is no failure of the test.
-            let _ = http.serve_connection(TokioIo::new(socket), service).await;
+            match tls {
+                None => talk(socket, desk).await,
+                Some(tls) => {
+                    // A client that does not trust the certificate ends the handshake.
+                    if let Ok(stream) = tls.accept(socket).await {
+                        talk(stream, desk).await;
+                    }
+                }
+            }
         });
     }
+    drop(listener);
+    open.shutdown().await;
+}
+
+async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, desk: Arc<Desk>) {
+    let service = hyper::service::service_fn(|request| answer(desk.clone(), request));
+    let http = hyper::server::conn::http1::Builder::new();
+    // A client that gives up ends its connection; that is no failure of the test.
+    let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// One question that is open.

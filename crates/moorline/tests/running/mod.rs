@@ -46,10 +46,19 @@ impl Running {
     }
 
     pub fn start_in(folder: TempDir, words: &[&str]) -> Self {
+        Self::start_with_variables(folder, words, &[])
+    }
+
+    pub fn start_with_variables(
+        folder: TempDir,
+        words: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let log = File::create(folder.path().join("stderr.log")).unwrap();
         let mut child = program(&["serve", "--port", "0", "--data-dir"])
             .arg(folder.path().join("data"))
             .args(words)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()

@@ -50,6 +50,12 @@ pub enum Unanswered {
     /// No connection, or one that broke.
     #[error("it cannot be reached: {0}")]
     Unreachable(String),
+    /// A certificate that no authority known here has signed, or for another name, or of another time.
+    #[error(
+        "its certificate is not trusted: {0} (it must be for the host in the URL, and its authority among the system's \
+         or in the file that SSL_CERT_FILE names)"
+    )]
+    Untrusted(String),
     /// Another address instead of an answer.
     #[error(
         "it answered with a redirect, which is not followed; answer 401 for nobody (no login_required), and 200 on \
@@ -74,6 +80,7 @@ impl Unanswered {
             Self::Busy => "busy",
             Self::TimedOut => "timeout",
             Self::Unreachable(_) => "unreachable",
+            Self::Untrusted(_) => "untrusted",
             Self::Redirect => "redirect",
             Self::Status(_) => "status",
             Self::TooLong => "too_long",

@@ -168,8 +168,10 @@ impl Consumer for RelayConsumer {
         };
         let frame = match kind {
             ASGI_CLOSE => return Err(asked_close(&message)),
-            ASGI_SEND => asked_frame(&message),
-            _ => to_json(message, rule.keeps_type).map(|json| Frame::text(&json)),
+            ASGI_SEND => self.relay.frame(message, |message| asked_frame(&message)),
+            _ => self.relay.frame(message, |message| {
+                to_json(message, rule.keeps_type).map(|json| Frame::text(&json))
+            }),
         };
         match frame {
             Some(frame) => {

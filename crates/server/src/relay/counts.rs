@@ -12,6 +12,8 @@ use crate::metrics::Metrics;
 pub struct RelayCounts {
     pub(crate) sockets: Gauge,
     pub(crate) to_browsers: Counter,
+    /// Fewer than those passed to browsers: one message is encoded once for all sockets of its group here.
+    pub(crate) encoded: Counter,
     pub(crate) from_browsers: Counter,
     dropped: Family<DroppedLabels, Counter>,
 }
@@ -41,6 +43,8 @@ impl RelayCounts {
             to.register("relay_sockets", "Open sockets of relays", self.sockets.clone());
             let down = self.to_browsers.clone();
             to.register("relay_to_browsers", "Messages that relays passed to browsers", down);
+            let encoded = self.encoded.clone();
+            to.register("relay_encoded", "Messages that relays encoded for browsers", encoded);
             let up = self.from_browsers.clone();
             to.register("relay_from_browsers", "Messages that relays took from browsers", up);
             let dropped = self.dropped.clone();

@@ -8,12 +8,14 @@ mod consumer;
 mod convert;
 mod counts;
 mod entry;
+mod frames;
 mod rule;
 
 use std::sync::Arc;
 
 use moorline_chat::Chat;
-use moorline_layer::ChannelLayer;
+use moorline_layer::{ChannelLayer, Message};
+use moorline_protocol::Frame;
 use tokio::sync::Semaphore;
 
 pub use counts::RelayCounts;
@@ -24,6 +26,7 @@ use crate::auth::Authenticator;
 use crate::route::Route;
 use consumer::RelayConsumer;
 use entry::SignedIn;
+use frames::Frames;
 
 /// Anonymous sockets of one relay on one node; whoever has signed in is not counted.
 const ANONYMOUS_SOCKETS: usize = 10_000;
@@ -50,6 +53,21 @@ pub(crate) struct Relay {
     rule: RelayRule,
     settings: RelaySettings,
     anonymous: Arc<Semaphore>,
+    frames: Frames,
+}
+
+impl Relay {
+    /// What a socket writes for a message: encoded for the first that asks, shared by the others.
+    fn frame(
+        &self,
+        message: Message,
+        encode: impl FnOnce(Message) -> Option<Frame>,
+    ) -> Option<Frame> {
+        self.frames.of(message, |message| {
+            self.settings.counts.encoded.inc();
+            encode(message)
+        })
+    }
 }
 
 impl RelaySettings {
@@ -59,7 +77,8 @@ impl RelaySettings {
         let path = rule.path.clone();
         let origins = OriginCheck::always(self.origins.clone());
         let anonymous = Arc::new(Semaphore::new(ANONYMOUS_SOCKETS));
-        let relay = Arc::new(Relay { rule, settings: self.clone(), anonymous });
+        let frames = Frames::default();
+        let relay = Arc::new(Relay { rule, settings: self.clone(), anonymous, frames });
         let entry = SignedIn(Arc::clone(&relay));
         Route::new(&path, move |_| RelayConsumer::new(Arc::clone(&relay)))
             .admission(origins)

@@ -7,4 +7,5 @@ mod layered;
 
 mod entry;
 mod passing;
+mod redis;
 mod stage;

@@ -58,6 +58,26 @@ async fn other_types_are_counted_and_what_json_cannot_carry_too() {
 }
 
 #[tokio::test]
+async fn a_message_is_encoded_once_for_all_sockets_of_its_group() {
+    let stage = Stage::start(tutorial()).await;
+    let mut pages = Vec::new();
+    for _ in 0..40 {
+        pages.push(stage.page("/ws/chat/lobby/").await);
+    }
+    let texts: Vec<String> = (0..25).map(|number| number.to_string()).collect();
+    for text in &texts {
+        stage.group_send("chat_lobby", chat(text)).await;
+    }
+    for page in &mut pages {
+        for text in &texts {
+            assert_eq!(hear(page).await, format!(r#"{{"message": "{text}"}}"#));
+        }
+    }
+    stage.server.counts("relay_to_browsers_total", 1000).await;
+    assert_eq!(stage.server.counted("relay_encoded_total"), 25);
+}
+
+#[tokio::test]
 async fn a_browser_passes_on_the_named_fields_and_nothing_else() {
     let stage = Stage::start(tutorial()).await;
     let mut page = stage.page("/ws/chat/lobby/").await;

@@ -54,10 +54,18 @@ impl Stage {
         limit_loopback: bool,
         options: Options,
     ) -> Self {
+        Self::start_on(rule, limit_loopback, ChannelLayer::memory(options).unwrap()).await
+    }
+
+    /// On a layer over Redis, for example.
+    pub(crate) async fn start_on(
+        rule: RelayRule,
+        limit_loopback: bool,
+        layer: ChannelLayer,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (store, commits) = Store::open(StoreConfig::new(folder.path())).unwrap();
         let (chat, _) = Chat::start(store.clone(), commits, Directory::All, None);
-        let layer = ChannelLayer::memory(options).unwrap();
         let (counts, metrics) = (Arc::new(RelayCounts::default()), Arc::new(Metrics::new()));
         counts.register(&metrics);
         let settings = RelaySettings {

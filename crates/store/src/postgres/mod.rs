@@ -57,7 +57,7 @@ use crate::upkeep::{CidCursor, CidTraces, Trace, Traces};
 use crate::{
     Account, Answer, Erasing, Error, Head, Health, Hits, LogCursor, LogPlace, Members, Overdue,
     Page, Profile, Range, Read, Reply, Resumed, RoomCursor, RoomNumber, Rooms, Search, SessionRow,
-    User,
+    Since, User,
 };
 
 /// Handle of the back end.
@@ -71,6 +71,8 @@ struct Inner {
     rooms: Vec<Arc<Queue>>,
     people: Arc<Queue>,
     pool: Pool,
+    /// When it was opened; the first look at what other nodes change begins there.
+    opened: Since,
     seen: Seen,
     ended: Mutex<Vec<oneshot::Receiver<()>>>,
 }

@@ -67,6 +67,7 @@ impl Postgres {
 
     pub(crate) async fn changed_rooms(&self, since: Option<Since>) -> Result<ChangedRooms, Error> {
         let (pool, seen) = (&self.0.pool, &self.0.seen);
+        let since = since.unwrap_or(self.0.opened);
         let db = pool.connection().await?;
         match reads::changes::changed_rooms(&db, since, seen).await {
             Err(stop) if stop.is_worth_another() => {

@@ -21,7 +21,7 @@ use super::url::DatabaseUrl;
 use super::{Inner, Postgres};
 use crate::fingerprint::Hasher;
 use crate::queue::{BATCH_ROWS, Queue};
-use crate::{Commits, Error, StoreConfig};
+use crate::{Commits, Error, Since, StoreConfig};
 
 /// Lanes of rooms. While one waits for its sync, the others fill the next.
 const LANES: usize = 4;
@@ -38,7 +38,7 @@ impl Postgres {
         let place = url.to_string();
         let open = |reason: String| Error::Database { place: place.clone(), reason };
         let connector = Connector::new(url).map_err(open)?;
-        let (generation, key) =
+        let Prepared { generation, key, opened } =
             apart(|| prepare(&connector, &place, &config.folder)).map_err(open)??;
         let (commits, receiver) = mpsc::channel(COMMITS);
         let tools = Tools {
@@ -54,7 +54,8 @@ impl Postgres {
         let queues: Vec<Arc<Queue>> =
             (0..=lanes).map(|_| Arc::new(Queue::new(config.queue))).collect();
         let shared = Arc::clone(&tools.shared);
-        let inner = start(queues, tools, pool, shared).map_err(|error| open(error.to_string()))?;
+        let inner = start(queues, tools, (pool, opened), shared);
+        let inner = inner.map_err(|error| open(error.to_string()))?;
         Ok((Self(Arc::new(inner)), Commits { receiver }))
     }
 
@@ -91,12 +92,16 @@ pub(super) fn runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
+/// What opening found out before the lanes run.
+struct Prepared {
+    generation: Generation,
+    key: [u8; 32],
+    /// The moment, for the first look at what other nodes change.
+    opened: Since,
+}
+
 /// Everything that opening does before the lanes run.
-async fn prepare(
-    connector: &Connector,
-    place: &str,
-    folder: &Path,
-) -> Result<(Generation, [u8; 32]), Error> {
+async fn prepare(connector: &Connector, place: &str, folder: &Path) -> Result<Prepared, Error> {
     let failed =
         |failure: Failure| Error::Database { place: place.to_owned(), reason: failure.to_string() };
     let mut client = connect_patiently(connector).await.map_err(failed)?;
@@ -105,7 +110,14 @@ async fn prepare(
     super::backup::refuse_unfinished(&client).await.map_err(failed)?;
     let key = identity(&client).await.map_err(failed)?;
     let generation = Generation::open(&mut client, folder).await.map_err(failed)?;
-    Ok((generation, key))
+    let opened = moment(&client).await.map_err(failed)?;
+    Ok(Prepared { generation, key, opened })
+}
+
+/// Before every change that this node could not have seen by a read.
+async fn moment(client: &Client) -> Result<Since, Failure> {
+    let now = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
+    Ok(Since { xid: client.query_one(now, &[]).await?.try_get(0)?, row: 0, then: None })
 }
 
 async fn connect_patiently(connector: &Connector) -> Result<Client, Failure> {
@@ -145,7 +157,7 @@ async fn identity(client: &Client) -> Result<[u8; 32], Failure> {
 fn start(
     queues: Vec<Arc<Queue>>,
     tools: Tools,
-    pool: Pool,
+    (pool, opened): (Pool, Since),
     shared: Arc<Shared>,
 ) -> std::io::Result<Inner> {
     let hasher = tools.hasher.clone();
@@ -171,5 +183,6 @@ fn start(
     }
     let mut rooms = queues;
     let people = rooms.pop().ok_or_else(|| std::io::Error::other("no lane"))?;
-    Ok(Inner { shared, hasher, rooms, people, pool, seen, ended: Mutex::new(ended) })
+    let ended = Mutex::new(ended);
+    Ok(Inner { shared, hasher, rooms, people, pool, opened, seen, ended })
 }

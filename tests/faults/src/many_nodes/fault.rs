@@ -46,6 +46,7 @@ pub enum Fault {
 impl Fault {
     /// All of them, in the order in which they come; the last one leaves the Redis of the others.
     pub const ALL: [Self; 10] = [
+        Self::NodeRestart,
         Self::RedisRestart,
         Self::RedisPause,
         Self::CutOff,
@@ -54,22 +55,11 @@ impl Fault {
         Self::Password,
         Self::NodeKill,
         Self::NodePause,
-        Self::NodeRestart,
         Self::Failover,
     ];
 
-    /// Without the restart of a node, which the failover has as well.
-    pub const BRIEF: [Self; 9] = [
-        Self::RedisRestart,
-        Self::RedisPause,
-        Self::CutOff,
-        Self::Flush,
-        Self::Full,
-        Self::Password,
-        Self::NodeKill,
-        Self::NodePause,
-        Self::Failover,
-    ];
+    /// Without the first, the restart of a node, which the failover has as well.
+    pub const BRIEF: &[Self] = Self::ALL.split_at(1).1;
 
     /// Its name in the history.
     pub fn name(self) -> &'static str {
@@ -133,6 +123,10 @@ impl Fault {
 /// Until some hint more was lost.
 async fn lost(stand: &Stand) -> Result<()> {
     let before = cluster::counts(&stand.nodes).await?.lost();
+    lost_more_than(stand, before).await
+}
+
+async fn lost_more_than(stand: &Stand, before: u64) -> Result<()> {
     cluster::until(&stand.nodes, "a hint is lost", |counts| counts.lost() > before).await.map(drop)
 }
 
@@ -236,6 +230,5 @@ async fn fail_over(stand: &mut Stand, round: usize) -> Result<()> {
     cluster::connected(&stand.nodes).await?;
     let before = cluster::counts(&stand.nodes).await?.lost();
     stand.fleet.fail_over().await?;
-    cluster::until(&stand.nodes, "a hint is lost", |counts| counts.lost() > before).await?;
-    Ok(())
+    lost_more_than(stand, before).await
 }

@@ -2,6 +2,7 @@
 //! never followed: they would carry a cookie to somebody else. The caller limits the time.
 
 use std::error::Error as _;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,11 +75,7 @@ impl Asker {
             headers.remove(name);
         }
         headers.extend(forwarded.headers().clone());
-        let broken = |error: hyper_util::client::legacy::Error| {
-            let cause = error.source().map(ToString::to_string);
-            Unanswered::Unreachable(cause.unwrap_or_else(|| error.to_string()))
-        };
-        let response = self.client.request(request).await.map_err(broken)?;
+        let response = self.client.request(request).await.map_err(|error| unreached(&error))?;
         match response.status() {
             StatusCode::OK => read(response.into_body()).await.map(Some),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NO_CONTENT => Ok(None),
@@ -86,6 +83,21 @@ impl Asker {
             status => Err(Unanswered::Status(status.as_u16())),
         }
     }
+}
+
+/// Why there is no connection. That a certificate is not trusted is told apart, since somebody has to mend it.
+fn unreached(error: &hyper_util::client::legacy::Error) -> Unanswered {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::InvalidCertificate(why)) = tls {
+            return Unanswered::Untrusted(format!("{why:?}"));
+        }
+        cause = error.source();
+    }
+    let cause = error.source().map(ToString::to_string);
+    Unanswered::Unreachable(cause.unwrap_or_else(|| error.to_string()))
 }
 
 async fn read(body: hyper::body::Incoming) -> Result<Bytes, Unanswered> {

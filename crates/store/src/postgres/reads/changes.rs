@@ -39,11 +39,9 @@ pub(super) fn statements() -> Vec<String> {
 
 pub(in crate::postgres) async fn changed_rooms(
     db: &impl GenericClient,
-    since: Option<Since>,
+    from: Since,
     seen: &Seen,
 ) -> Result<ChangedRooms, Stop> {
-    // Without an earlier look there is nothing to compare with: only the moment is wanted.
-    let from = since.unwrap_or(Since { xid: i64::MAX, row: 0, then: None });
     let rows = query(db, ROOMS, &[&from.xid, &from.row, &MOST]).await?;
     let mut changed = ChangedRooms {
         since: next(&from, &rows)?,

@@ -31,7 +31,6 @@ async fn a_look_tells_what_changed_since_the_look_before_and_nothing_else() {
     let stage = Stage::with_group("r", &["ann"]).await;
     stage.make("q", moorline_protocol::RoomKind::Group, &["ann"]).await.unwrap();
     let mut since = None;
-    assert!(look(&stage.store, &mut since).await.is_empty());
     settle(&stage.store, &mut since).await;
     stage.send("ann", "r", "c1", "x").await.unwrap();
     let changed = stage.store.changed_rooms(since).await.unwrap().unwrap();
@@ -39,6 +38,19 @@ async fn a_look_tells_what_changed_since_the_look_before_and_nothing_else() {
     assert_eq!(changed.rooms[0].head, stage.store.head(&room("r")).await.unwrap());
     since = Some(changed.since);
     settle(&stage.store, &mut since).await;
+}
+
+#[tokio::test]
+async fn the_first_look_tells_what_changed_since_the_store_was_opened() {
+    let stage = Stage::with_group("r", &["ann", "bob"]).await;
+    stage.make("before", moorline_protocol::RoomKind::Group, &["ann"]).await.unwrap();
+    let (_folder, opened) = stage.place().another_node();
+    let (other, _commits) = opened.unwrap();
+    stage.send("ann", "r", "c1", "x").await.unwrap();
+    stage.store.revoke_sessions(user("bob"), 5).await.unwrap();
+    let first = other.changed_rooms(None).await.unwrap().unwrap();
+    assert!(first.rooms.iter().any(|touched| touched.room == room("r")));
+    assert!(first.revoked.contains(&user("bob")));
 }
 
 #[tokio::test]

@@ -1,21 +1,14 @@
 //! Retention and erasing as the people who are connected see them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod harness;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use harness::{TestChat, user};
 use moorline_chat::{Erased, Export};
 use moorline_protocol::{Position, Seq};
 use moorline_store::Error;
 use serde_json::{Value, json};
+
+use crate::harness::{TestChat, user};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The harness stamps what people send with 2.

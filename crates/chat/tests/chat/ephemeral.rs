@@ -1,18 +1,11 @@
 //! What is never stored: typing, presence, receipts.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod harness;
 
 use std::time::{Duration, Instant};
 
-use harness::{TestChat, user};
 use moorline_protocol::{Presence, Read, Seq};
 use serde_json::json;
+
+use crate::harness::{TestChat, user};
 
 #[tokio::test]
 async fn typing_is_told_to_the_room_and_ends_with_the_message() {

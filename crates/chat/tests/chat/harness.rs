@@ -1,21 +1,47 @@
 //! A chat over a real store in a temporary folder, and people who look into their outboxes.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+#![allow(unreachable_pub, reason = "a module of tests alone")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use moorline_chat::{Chat, Directory, Drained, Followed, LeaseTimes, Listener, Notice, Outbox};
-use moorline_layer::ChannelLayer;
+use moorline_layer::{ChannelLayer, Faults, Options};
 use moorline_protocol::{Cid, Epoch, Position, RoomId, RoomKind, Seq, UserId};
 use moorline_store::{Create, Send, Store, StoreConfig, Stored};
-use moorline_test_postgres::Database;
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// Room for far more than a test sends.
 const PLENTY: usize = 1 << 20;
+
+/// However busy the machine is, what a test waits for has come by then.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < DEADLINE, "still waiting: {what}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// A layer that carries everything.
+pub fn layer() -> ChannelLayer {
+    ChannelLayer::memory(Options::default()).unwrap()
+}
+
+/// A layer that loses everything.
+pub fn dead_layer() -> ChannelLayer {
+    let none =
+        Faults { lost: 1.0, repeated: 0.0, delayed: 0.0, reordered: 0.0, ..Faults::with_seed(1) };
+    ChannelLayer::memory_with_faults(Options::default(), none).unwrap()
+}
+
+pub fn read(count: &AtomicU64) -> u64 {
+    count.load(Ordering::Relaxed)
+}
 
 pub struct TestChat {
     pub chat: Arc<Chat>,
@@ -60,15 +86,15 @@ impl TestChat {
         }
     }
 
-    /// Two nodes on one database and one layer, with a group room of these people.
-    pub async fn two_nodes(database: &Database, layer: ChannelLayer, names: &[&str]) -> [Self; 2] {
+    /// Two nodes on the database of this URL and one layer, with a group room of these people.
+    pub async fn two_nodes(database: &str, layer: ChannelLayer, names: &[&str]) -> [Self; 2] {
         let layers = [Some(layer.clone()), Some(layer)];
         Self::nodes(database, layers, names, LeaseTimes::default()).await
     }
 
-    /// Nodes on one database, each with its layer, with a group room of these people.
+    /// Nodes on the database of this URL, each with its layer, with a group room of these people.
     pub async fn nodes<const N: usize>(
-        database: &Database,
+        database: &str,
         layers: [Option<ChannelLayer>; N],
         names: &[&str],
         times: LeaseTimes,
@@ -87,10 +113,10 @@ impl TestChat {
         nodes
     }
 
-    /// A node with this room beside others on the database.
+    /// A node with this room beside others on the database of this URL.
     pub fn beside(
         other: &Self,
-        database: &Database,
+        database: &str,
         layer: Option<ChannelLayer>,
         times: LeaseTimes,
     ) -> Self {
@@ -98,9 +124,9 @@ impl TestChat {
         Self { room, epoch, cids: AtomicU64::new(1 << 48), ..Self::on(database, layer, times) }
     }
 
-    fn on(database: &Database, layer: Option<ChannelLayer>, times: LeaseTimes) -> Self {
+    fn on(database: &str, layer: Option<ChannelLayer>, times: LeaseTimes) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let place = StoreConfig::new(folder.path()).in_database(database.url().parse().unwrap());
+        let place = StoreConfig::new(folder.path()).in_database(database.parse().unwrap());
         let (store, commits) = Store::open(place).unwrap();
         let (chat, _) = Chat::start_with(store, commits, Directory::All, layer, times);
         let room = RoomId::new("none").unwrap();

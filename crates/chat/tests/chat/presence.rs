@@ -1,47 +1,19 @@
 //! Presence over several nodes: by hints at once, by the store within seconds, and without a node when its lease ends.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod harness;
 
 use std::time::{Duration, Instant};
 
-use harness::{TestChat, Window, user};
 use moorline_chat::LeaseTimes;
-use moorline_layer::{ChannelLayer, Faults, Options};
 use moorline_protocol::Presence;
 use moorline_test_postgres::Database;
 use tokio::runtime::Runtime;
 
-const DEADLINE: Duration = Duration::from_secs(60);
+use crate::harness::{TestChat, Window, dead_layer, layer, until, user};
+
 /// The grace before somebody's going is told, and a little more.
 const GRACE: Duration = Duration::from_secs(31);
 
-fn layer() -> Option<ChannelLayer> {
-    Some(ChannelLayer::memory(Options::default()).unwrap())
-}
-
-/// A layer that loses everything.
-fn dead() -> Option<ChannelLayer> {
-    let none =
-        Faults { lost: 1.0, repeated: 0.0, delayed: 0.0, reordered: 0.0, ..Faults::with_seed(1) };
-    Some(ChannelLayer::memory_with_faults(Options::default(), none).unwrap())
-}
-
 fn short() -> LeaseTimes {
     LeaseTimes::of(Duration::from_secs(3))
-}
-
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < DEADLINE, "still waiting: {what}");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
 }
 
 /// Waits until a window was told that a person is so, and answers all that it was told until then.
@@ -71,10 +43,11 @@ fn rows(database: &Database, name: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn coming_turning_away_and_going_on_one_node_are_told_around_on_the_other() {
     let database = Database::new();
-    let layer = layer();
+    let layer = Some(layer());
     // By the store alone nothing would come in time.
     let times = LeaseTimes { look: Duration::from_secs(600), ..LeaseTimes::default() };
-    let nodes = TestChat::nodes(&database, [layer.clone(), layer], &["ann", "bob"], times).await;
+    let nodes =
+        TestChat::nodes(&database.url(), [layer.clone(), layer], &["ann", "bob"], times).await;
     let [one, two] = &nodes;
     let (bob, eve) = (two.here("bob").await, two.window("eve"));
     let ann = one.here("ann").await;
@@ -93,10 +66,10 @@ async fn coming_turning_away_and_going_on_one_node_are_told_around_on_the_other(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_layer_and_with_one_that_loses_everything_it_is_found_by_the_store() {
-    for layers in [[None, None], [dead(), dead()]] {
+    for layers in [[None, None], [Some(dead_layer()), Some(dead_layer())]] {
         let database = Database::new();
-        let nodes = TestChat::nodes(&database, layers, &["ann", "bob"], LeaseTimes::default());
-        let [one, two] = &nodes.await;
+        let (url, times) = (database.url(), LeaseTimes::default());
+        let [one, two] = &TestChat::nodes(&url, layers, &["ann", "bob"], times).await;
         let bob = two.here("bob").await;
         let started = Instant::now();
         let ann = one.here("ann").await;
@@ -111,9 +84,10 @@ async fn without_a_layer_and_with_one_that_loses_everything_it_is_found_by_the_s
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reconnect_to_another_node_is_told_to_nobody() {
     let database = Database::new();
-    let layer = layer();
+    let layer = Some(layer());
     let layers = [layer.clone(), layer.clone(), layer];
-    let nodes = TestChat::nodes(&database, layers, &["ann", "bob", "cid", "dan"], short()).await;
+    let nodes =
+        TestChat::nodes(&database.url(), layers, &["ann", "bob", "cid", "dan"], short()).await;
     let [one, two, three] = &nodes;
     let around = [one.here("bob").await, two.here("cid").await, three.here("dan").await];
     let ann = one.here("ann").await;
@@ -135,15 +109,15 @@ async fn a_reconnect_to_another_node_is_told_to_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_killed_loses_its_people_and_those_who_went_elsewhere_stay() {
     let database = Database::new();
-    let layer = layer();
+    let layer = Some(layer());
     let names = ["ann", "bob", "cid"];
-    let nodes = TestChat::nodes(&database, [layer.clone()], &names, short()).await;
+    let nodes = TestChat::nodes(&database.url(), [layer.clone()], &names, short()).await;
     let [one] = &nodes;
     let doomed = Runtime::new().unwrap();
     let bob = one.here("bob").await;
     let two = {
         let _guard = doomed.enter();
-        TestChat::beside(one, &database, layer, short())
+        TestChat::beside(one, &database.url(), layer, short())
     };
     let _ann = two.here("ann").await;
     assert_eq!(told(&bob, "ann", "online").await, ["online"]);
@@ -163,10 +137,10 @@ async fn a_node_that_is_killed_loses_its_people_and_those_who_went_elsewhere_sta
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_starts_later_knows_who_is_here_and_a_lapsed_lease_is_made_good() {
     let database = Database::new();
-    let [one] = &TestChat::nodes(&database, [None], &["ann", "bob"], short()).await;
+    let [one] = &TestChat::nodes(&database.url(), [None], &["ann", "bob"], short()).await;
     let _ann = one.here("ann").await;
     until("it is written", || rows(&database, "ann") == "1|1").await;
-    let two = TestChat::beside(one, &database, None, short());
+    let two = TestChat::beside(one, &database.url(), None, short());
     is_here(&two, "ann", Presence::Online).await;
     let bob = two.here("bob").await;
     // As if the node had been stopped for a while, and others had taken away what it left.

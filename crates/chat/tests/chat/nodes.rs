@@ -1,10 +1,4 @@
 //! Two nodes on one PostgreSQL database, without anything between them: what one does reaches the windows of the other.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -16,8 +10,9 @@ use moorline_store::{Create, NewSession, Send, SessionId, Store, StoreConfig};
 use moorline_test_postgres::{Database, Server};
 use tempfile::TempDir;
 
-/// What a revocation and a lost log may take to be heard of.
-const WITHIN: Duration = Duration::from_secs(5);
+/// However busy the machine is, a revocation and a lost log are heard of by then. That looks come often enough for the
+/// promised five seconds is tested with the clock stopped, beside them.
+const WITHIN: Duration = Duration::from_secs(30);
 
 struct Node {
     chat: Arc<Chat>,

@@ -1,17 +1,10 @@
 //! What reaches whom: order, once, nothing above a removal, slow readers, resume.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-mod harness;
-
-use harness::TestChat;
 use moorline_chat::{Followed, Notice};
 use moorline_protocol::{Cid, Epoch, Position, Seq};
 use serde_json::json;
+
+use crate::harness::{TestChat, Window};
 
 #[tokio::test]
 async fn a_message_reaches_every_member_once_and_in_order() {
@@ -48,7 +41,7 @@ async fn many_senders_at_once_are_seen_in_one_order_by_all() {
         async move { chat.send_with(from, &body, cid).await.unwrap() }
     });
     futures_util::future::join_all(sends).await;
-    let seen: Vec<Vec<u64>> = windows.iter().map(harness::Window::seqs).collect();
+    let seen: Vec<Vec<u64>> = windows.iter().map(Window::seqs).collect();
     assert_eq!(seen[0], (2..=301).collect::<Vec<u64>>());
     assert_eq!(seen[0], seen[1]);
     assert_eq!(seen[0], seen[2]);

@@ -1,40 +1,14 @@
 //! Django beside the chat over the layer of one process: what it gets, what it may send, and what is refused.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-mod harness;
+use std::time::Duration;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-
-use harness::{TestChat, Window, user};
 use moorline_chat::{CHANNEL, Django, DjangoSettings, Happening, Reason, now_ms};
 use moorline_layer::{ChannelLayer, Host, Map, Message, Options, Value};
 use moorline_protocol::{Cid, RoomId, RoomKind};
 use moorline_store::Create;
 use moorline_test_postgres::Database;
 
-const DEADLINE: Duration = Duration::from_secs(60);
-
-fn layer() -> ChannelLayer {
-    ChannelLayer::memory(Options::default()).unwrap()
-}
-
-fn read(count: &AtomicU64) -> u64 {
-    count.load(Ordering::Relaxed)
-}
-
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < DEADLINE, "still waiting: {what}");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-}
+use crate::harness::{DEADLINE, TestChat, Window, layer, read, until, user};
 
 fn settings(events: &[&str], accepts_posts: bool) -> DjangoSettings {
     let events = events.iter().map(|text| text.parse().unwrap()).collect();
@@ -316,7 +290,7 @@ async fn a_notice_reaches_a_rooms_people_or_one_person_and_nobody_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notice_reaches_people_on_every_node_and_a_repeated_one_nobody_whichever_node_takes_it() {
     let (database, layer) = (Database::new(), layer());
-    let nodes = TestChat::two_nodes(&database, layer.clone(), &["ann", "bob"]).await;
+    let nodes = TestChat::two_nodes(&database.url(), layer.clone(), &["ann", "bob"]).await;
     let heard = |node: &TestChat| read(&node.chat.hub().hints().unwrap().0.received) > 0;
     until("both nodes hear", || nodes.iter().all(heard)).await;
     let [one, two] = &nodes;
@@ -344,7 +318,7 @@ async fn a_notice_reaches_people_on_every_node_and_a_repeated_one_nobody_whichev
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outlet_tells_what_this_node_committed_and_not_what_another_did() {
     let (database, layer) = (Database::new(), layer());
-    let [one, two] = TestChat::two_nodes(&database, layer, &["ann", "bob"]).await;
+    let [one, two] = TestChat::two_nodes(&database.url(), layer, &["ann", "bob"]).await;
     let (here, there) = (one.chat.hub().outlet(), two.chat.hub().outlet());
     let _window = two.live("bob").await;
     let create = Create {

@@ -1,21 +1,14 @@
 //! Any course of sends, repeats, edits, removals, cuts, resumes and slow reading ends in every member having the log.
 //!
 //! Each person is modelled as a careful client: it keeps a position, drops what it has, and is never told a gap.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-mod harness;
-
-use harness::{TestChat, Window, user};
 use moorline_chat::{Followed, Notice};
 use moorline_protocol::{Cid, Edit, EventId, Position, Seq};
 use moorline_store::Stored;
 use proptest::prelude::*;
 use serde_json::Value;
+
+use crate::harness::{TestChat, Window, user};
 
 const PEOPLE: [&str; 3] = ["ann", "bob", "cid"];
 

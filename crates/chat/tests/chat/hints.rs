@@ -1,47 +1,22 @@
 //! Two nodes over one database and one layer: what one commits the other's people get, whatever becomes of the hints.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-mod harness;
+use std::time::Instant;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-
-use harness::{TestChat, Window, user};
 use moorline_chat::HintCounts;
 use moorline_layer::{ChannelLayer, Faults, Message, Options};
 use moorline_protocol::{Limits, Seq};
 use moorline_test_postgres::Database;
 
-const DEADLINE: Duration = Duration::from_secs(60);
-const GROUP: &str = "moorline.nodes";
+use crate::harness::{TestChat, Window, layer, read, until, user};
 
-fn layer() -> ChannelLayer {
-    ChannelLayer::memory(Options::default()).unwrap()
-}
+const GROUP: &str = "moorline.nodes";
 
 fn counts(node: &TestChat) -> &HintCounts {
     node.chat.hub().hints().unwrap().0
 }
 
-fn read(count: &AtomicU64) -> u64 {
-    count.load(Ordering::Relaxed)
-}
-
 fn filled(node: &TestChat) -> u64 {
     read(&node.chat.hub().counts().filled)
-}
-
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < DEADLINE, "still waiting: {what}");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
 }
 
 /// The seqs that a window gets, up to this one.
@@ -55,20 +30,59 @@ async fn seqs_up_to(window: &Window, last: u64) -> Vec<u64> {
     seqs
 }
 
-/// Both nodes hear each other.
-async fn connected(nodes: &[TestChat; 2]) {
-    until("both nodes hear", || nodes.iter().all(|node| read(&counts(node).received) > 0)).await;
+/// Two nodes of ann and bob on this layer that hear each other.
+struct Site {
+    nodes: [TestChat; 2],
+    layer: ChannelLayer,
+    _database: Database,
+}
+
+impl Site {
+    async fn new() -> Self {
+        let (database, layer) = (Database::new(), layer());
+        let nodes = TestChat::two_nodes(&database.url(), layer.clone(), &["ann", "bob"]).await;
+        let hears = |node: &TestChat| read(&counts(node).received) > 0;
+        until("both nodes hear", || nodes.iter().all(hears)).await;
+        Self { nodes, layer, _database: database }
+    }
+
+    /// Somebody with access to Redis.
+    async fn spy(&self) -> Spy {
+        let channel = self.layer.new_channel().await.unwrap();
+        self.layer.group_add(GROUP, &channel).await.unwrap();
+        Spy { layer: self.layer.clone(), channel }
+    }
+}
+
+/// Hears what the nodes tell each other, and says what it likes.
+struct Spy {
+    layer: ChannelLayer,
+    channel: String,
+}
+
+impl Spy {
+    /// The next hint that has this in it.
+    async fn hears(&self, part: &str) -> Message {
+        loop {
+            let message = self.layer.receive(&self.channel).await.unwrap();
+            if message.text("body").unwrap().contains(part) {
+                return message;
+            }
+        }
+    }
+
+    async fn says(&self, message: &Message) {
+        self.layer.group_send(GROUP, message).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_node_commits_the_other_delivers_without_reading_the_store() {
-    let database = Database::new();
-    let nodes = TestChat::two_nodes(&database, layer(), &["ann", "bob"]).await;
-    connected(&nodes).await;
-    let [one, two] = &nodes;
+    let site = Site::new().await;
+    let [one, two] = &site.nodes;
     let (ann, bob) = (one.live("ann").await, two.live("bob").await);
     for n in 0..40 {
-        let node = &nodes[n % 2];
+        let node = &site.nodes[n % 2];
         let sent = node.send(["ann", "bob"][n % 2], "hello").await;
         // Each answers what they have seen.
         let window = if n % 2 == 0 { &bob } else { &ann };
@@ -82,7 +96,7 @@ async fn what_one_node_commits_the_other_delivers_without_reading_the_store() {
 async fn lost_repeated_late_and_reordered_hints_change_nothing_that_people_see() {
     let database = Database::new();
     let faults = ChannelLayer::memory_with_faults(Options::default(), Faults::with_seed(5));
-    let nodes = TestChat::two_nodes(&database, faults.unwrap(), &["ann", "bob"]).await;
+    let nodes = TestChat::two_nodes(&database.url(), faults.unwrap(), &["ann", "bob"]).await;
     let [one, two] = &nodes;
     let (ann, bob) = (one.live("ann").await, two.live("bob").await);
     for n in 0..300 {
@@ -98,14 +112,12 @@ async fn lost_repeated_late_and_reordered_hints_change_nothing_that_people_see()
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_that_write_to_one_room_at_full_rate_hardly_read_the_store() {
     const EACH: usize = 1_000;
-    let database = Database::new();
-    let nodes = TestChat::two_nodes(&database, layer(), &["ann", "bob"]).await;
-    connected(&nodes).await;
-    let [one, two] = &nodes;
+    let site = Site::new().await;
+    let [one, two] = &site.nodes;
     let (ann, bob) = (one.live("ann").await, two.live("bob").await);
     let last = 1 + 2 * EACH as u64;
     let write = |node: usize| {
-        let node = &nodes[node];
+        let node = &site.nodes[node];
         futures_util::future::join_all((0..8).map(move |_| async move {
             for _ in 0..EACH / 8 {
                 node.send("ann", "hello").await;
@@ -123,22 +135,11 @@ async fn two_nodes_that_write_to_one_room_at_full_rate_hardly_read_the_store() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_put_on_the_nodes_group_reaches_nobody_and_is_counted() {
-    let database = Database::new();
-    let layer = layer();
-    let nodes = TestChat::two_nodes(&database, layer.clone(), &["ann", "bob"]).await;
-    connected(&nodes).await;
-    let [one, two] = &nodes;
-    let spy = layer.new_channel().await.unwrap();
-    layer.group_add(GROUP, &spy).await.unwrap();
+    let site = Site::new().await;
+    let ([one, two], spy) = (&site.nodes, site.spy().await);
     let (ann, bob) = (one.live("ann").await, two.live("bob").await);
     let sent = one.send("ann", "the real one").await;
-    let mut real = None;
-    while real.is_none() {
-        let message = layer.receive(&spy).await.unwrap();
-        real =
-            Some(message).filter(|message| message.text("body").unwrap().contains("the real one"));
-    }
-    let real = real.unwrap();
+    let real = spy.hears("the real one").await;
     let body = real
         .text("body")
         .unwrap()
@@ -151,7 +152,7 @@ async fn what_others_put_on_the_nodes_group_reaches_nobody_and_is_counted() {
         Message::of_type("chat.message").with("text", "hello"),
     ];
     for message in forged.iter().chain([&real, &real]) {
-        layer.group_send(GROUP, message).await.unwrap();
+        spy.says(message).await;
     }
     until("all forged ones are counted", || read(&counts(two).refused) >= 4).await;
     let after = one.send("ann", "after").await;
@@ -161,13 +162,8 @@ async fn what_others_put_on_the_nodes_group_reaches_nobody_and_is_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removal_on_one_node_ends_what_the_other_delivers_and_a_repeated_one_is_not_told_again() {
-    let database = Database::new();
-    let layer = layer();
-    let nodes = TestChat::two_nodes(&database, layer.clone(), &["ann", "bob"]).await;
-    connected(&nodes).await;
-    let [one, two] = &nodes;
-    let spy = layer.new_channel().await.unwrap();
-    layer.group_add(GROUP, &spy).await.unwrap();
+    let site = Site::new().await;
+    let ([one, two], spy) = (&site.nodes, site.spy().await);
     let bob = two.live("bob").await;
     let removed = one.remove("ann", "bob").await;
     one.send("ann", "not for bob").await;
@@ -180,13 +176,7 @@ async fn a_removal_on_one_node_ends_what_the_other_delivers_and_a_repeated_one_i
     let back = one.invite("ann", "bob").await;
     until("bob hears of that too", || !bob.notices().is_empty()).await;
     assert_eq!(bob.follow(two, back.seq).await, moorline_chat::Followed::Live);
-    let removal = loop {
-        let message = layer.receive(&spy).await.unwrap();
-        if message.text("body").unwrap().contains("removed") {
-            break message;
-        }
-    };
-    layer.group_send(GROUP, &removal).await.unwrap();
+    spy.says(&spy.hears("removed").await).await;
     let again = one.send("ann", "welcome back").await;
     until("the message after the return", || {
         frames.extend(bob.frames());
@@ -203,12 +193,10 @@ async fn a_removal_on_one_node_ends_what_the_other_delivers_and_a_repeated_one_i
 
 #[tokio::test(flavor = "multi_thread")]
 async fn typing_and_receipts_cross_over() {
-    let database = Database::new();
-    let nodes = TestChat::two_nodes(&database, layer(), &["ann", "bob"]).await;
-    connected(&nodes).await;
-    let [one, two] = &nodes;
+    let site = Site::new().await;
+    let [one, two] = &site.nodes;
     let (ann, bob) = (one.live("ann").await, two.live("bob").await);
-    for node in &nodes {
+    for node in &site.nodes {
         node.chat.hub().set_members(&node.room, u64::from(Limits::DEFAULT.receipt_members));
     }
     let sent = one.send("ann", "hello").await;
@@ -232,10 +220,7 @@ async fn typing_and_receipts_cross_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_whose_group_was_forgotten_join_it_again_by_themselves() {
-    let database = Database::new();
-    let layer = layer();
-    let nodes = TestChat::two_nodes(&database, layer.clone(), &["ann", "bob"]).await;
-    connected(&nodes).await;
+    let Site { nodes, layer, .. } = &Site::new().await;
     layer.flush().await.unwrap();
     let is_deaf = |node: &TestChat| node.chat.hub().hints().unwrap().1;
     until("both nodes know", || nodes.iter().all(is_deaf)).await;

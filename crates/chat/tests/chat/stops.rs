@@ -1,26 +1,18 @@
 //! What has no seq, and revoked sessions, stop within five seconds on every node: with the layer, without it, and with one
 //! that lies.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod harness;
 
 use std::time::{Duration, Instant};
 
-use harness::{TestChat, Window, user};
 use moorline_chat::LeaseTimes;
-use moorline_layer::{ChannelLayer, Faults, Message, Options};
+use moorline_layer::{ChannelLayer, Message};
 use moorline_store::Read;
 use moorline_test_postgres::Database;
 use serde_json::Value;
 
+use crate::harness::{DEADLINE, TestChat, Window, dead_layer, layer, until, user};
+
 /// The promise.
 const IN_TIME: Duration = Duration::from_secs(5);
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// How the layer between two nodes is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,39 +27,20 @@ enum Layer {
 
 impl Layer {
     fn of_both(self) -> [Option<ChannelLayer>; 2] {
-        let whole = || ChannelLayer::memory(Options::default()).unwrap();
         match self {
             Self::Up => {
-                let layer = whole();
+                let layer = layer();
                 [Some(layer.clone()), Some(layer)]
             }
-            Self::Down => {
-                let faults = Faults {
-                    lost: 1.0,
-                    repeated: 0.0,
-                    delayed: 0.0,
-                    reordered: 0.0,
-                    ..Faults::with_seed(3)
-                };
-                let layer = ChannelLayer::memory_with_faults(Options::default(), faults).unwrap();
-                [Some(layer.clone()), Some(layer)]
-            }
-            Self::Lying => [Some(whole()), Some(whole())],
+            Self::Down => [Some(dead_layer()), Some(dead_layer())],
+            Self::Lying => [Some(layer()), Some(layer())],
         }
-    }
-}
-
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < DEADLINE, "still waiting: {what}");
-        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
 async fn nodes(database: &Database, layer: Layer) -> [TestChat; 2] {
     let names = ["ann", "bob", "cid"];
-    TestChat::nodes(database, layer.of_both(), &names, LeaseTimes::default()).await
+    TestChat::nodes(&database.url(), layer.of_both(), &names, LeaseTimes::default()).await
 }
 
 fn is(kind: &'static str) -> impl Fn(&Value) -> bool {
@@ -167,10 +140,10 @@ async fn the_revoked_are_closed_on_another_node_however_the_layer_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_said_again_of_typing_and_presence_is_believed_by_nobody() {
     let database = Database::new();
-    let layer = ChannelLayer::memory(Options::default()).unwrap();
+    let layer = layer();
     let layers = [Some(layer.clone()), Some(layer.clone())];
     let names = ["ann", "bob", "cid"];
-    let [one, two] = &TestChat::nodes(&database, layers, &names, LeaseTimes::default()).await;
+    let [one, two] = &TestChat::nodes(&database.url(), layers, &names, LeaseTimes::default()).await;
     let spy = layer.new_channel().await.unwrap();
     layer.group_add("moorline.nodes", &spy).await.unwrap();
     let cid = two.here("cid").await;
