@@ -1,1 +1,1 @@
-var e=()=>import(`./assets/widget-mount-CdS1rAd4.js`);export{e as load};
+var e=()=>import(`./assets/widget-mount-21tU-FpV.js`);export{e as load};

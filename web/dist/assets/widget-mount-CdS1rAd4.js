@@ -1,1 +1,0 @@
-export{t as mount}from"./widget-mount-h5eFlr4M.js";
