@@ -246,3 +246,31 @@ test("a cut of the network is told in it, what is written meanwhile waits, and g
   await ann.page.locator('[data-testid="message-row"][data-state="sent"]').waitFor({ timeout: BACK_MS });
   assert.equal((await backend.events("quay")).filter(({ body }) => body === "while it is away").length, 1);
 });
+
+test("a lazy one asks for nothing before it is opened, and then has the focus where one writes", limit(60_000), async (t) => {
+  const { site, server } = await besideASite(t, "widget-lazy");
+  const ann = await Visitor.open(t, browser, site.page("/", widget(server, { more: 'display="floating" loading="lazy"' })));
+  const launcher = ann.page.locator("moorline-chat").getByRole("button", { name: "Chat" });
+  await launcher.focus();
+  assert.equal(site.tokens, 0);
+  await ann.page.keyboard.press("Enter");
+  await until("the field has the focus", () => inside(ann, "textarea"), SOON_MS);
+  assert.equal(site.tokens, 1);
+});
+
+test("a chat that could not be fetched says so, and comes when it can be", limit(60_000), async (t) => {
+  const { site, server } = await besideASite(t, "widget-unfetched");
+  const url = site.page("/", `<div id="place"></div><script type="module" src="${server.url}/embed.js"></script>`);
+  const ann = await Visitor.open(t, browser, url);
+  await ann.page.route("**/assets/widget-mount-*", (route) => route.abort());
+  await ann.page.evaluate(() => {
+    const chat = Object.assign(document.createElement("moorline-chat"), { getToken: async () => (await (await fetch("/token?as=ann")).json()).token });
+    chat.setAttribute("room", "quay");
+    document.querySelector("#place").append(chat);
+  });
+  assert.equal((await ann.hears("error")).code, "load");
+  await ann.page.getByText("The chat cannot be reached right now.").waitFor();
+  await ann.page.unroute("**/assets/widget-mount-*");
+  await ann.hears("ready");
+  await ann.at("composer-input").waitFor();
+});

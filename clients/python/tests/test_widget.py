@@ -29,7 +29,9 @@ def rendered(source: str, **context: Any) -> str:
 
 @pytest.fixture(autouse=True)
 def routed() -> Iterator[None]:
-    with override_settings(ROOT_URLCONF=__name__, MOORLINE={"URL": "http://10.0.0.7:8000", "PUBLIC_URL": "https://chat.example/"}):
+    with override_settings(
+        ROOT_URLCONF=__name__, MOORLINE={"URL": "http://10.0.0.7:8000", "PUBLIC_URL": "https://chat.example/"}
+    ):
         yield
 
 
@@ -41,7 +43,9 @@ def test_the_tag_writes_the_element_and_the_script_of_the_server() -> None:
 
 
 def test_attributes_are_passed_on_and_flags_stand_there_or_not() -> None:
-    source = "{% moorline_widget room display='floating' theme=theme frame=True open=False lang='' token_endpoint='/mine' %}"
+    source = (
+        "{% moorline_widget room display='floating' theme=theme frame=True open=False lang='' token_endpoint='/mine' %}"
+    )
     page = rendered(source, room="ops.7", theme="dark")
     expected = 'room="ops.7" token-endpoint="/mine" display="floating" theme="dark" frame></moorline-chat>'
     assert page.endswith(expected)
@@ -68,7 +72,11 @@ def test_the_nonce_of_the_policy_is_on_the_script_wherever_it_comes_from() -> No
 
 
 def test_what_it_does_not_know_is_said_when_the_template_is_read() -> None:
-    for source, word in (("{% moorline_widget %}", "needs a room"), ("{% moorline_widget 'a' onclick='x' %}", "onclick"), ("{% moorline_widget 'a' 'b' %}", "'b'")):
+    for source, word in (
+        ("{% moorline_widget %}", "needs a room"),
+        ("{% moorline_widget 'a' onclick='x' %}", "onclick"),
+        ("{% moorline_widget 'a' 'b' %}", "'b'"),
+    ):
         with pytest.raises(TemplateSyntaxError, match=word):
             rendered(source)
     with pytest.raises(ValueError, match="room id"):
@@ -102,7 +110,9 @@ def test_the_token_lets_people_join_what_the_project_allows_and_nothing_else(ser
         server.room(room, "owner")
     own = server.settings(MAY_JOIN=lambda user, room: user.pk == 41 and room == "widget.open")
     with override_settings(MOORLINE=own):
-        tokens = {room: json.loads(asked(ANN, f"?room={room}").content)["token"] for room in ("widget.open", "widget.shut")}
+        tokens = {
+            room: json.loads(asked(ANN, f"?room={room}").content)["token"] for room in ("widget.open", "widget.shut")
+        }
     assert joins(server, tokens["widget.open"], "widget.open") == "ack"
     assert joins(server, tokens["widget.shut"], "widget.shut") == "error"
 

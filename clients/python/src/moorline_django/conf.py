@@ -145,7 +145,9 @@ def _callable(name: str, given: object) -> Callable[..., Any] | None:
             raise ImproperlyConfigured(f"MOORLINE['{name.upper()}'] cannot be imported: {error}") from error
     if given is None or callable(given):
         return given
-    raise ImproperlyConfigured(f"MOORLINE['{name.upper()}'] must be a function of {'a user and a room' if name == 'may_join' else 'a user'}, or its dotted path.")
+    raise ImproperlyConfigured(
+        f"MOORLINE['{name.upper()}'] must be a function of {'a user and a room' if name == 'may_join' else 'a user'}, or its dotted path."
+    )
 
 
 def _events(given: object) -> tuple[DjangoEvents, ...]:

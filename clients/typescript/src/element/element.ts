@@ -32,6 +32,8 @@ export class MoorlineChat extends Base {
   /** Which making is the present one; what an older one brings comes too late. */
   #making = 0;
   #isBegun = false;
+  /** Opened by somebody who wants to write, before there was anything to write in. */
+  #isAsked = false;
   #isDue = false;
   #waiting: (() => void) | undefined;
 
@@ -60,6 +62,7 @@ export class MoorlineChat extends Base {
   /** Shows the chat and puts the focus where one writes. */
   open(): void {
     this.setAttribute("open", "");
+    this.#isAsked = !this.#widget;
     this.#widget?.focus();
   }
 
@@ -153,6 +156,7 @@ export class MoorlineChat extends Base {
       const onclose = this.#isFloating ? () => this.close() : undefined;
       this.#box.replaceChildren();
       this.#widget = mount(this.#box, { ...this.#look, server, room, getToken, onclose }, this.#tell);
+      if (this.#isAsked) this.#widget.focus();
     } catch (error) {
       if (making !== this.#making) return;
       this.#fail("load", `${given}: ${(error as Error).message}`);
