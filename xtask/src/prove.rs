@@ -258,7 +258,7 @@ const PROOFS: &[Proof] = &[
     Proof {
         name: "widget",
         about: "the widget in another site's page: under the strictest policy, beside the rudest style, in a frame, by keys",
-        kind: Kind::Browser(&["widget", "widget-look"]),
+        kind: Kind::BrowserPairs(&["widget", "widget-look"]),
         when: When::Always,
     },
     Proof {
@@ -282,6 +282,7 @@ const PROOFS: &[Proof] = &[
             "page-settings",
             "page-look",
             "page-keys",
+            "page-help",
         ]),
         when: When::Always,
     },

@@ -12,6 +12,7 @@ mod body;
 mod channel;
 mod connection;
 mod consumer;
+mod cors;
 mod health;
 mod http_io;
 mod info;
