@@ -171,6 +171,23 @@ test("what the page says goes to a Django worker, which answers the page or the 
   assert.deepEqual([...ann.errors, ...bob.errors], []);
 });
 
+test("a Django worker hears of each socket's beginning and end where the relay says so", limit(60_000), async (t) => {
+  const pages = await moorline(t, "relay-lifecycle", `${RELAY} inbox=chat.inbox lifecycle=yes`);
+  await django.work("chat.inbox");
+  const dan = await Page.open(t, "door", django);
+  const ann = await Page.open(t, "door", pages);
+  await dan.shows("somebody came");
+  const bob = await Page.open(t, "door", pages);
+  await Promise.all([dan, ann].map((page) => page.shows("somebody came", "somebody came")));
+  await bob.say("hello");
+  await bob.page.evaluate("chatSocket.close(4321)");
+  const lines = ["somebody came", "somebody came", "hello", "somebody went: 4321"];
+  await Promise.all([dan, ann].map((page) => page.shows(...lines)));
+  await pages.server.drain();
+  await dan.shows(...lines, "somebody went: 1012");
+  assert.deepEqual(dan.errors, []);
+});
+
 test("a page of another origin gets no socket, nor one of somebody who has not signed in", limit(30_000), async (t) => {
   const open = await moorline(t, "relay-origin", `${RELAY} echo=chat.message`);
   const foreign = await Moved.start(t);

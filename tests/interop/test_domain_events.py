@@ -190,3 +190,21 @@ async def test_a_wrong_password_is_told_as_that_once_and_never_shown(own_world: 
     began = time.monotonic()
     await server.stop()
     assert time.monotonic() - began < 8
+
+
+async def test_a_server_that_is_alone_tells_at_its_end_that_its_people_went(
+    server: Server, own_world: World
+) -> None:
+    await server.start()
+    await is_connected(server)
+    await server.room("ops", "ann", "bob")
+    async with subscribed(own_world.servers[0], "moorline:presence.changed") as subscriber:
+        async with server.person("ann"), server.person("bob"):
+            came = [(await subscriber.next())[1] for _ in range(2)]
+            await server.stop()
+            went = [(await subscriber.next())[1] for _ in range(2)]
+        assert await subscriber.has_nothing()
+    assert [{(one["user"], one["state"]) for one in some} for some in (came, went)] == [
+        {("ann", "online"), ("bob", "online")},
+        {("ann", "offline"), ("bob", "offline")},
+    ]

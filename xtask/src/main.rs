@@ -15,6 +15,7 @@ mod repository;
 #[cfg(test)]
 mod rules;
 mod schema;
+mod screenshots;
 mod sdk;
 mod steps;
 mod test;
@@ -83,7 +84,7 @@ enum Task {
         rest: Vec<String>,
     },
     /// Take a picture of every view of the page into target/screenshots.
-    Screenshots(prove::Screenshots),
+    Screenshots(screenshots::Args),
 }
 
 fn main() -> ExitCode {
@@ -114,7 +115,7 @@ fn run(task: Task) -> Result<bool> {
         Task::BenchLayer { rest } => interop::bench(&repository, &rest),
         Task::BenchStore { rest } => bench_store(&repository, &rest),
         Task::BenchDjango { rest } => django::bench(&repository, &rest),
-        Task::Screenshots(args) => prove::screenshots(&repository, &args).map(|()| true),
+        Task::Screenshots(args) => screenshots::run(&repository, &args).map(|()| true),
     }
 }
 

@@ -3,13 +3,15 @@
 //! `cargo xtask test` runs the same code with smaller numbers. Each proof has a twin with a planted
 //! fault that must turn it red; the twins run inside the proof.
 
+mod kind;
+
 use anyhow::{Result, bail};
 
-use crate::command::Command;
-use crate::interop::{self, Subject};
+use crate::interop::Subject;
 use crate::repository::Repository;
 use crate::steps::{self, Step};
-use crate::{install, test, versions};
+use crate::{install, test};
+use kind::{Form, Kind};
 
 /// Arguments of `cargo xtask prove`.
 #[derive(clap::Args)]
@@ -22,43 +24,6 @@ pub(crate) struct Args {
     /// Use the numbers of `cargo xtask test`.
     #[arg(long)]
     short: bool,
-}
-
-/// The numbers that a proof runs with.
-#[derive(Clone, Copy, PartialEq)]
-enum Form {
-    Short,
-    Full,
-}
-
-impl Form {
-    fn choose<T>(self, short: T, full: T) -> T {
-        match self {
-            Self::Short => short,
-            Self::Full => full,
-        }
-    }
-
-    /// What the proofs find in the environment.
-    fn word(self) -> &'static str {
-        self.choose("short", "full")
-    }
-}
-
-/// How a proof is started.
-enum Kind {
-    /// A program of `moorline-faults` with its arguments in both forms.
-    Faults { program: &'static str, short: &'static [&'static str], full: &'static [&'static str] },
-    /// The same with a planted fault: it must say that the contract is broken.
-    Planted { program: &'static str, short: &'static [&'static str], full: &'static [&'static str] },
-    /// The contract of the store on these versions of PostgreSQL.
-    Versions { short: &'static [&'static str], full: &'static [&'static str] },
-    /// The tests of `tests/interop` on one of the two subjects.
-    Interop(Subject),
-    /// Files of `tests/e2e`, one after the other, since some of them measure.
-    Browser(&'static [&'static str]),
-    /// The same, two at a time: none of them measures anything.
-    BrowserPairs(&'static [&'static str]),
 }
 
 /// When a proof runs without being named.
@@ -342,33 +307,6 @@ pub(crate) fn short_steps() -> impl Iterator<Item = Step> {
     PROOFS.iter().filter(|proof| proof.when == When::Always).map(|proof| step(proof, Form::Short))
 }
 
-/// Arguments of `cargo xtask screenshots`.
-#[derive(clap::Args)]
-pub(crate) struct Screenshots {
-    /// Take the three pictures of the README instead, into docs/pictures.
-    #[arg(long)]
-    readme: bool,
-}
-
-/// Takes the pictures; the views are those that the proof `page-views` walks through.
-pub(crate) fn screenshots(repository: &Repository, args: &Screenshots) -> Result<()> {
-    install::everything(repository)?;
-    test::build(repository)?;
-    let folder = match args.readme {
-        true => repository.path("docs/pictures"),
-        false => repository.target("screenshots"),
-    };
-    repository
-        .command_in("tests/e2e", "node")
-        .arg("screenshots.mjs")
-        .args(args.readme.then_some("--readme"))
-        .arg(&folder)
-        .env("MOORLINE_BIN", repository.server())
-        .run()?;
-    println!("pictures: {}", folder.display());
-    Ok(())
-}
-
 fn step(proof: &'static Proof, form: Form) -> Step {
     let short = if form == Form::Short { " --short" } else { "" };
     Step {
@@ -378,52 +316,6 @@ fn step(proof: &'static Proof, form: Form) -> Step {
             proof.about
         ),
         again: format!("cargo xtask prove {}{short}", proof.name),
-        run: Box::new(move |repository| prove(repository, proof, form)),
+        run: Box::new(move |repository| proof.kind.prove(repository, proof.name, form)),
     }
-}
-
-fn prove(repository: &Repository, proof: &Proof, form: Form) -> Result<()> {
-    match proof.kind {
-        Kind::Faults { program, short, full } => {
-            faults(repository, program, form.choose(short, full)).run()
-        }
-        Kind::Planted { program, short, full } => {
-            let said = faults(repository, program, form.choose(short, full)).failure()?;
-            anyhow::ensure!(said.contains("BROKEN"), "the planted fault was not found");
-            println!("the planted fault was found, as it must be");
-            Ok(())
-        }
-        Kind::Versions { short, full } => versions::prove(repository, form.choose(short, full)),
-        Kind::Interop(subject) => interop::prove(repository, subject, form.choose(1, 10)),
-        Kind::Browser(files) => browser(repository, proof, form, files, 1),
-        Kind::BrowserPairs(files) => browser(repository, proof, form, files, 2),
-    }
-}
-
-fn browser(
-    repository: &Repository,
-    proof: &Proof,
-    form: Form,
-    files: &[&str],
-    at_once: u8,
-) -> Result<()> {
-    repository
-        .command_in("tests/e2e", "node")
-        .args(["--test", "--test-reporter=spec"])
-        .arg(format!("--test-concurrency={at_once}"))
-        .args(files.iter().map(|file| format!("{file}.test.mjs")))
-        .env("MOORLINE_BIN", repository.server())
-        .env("MOORLINE_PROOF", form.word())
-        .env("MOORLINE_PROOF_NAME", proof.name)
-        .env("PYTHON", install::python_path(repository))
-        .run()
-}
-
-/// The proofs with a whole server as a process; they find the layer of the power cuts by themselves.
-fn faults(repository: &Repository, program: &str, args: &[&str]) -> Command {
-    repository
-        .command("cargo")
-        .args(["run", "--quiet", "--release", "-p", "moorline-faults", "--bin", program, "--"])
-        .args(args)
-        .env("MOORLINE_BIN", repository.server())
 }

@@ -95,6 +95,11 @@ impl Leases {
         self.whereabouts.lock().presence(user)
     }
 
+    /// Whether another node lives, as far as this one knows.
+    pub(crate) fn has_others(&self) -> bool {
+        self.whereabouts.lock().has_others()
+    }
+
     /// How somebody is on this node has changed; `here` is asked in such a way that of two changes the later one stays.
     /// Answers what the people here are to be told.
     pub(crate) fn settle(

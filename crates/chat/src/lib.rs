@@ -14,6 +14,7 @@ mod hub;
 mod leases;
 mod listener;
 mod nodes;
+mod notices;
 mod outbox;
 mod outlet;
 mod people;
@@ -38,7 +39,9 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio::task::JoinHandle;
 use troubles::Parts;
 
-pub use django::{CHANNEL, Django, DjangoCounts, DjangoSettings, EventsTo, InvalidTarget, Reason};
+pub use django::{
+    CHANNEL, Django, DjangoCounts, DjangoSettings, EventsTo, InvalidTarget, Reason, Refusal,
+};
 pub use error::Error;
 pub use export::Export;
 pub use follow::Followed;
@@ -46,6 +49,7 @@ pub use hub::{Counts, Hub};
 pub use leases::LeaseTimes;
 pub use listener::Listener;
 pub use nodes::HintCounts;
+pub use notices::{NoticeDraft, Shown};
 pub use outbox::{Close, DEFAULT_LIMIT_BYTES, Drained, Notice, Outbox, Pushed};
 pub use outlet::{Happening, Outlet};
 pub use rules::{Grants, check_positions, checked_name};

@@ -118,6 +118,12 @@ impl People {
         here.map_or(Presence::Offline, Here::presence)
     }
 
+    /// Everybody whose coming was told and whose going was not.
+    pub(crate) fn all_told(&self) -> Vec<UserId> {
+        let told = self.here.iter().filter(|(_, here)| here.told.is_some());
+        told.map(|(user, _)| user.clone()).collect()
+    }
+
     pub(crate) fn person(&self, user: &UserId) -> Option<Person> {
         let name = self.here.get(user)?.listeners.iter().find_map(|listener| listener.name())?;
         Some(Person { id: user.clone(), name: name.to_string(), presence: None })

@@ -73,6 +73,11 @@ impl Whereabouts {
         spots.iter().filter(lives).fold(Presence::Offline, |best, spot| nearer(best, spot.presence))
     }
 
+    /// Whether another node lives.
+    pub(crate) fn has_others(&self) -> bool {
+        self.others.values().any(|other| other.lives)
+    }
+
     fn lives(&self, node: NodeId) -> bool {
         self.others.get(&node).is_some_and(|other| other.lives)
     }
@@ -101,7 +106,8 @@ impl Whereabouts {
 
     /// Keeps the newer one.
     fn put(&mut self, user: &UserId, new: Spot) {
-        let spots = self.people.entry(user.clone()).or_default();
+        // Nearly everybody is on one node, and a list would make room for four.
+        let spots = self.people.entry(user.clone()).or_insert_with(|| Vec::with_capacity(1));
         match spots.iter_mut().find(|spot| spot.node == new.node) {
             Some(old) if old.version < new.version => *old = new,
             Some(_) => {}
@@ -315,3 +321,7 @@ pub(crate) fn nearer(one: Presence, other: Presence) -> Presence {
 #[cfg(test)]
 #[path = "whereabouts_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "whereabouts_memory_tests.rs"]
+mod memory_tests;

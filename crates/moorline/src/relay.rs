@@ -103,6 +103,7 @@ struct Words<'a> {
     with_type: Option<&'a str>,
     anonymous: Option<&'a str>,
     room: Option<&'a str>,
+    lifecycle: Option<&'a str>,
 }
 
 impl<'a> Words<'a> {
@@ -120,8 +121,9 @@ impl<'a> Words<'a> {
                 "with_type" => &mut read.with_type,
                 "anonymous" => &mut read.anonymous,
                 "room" => &mut read.room,
+                "lifecycle" => &mut read.lifecycle,
                 _ => {
-                    let known = "group, types, inbox, echo, fields, with_type, anonymous and room";
+                    let known = "group, types, inbox, lifecycle, echo, fields, with_type, anonymous and room";
                     return Err(format!("it knows no `{name}`, only {known}"));
                 }
             };
@@ -221,6 +223,12 @@ fn from_browser(words: &Words<'_>, types: &[String]) -> Result<FromBrowser, Stri
     if words.fields.is_some() && words.echo.is_none() {
         return Err("fields= says what echo= takes over, and there is no echo=".into());
     }
+    let lifecycle = switch("lifecycle", words.lifecycle)?;
+    if words.lifecycle.is_some() && words.inbox.is_none() {
+        return Err(
+            "lifecycle= says what the worker of inbox= hears, and there is no inbox=".into()
+        );
+    }
     match (words.inbox, words.echo) {
         (Some(_), Some(_)) => Err("inbox= and echo= are both given; keep one".into()),
         (Some(inbox), None) if inbox == "moorline" || inbox.starts_with("moorline.") => {
@@ -231,7 +239,7 @@ fn from_browser(words: &Words<'_>, types: &[String]) -> Result<FromBrowser, Stri
         (Some(inbox), None) if !is_name(inbox) || inbox.len() > 99 => {
             Err(format!("inbox `{inbox}` is no channel: use up to 99 of A-Z a-z 0-9 _ - ."))
         }
-        (Some(inbox), None) => Ok(FromBrowser::Inbox(inbox.to_owned())),
+        (Some(inbox), None) => Ok(FromBrowser::Inbox { channel: inbox.to_owned(), lifecycle }),
         (None, Some(kind)) if !types.iter().any(|known| known == kind) => {
             Err(format!("echo `{kind}` is not among types=, so no browser here would get it"))
         }

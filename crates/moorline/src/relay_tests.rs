@@ -18,7 +18,10 @@ fn the_words_of_a_relay_are_read() {
     assert_eq!(rule.path, "/ws/chat/{room}/");
     assert_eq!(rule.groups, [Template::parse("chat_{room}").unwrap()]);
     assert_eq!(rule.types, ["chat.message", "chat.joined"]);
-    assert_eq!(rule.from_browser, FromBrowser::Inbox("chat.inbox".into()));
+    let inbox = |lifecycle| FromBrowser::Inbox { channel: "chat.inbox".into(), lifecycle };
+    assert_eq!(rule.from_browser, inbox(false));
+    let all = one("/ws/{room}/ group=chat_{room} types=x inbox=chat.inbox lifecycle=yes");
+    assert_eq!(all.from_browser, inbox(true));
     assert_eq!((rule.keeps_type, rule.anonymous), (false, false));
     assert_eq!(one("/ws/{r}/ group={r} types=x room={r}").room, Template::parse("{r}").ok());
     let rule = one("/n/ group=all,user_{user} types=note with_type=yes anonymous=no");
@@ -73,6 +76,8 @@ fn what_is_no_relay_is_refused_with_the_reason_and_an_example() {
         ("/{room} group=a types=x", "Moorline's own paths"),
         ("/api/v1/x group=a types=x", "Moorline's own paths"),
         ("/ws/x/ group=a types=x inbox=i echo=x", "both given"),
+        ("/ws/x/ group=a types=x echo=x lifecycle=yes", "no inbox="),
+        ("/ws/x/ group=a types=x inbox=i lifecycle=on", "neither yes nor no"),
         ("/ws/x/ group=a types=x inbox=moorline", "Moorline's own"),
         ("/ws/x/ group=a types=x inbox=a!b", "is no channel"),
         ("/ws/x/ group=a types=x echo=y", "not among types="),

@@ -115,6 +115,7 @@ async fn serve(
     let served = server.run(stopping).await.map_err(|error| unusable("the listeners", &error));
     upkeep.abort();
     close(store, publishing).await;
+    chat.hub().tell_end(now_ms());
     outside.finish().await;
     served
 }

@@ -2,6 +2,8 @@
 //!
 //! The handlers are in `moorline-server`. Types that hold a password do not show it in `Debug`.
 
+mod notice;
+
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -10,6 +12,8 @@ use crate::ids::MAX_INTEGER;
 use crate::{
     Epoch, ErrorCode, EventId, Person, RoomId, RoomKind, SearchSort, Seq, ServerInfo, UserId,
 };
+
+pub use notice::{NoticeShown, PostNotice};
 
 /// Every refusal over HTTP: `{"error":{"code":…,"message":…}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

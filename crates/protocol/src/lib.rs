@@ -17,6 +17,7 @@ mod limits;
 mod reply;
 mod room;
 mod search;
+mod server;
 
 pub use close::CloseCode;
 pub use codec::{Refused, parse};
@@ -32,8 +33,9 @@ pub use ids::{Cid, Epoch, EventId, InvalidId, Position, RoomId, Seq, UserId};
 pub use limits::Limits;
 pub use reply::{
     Ack, Failure, Goodbye, Hits, Keepalive, MembersPage, Notice, Page, PeopleList, PresenceChange,
-    Receipt, Reply, Reset, ResetReason, RoomChange, RoomChangeKind, RoomsPage, ServerInfo,
-    ServerPart, Totals, TypingNow, Welcome,
+    Receipt, Reply, Reset, ResetReason, RoomChange, RoomChangeKind, RoomsPage, Totals, TypingNow,
+    Welcome,
 };
 pub use room::{Member, Person, Presence, Role, RoomHistory, RoomInfo, RoomKind};
 pub use search::SearchSort;
+pub use server::{ServerInfo, ServerPart};

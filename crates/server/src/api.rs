@@ -4,6 +4,7 @@
 pub(crate) mod body;
 pub(crate) mod failure;
 mod key;
+mod notices;
 mod rooms;
 mod search;
 pub(crate) mod upkeep;
@@ -56,6 +57,7 @@ impl Api {
             .route("/api/v1/rooms/{id}/members/{user}", put(rooms::add).delete(rooms::remove))
             .route("/api/v1/rooms/{id}/messages", post(rooms::post))
             .route("/api/v1/rooms/{id}/events", get(rooms::events))
+            .route("/api/v1/notices", post(notices::post))
             .route(
                 "/api/v1/rooms/{id}/retention",
                 get(upkeep::retention).put(upkeep::set_retention),

@@ -188,3 +188,47 @@ async fn two_stores_on_one_redis_are_told_once_and_hear_nothing_of_each_other() 
         assert_eq!(told, 1, "{}", node.log());
     }
 }
+
+/// The name of the next notice.
+async fn notice(raw: &mut Raw) -> String {
+    loop {
+        match raw.hear().await.unwrap() {
+            Came::Frame(frame) if frame["type"] == "notice" => {
+                return frame["name"].as_str().unwrap().to_owned();
+            }
+            Came::Frame(_) => {}
+            other => panic!("closed: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_over_http_is_shown_on_every_node_and_once_when_another_node_gets_it_again() {
+    let (database, redis) = (Database::new(), Redis::start());
+    let nodes = two_nodes(&database, &redis, &[]).await;
+    let (mut ann, mut bob) = ann_and_bob(&nodes).await;
+    let server = |node: usize| nodes[node].server.as_ref().unwrap();
+    let notify = async |node: usize, body: Value| {
+        server(node).api("POST", "/api/v1/notices", Some(body)).await.unwrap()
+    };
+    let to_room = json!({"room":"room","name":"deploy","id":"one"});
+    let shown = notify(0, to_room.clone()).await;
+    assert_eq!(shown, json!({"repeated":false,"everywhere":true}));
+    for raw in [&mut ann, &mut bob] {
+        assert_eq!(notice(raw).await, "deploy");
+    }
+    assert_eq!(notify(1, to_room).await["repeated"], true);
+    notify(1, json!({"user":"ann","name":"ann-only"})).await;
+    assert_eq!(notice(&mut ann).await, "ann-only");
+    notify(0, json!({"room":"room","name":"end"})).await;
+    for raw in [&mut ann, &mut bob] {
+        assert_eq!(notice(raw).await, "end");
+    }
+    for node in &nodes {
+        node.wire.refuse();
+        node.wire.cut();
+    }
+    cluster::until(&nodes, "it is known", |counts| !counts.is_up).await.unwrap();
+    assert_eq!(notify(0, json!({"room":"room","name":"here"})).await["everywhere"], false);
+    assert_eq!(notice(&mut ann).await, "here");
+}

@@ -7,7 +7,7 @@ package touches no model, so that it may be imported from anywhere, `settings.py
 from .errors import Misdirected, MoorlineError, Refused, Unavailable
 from .events import EventPage, read_events
 from .messages import Posted, post_message
-from .notices import notify
+from .notices import Shown, notify
 from .people import add_member, create_room, put_user, remove_member
 from .tokens import token
 
@@ -17,6 +17,7 @@ __all__ = [
     "MoorlineError",
     "Posted",
     "Refused",
+    "Shown",
     "Unavailable",
     "add_member",
     "create_room",

@@ -33,6 +33,11 @@ pub(super) fn value(json: Json) -> Value {
     }
 }
 
+/// What a backend says in a notice as JSON, within the same bounds and with the same numbers as over the layer.
+pub(crate) fn plain(said: Json) -> Result<Json, Refusal> {
+    json(&value(said))
+}
+
 /// What a backend says in a notice, as JSON.
 pub(super) fn json(value: &Value) -> Result<Json, Refusal> {
     let mut reader = Reader { bytes_left: BYTES };

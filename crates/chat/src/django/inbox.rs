@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use moorline_layer::{ChannelLayer, Error};
-use moorline_protocol::{EventId, Notice, Send, UserId};
+use moorline_protocol::{EventId, Send, UserId};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::AbortHandle;
@@ -18,6 +18,7 @@ use super::refusal::{Rarely, Reason, Refusal};
 use super::request::{Asked, Request, Sender};
 use super::{CHANNEL, DjangoCounts, count};
 use crate::nodes::Noticed;
+use crate::notices::Shown;
 use crate::recent::Recent;
 use crate::{Chat, now_ms};
 
@@ -140,33 +141,20 @@ impl Inbox {
         // Over Pub/Sub each node hears of it by itself.
         let is_taken_once = !matches!(self.layer, ChannelLayer::RedisPubSub(_));
         while let Some((noticed, from)) = notices.recv().await {
-            let outcome = match self.check(&noticed.notice).await {
+            let shown = match self.chat.check_target(&noticed.notice).await {
+                Ok(()) => Ok(self.chat.hub().notice(&noticed, Instant::now(), is_taken_once)),
+                Err(refusal) => Err(refusal),
+            };
+            let outcome = match shown {
                 Err(refusal) => Outcome::Refused(refusal),
-                Ok(()) if self.chat.hub().notice(&noticed, Instant::now(), is_taken_once) => {
-                    Outcome::Noticed
-                }
-                Ok(()) => {
+                Ok(Shown { is_repeated: false, .. }) => Outcome::Noticed,
+                Ok(Shown { is_repeated: true, .. }) => {
                     let text = "a notice with this `id` came before";
                     Outcome::Refused(Refusal::new(Reason::Repeated, text))
                 }
             };
             self.end(&from, outcome);
         }
-    }
-
-    /// Whether there is such a room or person.
-    async fn check(&self, notice: &Notice) -> Result<(), Refusal> {
-        let store = self.chat.store();
-        if let Some(room) = &notice.room {
-            store.head(room).await.map_err(crate::Error::from)?;
-        }
-        if let Some(user) = &notice.user {
-            let known = store.user(user).await.map_err(crate::Error::from)?;
-            if known.is_none_or(|known| known.removed) {
-                return Err(Refusal::new(Reason::NotFound, "there is no such person"));
-            }
-        }
-        Ok(())
     }
 
     /// Counts what became of a message, and tells its sender if they asked for it.

@@ -20,8 +20,9 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::Chat;
 use crate::outlet::Outlet;
+pub(crate) use data::plain;
 use inbox::Inbox;
-pub use refusal::Reason;
+pub use refusal::{Reason, Refusal};
 pub use target::{EventsTo, InvalidTarget};
 
 /// The channel on which any node takes what Django sends.

@@ -42,15 +42,17 @@ reasons! {
 
 /// One refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) reason: Reason,
-    pub(super) text: String,
+pub struct Refusal {
+    /// For programs.
+    pub reason: Reason,
+    /// For people.
+    pub text: String,
     /// When to try again, ms, where that makes sense.
-    pub(super) retry_after_ms: Option<u64>,
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Refusal {
-    pub(super) fn new(reason: Reason, text: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: Reason, text: impl Into<String>) -> Self {
         Self { reason, text: text.into(), retry_after_ms: None }
     }
 }

@@ -9,6 +9,7 @@ use moorline_store::Commit;
 
 use super::Hub;
 use crate::nodes::Noticed;
+use crate::notices::Shown;
 use crate::now_ms;
 use crate::outbox::Pushed;
 use crate::outlet::{Happening, Outlet};
@@ -52,19 +53,31 @@ impl Hub {
         });
     }
 
+    /// This node ends. Where it is the only one, nobody could tell programs outside later that its people went: they are
+    /// told now, after the last connection.
+    pub fn tell_end(&self, at_ms: u64) {
+        if self.leases.as_ref().is_some_and(|leases| leases.has_others()) {
+            return;
+        }
+        let here = self.people.lock().all_told();
+        here.iter().for_each(|user| self.tell_outlets_of_presence(user, Presence::Offline, at_ms));
+    }
+
     /// Shows a notice to the people of this node whom it is for; with `elsewhere`, other nodes hear of it too. One that
-    /// was noticed before, by its id, is not shown again: answers `false`.
-    pub(crate) fn notice(&self, noticed: &Noticed, now: Instant, elsewhere: bool) -> bool {
-        if let Some(id) = &noticed.id
-            && !self.noticed.lock().note(id.clone(), now)
-        {
-            return false;
+    /// was noticed before, by its id, is not shown again.
+    pub(crate) fn notice(&self, noticed: &Noticed, now: Instant, elsewhere: bool) -> Shown {
+        let is_repeated = noticed.id.clone().is_some_and(|id| !self.noticed.lock().note(id, now));
+        if is_repeated {
+            return Shown { is_repeated, is_everywhere: true };
         }
         self.show(&noticed.notice);
-        if elsewhere && let Some(nodes) = &self.nodes {
-            nodes.tell_notice(noticed);
-        }
-        true
+        let is_told = match &self.nodes {
+            Some(nodes) if elsewhere => nodes.tell_notice(noticed) && !nodes.is_deaf(),
+            Some(_) => true,
+            None => false,
+        };
+        // A store of one's own has no other nodes.
+        Shown { is_repeated, is_everywhere: is_told || self.leases.is_none() }
     }
 
     fn show(&self, notice: &Notice) {

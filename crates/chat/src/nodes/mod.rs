@@ -175,18 +175,19 @@ impl Nodes {
         self.has_news.notify_one();
     }
 
-    /// Tells the others of a notice.
-    pub(crate) fn tell_notice(&self, noticed: &Noticed) {
+    /// Tells the others of a notice; `false` where too many wait already.
+    pub(crate) fn tell_notice(&self, noticed: &Noticed) -> bool {
         let bytes = notice_size(noticed);
         let mut waiting = self.waiting.lock();
         if waiting.notice_bytes + bytes > NOTICE_BYTES {
             self.counts.dropped.fetch_add(1, Ordering::Relaxed);
-            return;
+            return false;
         }
         waiting.notice_bytes += bytes;
         waiting.news.notices.push(noticed.clone());
         drop(waiting);
         self.has_news.notify_one();
+        true
     }
 
     /// Sends what waits, in as few hints as hold it, until the layer is closed.

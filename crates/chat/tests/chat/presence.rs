@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use moorline_chat::LeaseTimes;
+use moorline_chat::{Happening, LeaseTimes};
 use moorline_protocol::Presence;
 use moorline_test_postgres::Database;
 use tokio::runtime::Runtime;
@@ -149,4 +149,46 @@ async fn a_node_that_starts_later_knows_who_is_here_and_a_lapsed_lease_is_made_g
     until("it is written again", || rows(&database, "ann") == "1|1").await;
     is_here(&two, "ann", Presence::Online).await;
     drop(bob);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_alone_tells_programs_outside_at_its_end_that_its_people_went_and_one_of_several_does_not()
+ {
+    let alone = TestChat::with_room(&["ann", "bob"]).await;
+    let outlet = alone.chat.hub().outlet();
+    let (ann, _bob) = (alone.here("ann").await, alone.here("bob").await);
+    // In the grace after her last connection.
+    ann.close();
+    alone.chat.hub().tell_end(9);
+    let mut happenings = Vec::new();
+    while happenings.len() < 4 {
+        happenings.extend(outlet.take(10).await.unwrap());
+    }
+    let gone = |happening: &Happening| match happening {
+        Happening::Presence(change) if change.state == Presence::Offline => {
+            Some((change.user.to_string(), change.at))
+        }
+        _ => None,
+    };
+    let mut gone: Vec<_> = happenings.iter().filter_map(gone).collect();
+    gone.sort();
+    assert_eq!(gone, [("ann".to_owned(), 9), ("bob".to_owned(), 9)]);
+
+    let (database, layer) = (Database::new(), layer());
+    let nodes = TestChat::nodes(
+        database.url(),
+        [Some(layer.clone()), Some(layer)],
+        &["ann", "bob"],
+        short(),
+    )
+    .await;
+    let [one, two] = &nodes;
+    let (outlet, bob) = (one.chat.hub().outlet(), two.here("bob").await);
+    let _ann = one.here("ann").await;
+    // By now each has heard of the other.
+    told(&bob, "ann", "online").await;
+    is_here(one, "bob", Presence::Online).await;
+    outlet.take(10).await.unwrap();
+    one.chat.hub().tell_end(9);
+    assert!(outlet.is_empty(), "the other node will tell it");
 }

@@ -11,11 +11,12 @@ use http::StatusCode;
 use moorline_chat::{Close, Listener};
 use moorline_layer::{Error, Map, Message, Value};
 use moorline_protocol::{CloseCode, Frame, Limits, UserId};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::Relay;
 use super::convert::{to_json, to_message};
-use super::counts::Dropped;
+use super::counts::{Dropped, RelayCounts};
 use super::entry::{Entered, Proof, TOKEN_SUBPROTOCOL, names};
 use super::rule::FromBrowser;
 use crate::channel::Channel;
@@ -24,6 +25,10 @@ use crate::consumer::{Accept, Closed, Consumer, Dispatched, Incoming, Refusal};
 use crate::scope::Scope;
 use crate::session::{Allowance, Renewal, Verdict, expiry};
 
+/// What a worker gets, under the names of ASGI.
+const ASGI_CONNECT: &str = "websocket.connect";
+const ASGI_RECEIVE: &str = "websocket.receive";
+const ASGI_DISCONNECT: &str = "websocket.disconnect";
 /// The ASGI messages that a worker may answer a socket with, where the relay lists them.
 const ASGI_SEND: &str = "websocket.send";
 const ASGI_CLOSE: &str = "websocket.close";
@@ -47,6 +52,8 @@ struct Member {
     expires: Option<Instant>,
     /// Of somebody for whom the backend speaks; it knows when that ends.
     renewal: Option<Box<Renewal>>,
+    /// Tells the worker that the socket is open; whatever else the worker is told waits for it.
+    announcing: Option<JoinHandle<()>>,
 }
 
 impl RelayConsumer {
@@ -96,6 +103,7 @@ impl Consumer for RelayConsumer {
             guest: None,
             expires,
             renewal,
+            announcing: None,
         }));
         Ok(Accept::new().subprotocol(TOKEN_SUBPROTOCOL, scope))
     }
@@ -111,6 +119,14 @@ impl Consumer for RelayConsumer {
             settings.chat.guest_came(&guest, proof.revocations);
             member.guest = Some(guest);
         }
+        if let FromBrowser::Inbox { channel, lifecycle: true } = &self.relay.rule.from_browser {
+            let (layer, counts) = (settings.layer.clone(), Arc::clone(&settings.counts));
+            let (inbox, message) = (channel.clone(), member.about(ASGI_CONNECT));
+            member.announcing = Some(tokio::spawn(async move {
+                let sent = layer.send(&inbox, &message).await;
+                told_worker(&sent, &counts);
+            }));
+        }
         Ok(())
     }
 
@@ -121,11 +137,12 @@ impl Consumer for RelayConsumer {
     async fn receive(&mut self, incoming: Incoming, _: &Connection) -> Result<(), Close> {
         let Some(member) = &mut self.member else { return Ok(()) };
         member.wait_for_turn().await?;
+        member.announced().await;
         let counts = &self.relay.settings.counts;
         let sent = match &self.relay.rule.from_browser {
-            FromBrowser::Inbox(inbox) => {
+            FromBrowser::Inbox { channel, .. } => {
                 let message = member.for_worker(incoming);
-                member.channel.send(inbox, &message).await
+                member.channel.send(channel, &message).await
             }
             FromBrowser::Echo { kind, fields } => {
                 let message = match &incoming {
@@ -143,15 +160,8 @@ impl Consumer for RelayConsumer {
                 return Ok(());
             }
         };
-        match sent {
-            Ok(()) => {
-                counts.from_browsers.inc();
-            }
-            Err(Error::ChannelFull { .. }) => counts.dropped(Dropped::InboxFull),
-            Err(error) => {
-                tracing::debug!(%error, "what a browser said is lost");
-                counts.dropped(Dropped::Layer);
-            }
+        if told_worker(&sent, counts) {
+            counts.from_browsers.inc();
         }
         Ok(())
     }
@@ -203,10 +213,19 @@ impl Consumer for RelayConsumer {
         }
     }
 
-    async fn disconnect(&mut self, _: &Closed) {
-        self.relay.settings.counts.sockets.dec();
-        if let Some(guest) = self.member.as_mut().and_then(|member| member.guest.take()) {
-            self.relay.settings.chat.hub().guest_went(&guest);
+    async fn disconnect(&mut self, closed: &Closed) {
+        let settings = &self.relay.settings;
+        settings.counts.sockets.dec();
+        let Some(member) = &mut self.member else { return };
+        if let Some(guest) = member.guest.take() {
+            settings.chat.hub().guest_went(&guest);
+        }
+        if let FromBrowser::Inbox { channel, lifecycle: true } = &self.relay.rule.from_browser {
+            member.announced().await;
+            let message = member.about(ASGI_DISCONNECT);
+            let message = message.with("code", i64::from(closed.code.0));
+            let message = message.with("reason", closed.reason.as_ref());
+            told_worker(&member.channel.send(channel, &message).await, &settings.counts);
         }
     }
 }
@@ -242,15 +261,40 @@ impl Member {
 
     /// What the browser said, as a worker gets it.
     fn for_worker(&self, incoming: Incoming) -> Message {
-        let message = Message::of_type("websocket.receive");
-        let message = match incoming {
+        let message = self.about(ASGI_RECEIVE);
+        match incoming {
             Incoming::Text(text) => message.with("text", text),
             Incoming::Bytes(bytes) => message.with("bytes", bytes),
-        };
-        message
+        }
+    }
+
+    /// What a worker is told of this socket, whatever happens on it.
+    fn about(&self, kind: &str) -> Message {
+        Message::of_type(kind)
             .with("scope", Value::Map(self.told.clone()))
             .with("reply_channel", self.channel.name())
     }
+
+    /// Waits until the worker was told that the socket is open, so that nothing overtakes that.
+    async fn announced(&mut self) {
+        if let Some(announcing) = self.announcing.take() {
+            // It ends by itself, since the layer's answer does not stay away.
+            let _ = announcing.await;
+        }
+    }
+}
+
+/// Whether the layer took what was for a worker or a group; else it is counted.
+fn told_worker(sent: &Result<(), Error>, counts: &RelayCounts) -> bool {
+    match sent {
+        Ok(()) => return true,
+        Err(Error::ChannelFull { .. }) => counts.dropped(Dropped::InboxFull),
+        Err(error) => {
+            tracing::debug!(%error, "what a browser said is lost");
+            counts.dropped(Dropped::Layer);
+        }
+    }
+    false
 }
 
 /// The part of the scope that a worker is told, under the names of ASGI.

@@ -40,7 +40,12 @@ pub struct RelayRule {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromBrowser {
     /// To a channel, on which a worker receives.
-    Inbox(String),
+    Inbox {
+        /// Its name.
+        channel: String,
+        /// Whether the worker hears of each socket's beginning and end too.
+        lifecycle: bool,
+    },
     /// Back into the group, as a message of this type with these fields of the browser's JSON object.
     Echo {
         /// The message's type.

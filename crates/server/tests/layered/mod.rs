@@ -111,3 +111,10 @@ pub(crate) async fn closed(socket: &mut Socket) -> u16 {
     let message = timeout(SOON, socket.next()).await.unwrap().unwrap().unwrap();
     u16::from(message.as_close().unwrap_or_else(|| panic!("{message:?} is no close")).0)
 }
+
+/// Closes with a code of one's own.
+pub(crate) async fn close_with(socket: &mut Socket, code: u16) {
+    let code = tokio_websockets::CloseCode::try_from(code).unwrap();
+    let close = Message::close(Some(code), "");
+    timeout(SOON, socket.send(close)).await.unwrap().unwrap();
+}

@@ -4,8 +4,8 @@ use moorline_layer::{Message, Options, Value};
 use moorline_server::relay::RelayRule;
 use tokio::time::{Duration, Instant};
 
-use crate::layered::{closed, hear, hears_nothing_before, say};
-use crate::stage::{Stage, tutorial, with_inbox};
+use crate::layered::{close_with, closed, hear, hears_nothing_before, say};
+use crate::stage::{Stage, tutorial, with_inbox, with_lifecycle};
 
 fn chat(text: &str) -> Message {
     Message::of_type("chat.message").with("message", text)
@@ -123,6 +123,52 @@ async fn a_worker_gets_what_the_browser_says_and_answers_that_browser_or_all() {
     let scope = stage.worker_gets("chat.inbox").await;
     let scope = scope.get("scope").and_then(Value::as_map).unwrap().clone();
     assert_eq!(scope.get("user"), Some(&Value::Nil));
+}
+
+#[tokio::test]
+async fn a_worker_hears_of_a_sockets_beginning_and_end_in_order_where_the_relay_says_so() {
+    let mut stage = Stage::start(with_lifecycle()).await;
+    let mut ann = stage.page_of("ann", "/ws/chat/lobby/").await;
+    say(&mut ann, "at once").await;
+    close_with(&mut ann, 4321).await;
+    let mut told = Vec::new();
+    for kind in ["websocket.connect", "websocket.receive", "websocket.disconnect"] {
+        let got = stage.worker_gets("chat.inbox").await;
+        assert_eq!(got.kind(), Some(kind));
+        let scope = got.get("scope").and_then(Value::as_map).unwrap();
+        assert_eq!(scope.text("user"), Some("ann"));
+        told.push(got);
+    }
+    let one = told[0].text("reply_channel").unwrap();
+    assert!(told.iter().all(|got| got.text("reply_channel") == Some(one)), "{told:?}");
+    assert_eq!(told[2].get("code").and_then(Value::as_i64), Some(4321));
+    let torn = stage.page("/ws/chat/lobby/").await;
+    assert_eq!(stage.worker_gets("chat.inbox").await.kind(), Some("websocket.connect"));
+    drop(torn);
+    let code = |got: &Message| got.get("code").and_then(Value::as_i64);
+    assert_eq!(code(&stage.worker_gets("chat.inbox").await), Some(1006), "no close was sent");
+    let mut bob = stage.page("/ws/chat/lobby/").await;
+    assert_eq!(stage.worker_gets("chat.inbox").await.kind(), Some("websocket.connect"));
+    stage.server.stop();
+    assert_eq!(closed(&mut bob).await, 1012);
+    drop(bob);
+    assert_eq!(code(&stage.worker_gets("chat.inbox").await), Some(1012), "the server drains");
+}
+
+#[tokio::test]
+async fn beginnings_and_ends_that_a_worker_has_no_room_for_are_counted_and_close_no_socket() {
+    let options = Options { capacity: 2, ..Options::default() };
+    let stage = Stage::start_with(with_lifecycle(), false, options).await;
+    let mut pages = Vec::new();
+    for _ in 0..4 {
+        pages.push(stage.page("/ws/chat/lobby/").await);
+    }
+    stage.server.counts(r#"relay_dropped_total{reason="inbox_full"}"#, 2).await;
+    stage.group_send("chat_lobby", chat("still here")).await;
+    for page in &mut pages {
+        assert_eq!(hear(page).await, r#"{"message": "still here"}"#);
+    }
+    assert_eq!(stage.server.counted("relay_from_browsers_total"), 0, "no browser said anything");
 }
 
 #[tokio::test]

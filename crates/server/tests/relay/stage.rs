@@ -35,7 +35,14 @@ pub(crate) fn tutorial() -> RelayRule {
 
 /// The same with a worker behind it.
 pub(crate) fn with_inbox() -> RelayRule {
-    RelayRule { from_browser: FromBrowser::Inbox("chat.inbox".into()), ..tutorial() }
+    let inbox = FromBrowser::Inbox { channel: "chat.inbox".into(), lifecycle: false };
+    RelayRule { from_browser: inbox, ..tutorial() }
+}
+
+/// The same, whose worker hears of each socket's beginning and end.
+pub(crate) fn with_lifecycle() -> RelayRule {
+    let inbox = FromBrowser::Inbox { channel: "chat.inbox".into(), lifecycle: true };
+    RelayRule { from_browser: inbox, ..tutorial() }
 }
 
 pub(crate) struct Stage {

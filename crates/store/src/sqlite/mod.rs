@@ -9,6 +9,7 @@ mod batch;
 mod cache;
 mod checkpoint;
 mod cids;
+mod comings;
 mod erase;
 mod events;
 #[cfg(test)]

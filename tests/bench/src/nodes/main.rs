@@ -15,6 +15,9 @@ mod plan;
 #[allow(dead_code, reason = "it has more than this program needs")]
 #[path = "../report.rs"]
 mod report;
+#[allow(dead_code, reason = "it has more than this program needs")]
+#[path = "../rounds.rs"]
+mod rounds;
 mod site;
 mod talk;
 
@@ -22,12 +25,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::Parser;
 
 use figures::percentile_ms;
 use plan::{Person, Plan, Room};
 use report::{Bar, Row};
+use rounds::{Place, rounds};
 use site::Site;
 use talk::{Pace, Talk};
 
@@ -83,34 +87,17 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<bool> {
-    if cfg!(debug_assertions) {
-        bail!("measure with --release");
-    }
-    let program = std::env::current_exe()?;
-    let programs = program.parent().context("this program has no folder")?;
-    let product = args.product.clone().unwrap_or_else(|| programs.join("moorline"));
-    let folder = programs.with_file_name("bench-nodes");
-    let facts = facts::facts(facts::sync_ms(&folder)?);
+    let place = Place::find("bench-nodes")?;
+    let product = args.product.clone().unwrap_or_else(|| place.programs.join("moorline"));
     let window = Duration::from_secs_f64(if args.short { 1.0 } else { args.window });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let count = if args.short { 1 } else { args.rounds.max(1) };
-    let mut rounds = Vec::new();
-    for number in 1..=count {
-        eprintln!("round {number} of {count}");
-        let site = Site::start(&product, &folder)?;
-        rounds.push(runtime.block_on(round(&site, window))?);
-    }
-    let rows = rows(&rounds);
-    facts.iter().for_each(|fact| println!("{fact}"));
-    println!(
-        "\nproduct: the other node, or the large room. bare: the sender's node, or the small room."
-    );
-    println!("{}", report::table(&rows));
-    if let Some(file) = &args.json {
-        let text = serde_json::to_string_pretty(&report::json(&rows, &facts))?;
-        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    Ok(rows.iter().all(Row::passes))
+    let rounds = rounds(args.rounds, args.short, || {
+        let site = Site::start(&product, &place.folder)?;
+        runtime.block_on(round(&site, window))
+    })?;
+    let columns =
+        "product: the other node, or the large room. bare: the sender's node, or the small room.";
+    place.tell(&rows(&rounds), columns, args.json.as_deref())
 }
 
 async fn round(site: &Site, window: Duration) -> Result<Round> {

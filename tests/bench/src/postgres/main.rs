@@ -11,17 +11,20 @@ mod load;
 #[allow(dead_code, reason = "it has more than this program needs")]
 #[path = "../report.rs"]
 mod report;
+#[path = "../rounds.rs"]
+mod rounds;
 mod stores;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 
 use load::Figures;
 use report::{Bar, Row};
+use rounds::{Place, rounds};
 use stores::{On, Servers};
 
 /// With 2 ms a sync, one connection that waits for each of them cannot do more than this.
@@ -69,42 +72,27 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<bool> {
-    if cfg!(debug_assertions) {
-        bail!("measure with --release");
-    }
-    let program = std::env::current_exe()?;
-    let programs = program.parent().context("this program has no folder")?;
+    let mut place = Place::find("bench-postgres")?;
     if !args.no_build {
         build()?;
     }
-    let folder = programs.with_file_name("bench-postgres");
-    let facts = facts::facts(facts::sync_ms(&folder)?);
-    let servers = Servers::start(&folder, &programs.join("libmoorline_slow_sync.so"))?;
+    let library = place.programs.join("libmoorline_slow_sync.so");
+    let servers = Servers::start(&place.folder, &library)?;
+    place.note(format!("PostgreSQL {}", servers.version()));
     let window = Duration::from_secs_f64(if args.short { 0.5 } else { args.window });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut rounds = Vec::new();
-    let count = if args.short { 1 } else { args.rounds.max(1) };
-    for number in 1..=count {
-        eprintln!("round {number} of {count}");
-        let measure = |on| runtime.block_on(load::measure(&servers, on, window));
-        rounds.push(Round {
+    let measure = |on| runtime.block_on(load::measure(&servers, on, window));
+    let rounds = rounds(args.rounds, args.short, || {
+        Ok(Round {
             together: measure(On::Postgres)?,
             one_by_one: measure(On::OneByOne)?,
             sqlite: measure(On::Sqlite)?,
             slow_together: measure(On::SlowPostgres)?,
             slow_one_by_one: measure(On::SlowOneByOne)?,
-        });
-    }
-    let rows = rows(&rounds);
-    facts.iter().for_each(|fact| println!("{fact}"));
-    println!("PostgreSQL {}", servers.version());
-    println!("\nproduct: the store on PostgreSQL. bare: what the score compares it with.");
-    println!("{}", report::table(&rows));
-    if let Some(file) = &args.json {
-        let text = serde_json::to_string_pretty(&report::json(&rows, &facts))?;
-        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    Ok(rows.iter().all(Row::passes))
+        })
+    })?;
+    let columns = "product: the store on PostgreSQL. bare: what the score compares it with.";
+    place.tell(&rows(&rounds), columns, args.json.as_deref())
 }
 
 /// Builds the library that makes a sync slow, beside this program.

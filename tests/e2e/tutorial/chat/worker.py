@@ -6,8 +6,14 @@ from channels.consumer import AsyncConsumer
 
 
 class ChatWorker(AsyncConsumer):
+    async def websocket_connect(self, event):
+        """Only with `lifecycle=yes`, as the next one."""
+        await self._say(event, "somebody came")
+
+    async def websocket_disconnect(self, event):
+        await self._say(event, f"somebody went: {event['code']}")
+
     async def websocket_receive(self, event):
-        room = event["scope"]["url_route"]["kwargs"]["room"]
         message = json.loads(event["text"])["message"]
         if message == "/who am I":
             answer = f"You are {event['scope']['user']}"
@@ -15,6 +21,10 @@ class ChatWorker(AsyncConsumer):
                 event["reply_channel"], {"type": "chat.message", "message": answer}
             )
             return
+        await self._say(event, message)
+
+    async def _say(self, event, message):
+        room = event["scope"]["url_route"]["kwargs"]["room"]
         await self.channel_layer.group_send(
             f"chat_{room}", {"type": "chat.message", "message": message}
         )
