@@ -12,7 +12,7 @@ use crate::files;
 use crate::repository::Repository;
 
 /// Folders with a `package-lock.json`, the SDK first since the page is built with it.
-const NODE_FOLDERS: [&str; 3] = ["clients/typescript", "web", "tests/e2e"];
+const NODE_FOLDERS: [&str; 4] = ["clients/typescript", "web", "tests/e2e", "tests/api"];
 
 /// Debian packages: the program or file that shows that one is there, and its name.
 const DEBIAN: [(&str, &str); 7] = [
@@ -34,6 +34,7 @@ pub(crate) fn everything(repository: &Repository) -> Result<()> {
     node(repository)?;
     NODE_FOLDERS.iter().try_for_each(|folder| node_packages(repository, folder))?;
     python(repository)?;
+    docs_python(repository)?;
     oldest_django(repository)?;
     Ok(())
 }
@@ -125,17 +126,29 @@ pub(crate) fn oldest_django(repository: &Repository) -> Result<PathBuf> {
 }
 
 fn python(repository: &Repository) -> Result<()> {
-    let wanted_file = repository.path("xtask/requirements.txt");
-    let stamp = repository.target("venv/.installed-from");
+    environment(repository, "venv", "xtask/requirements.txt")
+}
+
+/// The Python that builds the documentation and tries the API, in an environment of its own: what it brings would load itself
+/// into every other test.
+pub(crate) fn docs_python(repository: &Repository) -> Result<PathBuf> {
+    environment(repository, "venv-docs", "xtask/requirements-docs.txt")?;
+    Ok(repository.target("venv-docs/bin/python"))
+}
+
+/// An environment in the build folder with exactly the packages of a list.
+fn environment(repository: &Repository, name: &str, list: &str) -> Result<()> {
+    let folder = repository.target(name);
+    let stamp = folder.join(".installed-from");
+    let wanted_file = repository.path(list);
     let wanted = files::hash(&wanted_file)?;
     if std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
-        println!("Python packages are there");
+        println!("{list}: Python packages are there");
         return Ok(());
     }
-    let folder = repository.target("venv");
     repository.command("python3").args(["-m", "venv", "--clear"]).arg(&folder).run()?;
     repository
-        .command(python_path(repository))
+        .command(folder.join("bin/python"))
         .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
         .arg(&wanted_file)
         .run()?;

@@ -7,6 +7,7 @@
 mod autobahn;
 mod command;
 mod django;
+mod docs;
 mod files;
 mod install;
 mod interop;
@@ -46,6 +47,8 @@ enum Task {
     Web(web::Args),
     /// Write docs/schema and the SDK's types from the Rust types, or check that they are current.
     Schema(schema::Args),
+    /// Build the documentation's site into target/docs; it needs nothing from elsewhere once it is built.
+    Docs,
     /// Compare the server with a bare one: `cargo xtask bench -- --help` lists the rows.
     Bench {
         /// Passed on to the benchmark.
@@ -107,6 +110,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Prove(args) => prove::run(&repository, &args),
         Task::Web(args) => web::run(&repository, &args).map(|()| true),
         Task::Schema(args) => schema::run(&repository, &args).map(|()| true),
+        Task::Docs => docs::build(&repository).map(|()| true),
         Task::Bench { rest } => bench(&repository, &rest),
         Task::BenchPostgres { rest } => {
             bench_with_servers(&repository, "moorline-bench-postgres", &rest)

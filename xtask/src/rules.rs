@@ -136,3 +136,34 @@ fn lock_files_name_one_registry_at_most() {
         }
     }
 }
+
+/// Routes by which the server says that there is no such path; every other one is an operation of the protocol's table,
+/// from which the OpenAPI document is made.
+const CATCH_ALLS: [&str; 2] = [
+    ".route(\"/api\", any(failure::no_such_path))",
+    ".route(\"/api/{*rest}\", any(failure::no_such_path))",
+];
+
+#[test]
+fn every_route_of_the_api_is_mounted_by_its_operation() {
+    let is_server = |name: &String| {
+        name.starts_with("crates/server/src/") || name.starts_with("crates/moorline/src/")
+    };
+    let mut wrong = Vec::new();
+    for (name, text) in texts().into_iter().filter(|(name, _)| is_server(name)) {
+        if name.ends_with("_tests.rs") {
+            continue;
+        }
+        let shipped = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let lines = shipped.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+        let routes = lines.filter(|line| line.contains("\"/api"));
+        wrong.extend(
+            routes.filter(|line| !CATCH_ALLS.contains(line)).map(|line| format!("{name}: {line}")),
+        );
+    }
+    assert_eq!(
+        wrong,
+        [] as [String; 0],
+        "add it to `Operation` in crates/protocol, and mount it by `at`"
+    );
+}

@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 
 use crate::repository::Repository;
 use crate::steps::{self, Step};
-use crate::{autobahn, django, install, interop, prove, schema, sdk, web};
+use crate::{autobahn, django, docs, install, interop, prove, schema, sdk, web};
 
 /// Arguments of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -44,6 +44,7 @@ const ROWS: &[Row] = &[
     ),
     ("doc-tests", doc, "mend the example in the named doc comment"),
     ("schema", schema::check, "run `cargo xtask schema` and commit what it writes"),
+    ("docs", docs::check, "mend the link or name above; `cargo xtask docs` builds the site alone"),
     ("sdk", sdk::unit, "run `npm test` in clients/typescript"),
     ("page-tests", web::test, "run `npm run check` and `npm test` in web"),
     ("page-fresh", web::check, "run `cargo xtask web` and commit web/dist"),
@@ -51,6 +52,11 @@ const ROWS: &[Row] = &[
         "autobahn",
         autobahn::run,
         "see crates/server/tests/autobahn/run.py; the failed cases are named above",
+    ),
+    (
+        "api",
+        docs::api,
+        "repeat the curl command above; either the server or `examples/schema` in crates/protocol is wrong",
     ),
     (
         "interop",

@@ -4,6 +4,7 @@
 //! `Hub::hear`, as told by them, and by [`Hub::catch_up`], as read from the store; what this node commits is told to
 //! them at the end of `publish`.
 
+mod beside;
 mod bring;
 mod elsewhere;
 mod guests;

@@ -23,6 +23,8 @@ pub struct Listener {
     session: Option<SessionId>,
     /// When its token was made; 0 where that is not known.
     issued_ms: AtomicU64,
+    /// The number of its connection; 0 where nobody needs to find it.
+    connection: AtomicU64,
     outbox: Arc<Outbox>,
     place: Mutex<Place>,
 }
@@ -61,6 +63,7 @@ impl Listener {
             away: AtomicBool::new(false),
             session,
             issued_ms: AtomicU64::new(0),
+            connection: AtomicU64::new(0),
             outbox,
             place: Mutex::default(),
         })
@@ -87,7 +90,8 @@ impl Listener {
         *self.name.lock() = Some(name);
     }
 
-    pub(crate) fn set_away(&self, on: bool) {
+    /// Whether nobody is at its screen; to be said before [`crate::Hub::came`] where that is known then already.
+    pub fn set_away(&self, on: bool) {
         self.away.store(on, Ordering::Relaxed);
     }
 
@@ -108,6 +112,15 @@ impl Listener {
     /// It came with a token of this moment, ms since 1970.
     pub fn came_with_token_of(&self, issued_ms: u64) {
         self.issued_ms.store(issued_ms, Ordering::Relaxed);
+    }
+
+    /// It is the one of this connection, by which requests beside it find it.
+    pub fn is_of(&self, connection: u64) {
+        self.connection.store(connection, Ordering::Relaxed);
+    }
+
+    pub(crate) fn connection(&self) -> u64 {
+        self.connection.load(Ordering::Relaxed)
     }
 
     /// Whether what it came with is still good, as the store knows its person and their sessions now.

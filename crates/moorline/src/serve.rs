@@ -12,6 +12,7 @@ use moorline_chat::{Chat, Trouble, now_ms};
 use moorline_protocol::{Keepalive, Limits, ServerPart};
 use moorline_server::api::Api;
 use moorline_server::auth::{Authenticator, Invites, SignIn, SignInSettings};
+use moorline_server::fallback::Fallbacks;
 use moorline_server::session::{ChatConsumer, SessionSettings};
 use moorline_server::{Degraded, Metrics, OriginCheck, Origins, Pace, Route, Server, ServerConfig};
 use moorline_store::{Commits, Error, Store, StoreConfig};
@@ -82,20 +83,19 @@ async fn serve(
     let metrics = Arc::new(Metrics::new());
     let auth = authenticator(config, &store, &metrics)?;
     let router = router(config, &chat, &auth, &invites, page).await?;
+    let (commands, sessions) = sessions(config, &chat, auth.clone());
     gauges::register(&metrics, &chat);
     let outside = Outside::start(&config.outside, &chat, layer.as_ref(), &metrics);
     let from = (origins(config), config.limit_loopback);
     let relays = relay::routes(&config.relays, layer, (&chat, &auth), from, &metrics)?;
     let mut server = Server::new(server_config(config))
-        .http(router)
-        .websocket(chat_route(config, &chat, auth))
+        .http(router.merge(commands))
+        .routes(sessions)
+        .routes(relays)
         .metrics(metrics)
         .ready_when("store", Box::new(store_check(store.clone())))
         .degraded_by(Box::new(degraded_check(Arc::clone(&chat))))
         .degraded_by(outside.check());
-    for route in relays {
-        server = server.websocket(route);
-    }
     for listener in bound.listeners.drain(..) {
         server = server.listen(listener);
     }
@@ -142,7 +142,8 @@ async fn router(
     Ok(page.router(framers).merge(sign_in.router()).merge(api.router()))
 }
 
-fn chat_route(config: &Config, chat: &Arc<Chat>, auth: Arc<Authenticator>) -> Route {
+/// The ways of clients into the chat: commands over HTTP, and the routes of WebSockets, streams and polls.
+fn sessions(config: &Config, chat: &Arc<Chat>, auth: Arc<Authenticator>) -> (Router, Vec<Route>) {
     let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let settings = Arc::new(SessionSettings {
         chat: Arc::clone(chat),
@@ -155,9 +156,12 @@ fn chat_route(config: &Config, chat: &Arc<Chat>, auth: Arc<Authenticator>) -> Ro
     });
     let shown = config.auth_url.as_ref().map(AuthUrl::headers).unwrap_or_default();
     let check = OriginCheck::with_cookie(origins(config), "moorline_session").or_headers(shown);
-    Route::new("/ws", move |_| ChatConsumer::new(Arc::clone(&settings)))
+    let fallbacks = Fallbacks::new(Arc::clone(&settings), check.clone());
+    let websocket = Route::new("/ws", move |_| ChatConsumer::new(Arc::clone(&settings)))
         .admission(check)
-        .message_bytes(Limits::DEFAULT.frame_bytes as usize)
+        .message_bytes(Limits::DEFAULT.frame_bytes as usize);
+    let [stream, poll] = fallbacks.routes();
+    (fallbacks.router(), vec![websocket, stream, poll])
 }
 
 fn authenticator(

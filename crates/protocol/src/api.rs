@@ -3,9 +3,11 @@
 //! The handlers are in `moorline-server`. Types that hold a password do not show it in `Debug`.
 
 mod notice;
+mod operation;
 
 use std::fmt;
 
+pub use operation::{Method, Operation};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ids::MAX_INTEGER;
@@ -35,6 +37,42 @@ pub struct ErrorDetail {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", ts(optional, type = "number"))]
     pub retry_after_ms: Option<u64>,
+}
+
+/// `GET /readyz`: 200 where `ready`, else 503.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
+pub struct Readiness {
+    /// Whether the server wants new work.
+    pub ready: bool,
+    /// Whether it is about to end.
+    pub draining: bool,
+    /// Parts without which it cannot serve.
+    pub failing: Vec<FailingPart>,
+    /// Parts that do not work as they should while it serves on.
+    pub degraded: Vec<DegradedPart>,
+}
+
+/// A part without which a server cannot serve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
+pub struct FailingPart {
+    /// Which.
+    pub part: String,
+    /// What is wrong, for people.
+    pub error: String,
+}
+
+/// A part that does not work as it should.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
+pub struct DegradedPart {
+    /// Which.
+    pub part: String,
+    /// Why, in one word for programs.
+    pub cause: String,
+    /// What failed, why, and what to do.
+    pub error: String,
 }
 
 /// Who may make an account on the page.

@@ -7,6 +7,7 @@ use crate::{EventId, Role, RoomId, RoomKind, Seq, UserId};
 
 /// The beginning: what it is, and who it is of. `rooms` and `messages` follow in the same object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ExportHeader"))]
 pub struct Header {
     /// Always `moorline-export`.
     pub format: &'static str,
@@ -22,6 +23,7 @@ pub struct Header {
 
 /// The person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExportedPerson {
     /// Their id.
     pub id: UserId,
@@ -38,6 +40,7 @@ pub struct ExportedPerson {
 
 /// One session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExportedSession {
     /// The browser that made it, as it named itself.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,6 +53,7 @@ pub struct ExportedSession {
 
 /// A room that they are in, and how far they have read in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExportedRoom {
     /// The room.
     pub id: RoomId,
@@ -70,6 +74,7 @@ pub struct ExportedRoom {
 
 /// A message that they sent, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExportedMessage {
     /// Where.
     pub room: RoomId,

@@ -18,12 +18,17 @@ pub struct InvalidId {
 }
 
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $check:expr) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $pattern:literal, $check:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
         pub struct $name(
-            #[cfg_attr(feature = "schema", schemars(with = "String"), ts(type = "string"))] Arc<str>,
+            #[cfg_attr(
+                feature = "schema",
+                schemars(with = "String", regex(pattern = $pattern)),
+                ts(type = "string")
+            )]
+            Arc<str>,
         );
 
         impl $name {
@@ -80,7 +85,7 @@ macro_rules! text_id {
 
 text_id! {
     /// A room: 1 to 64 of `A-Z a-z 0-9 _ . -`.
-    RoomId, "a room id", "1 to 64 of the characters A-Z a-z 0-9 _ . -",
+    RoomId, "a room id", "1 to 64 of the characters A-Z a-z 0-9 _ . -", "^[A-Za-z0-9_.-]{1,64}$",
     |text| {
         (1..=64).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
@@ -89,14 +94,14 @@ text_id! {
 
 text_id! {
     /// A person: 1 to 128 bytes of printable UTF-8, given by the backend or, for a built-in account, generated (`u_…`).
-    UserId, "a person's id", "1 to 128 bytes of printable text",
+    UserId, "a person's id", "1 to 128 bytes of printable text", "^.{1,128}$",
     |text| (1..=128).contains(&text.len()) && text.chars().all(is_printable)
 }
 
 text_id! {
     /// The client's own id of a command that changes something durable: 1 to 64 printable ASCII characters, a UUIDv7 in
     /// our SDK. Sent again, it is answered with the first ack, for ever.
-    Cid, "a cid", "1 to 64 printable ASCII characters",
+    Cid, "a cid", "1 to 64 printable ASCII characters", "^[!-~]{1,64}$",
     |text| (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
@@ -202,7 +207,12 @@ impl<'de> Deserialize<'de> for Epoch {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
 #[serde(transparent)]
 pub struct EventId(
-    #[cfg_attr(feature = "schema", schemars(with = "String"), ts(type = "string"))] pub Uuid,
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "String", extend("format" = "uuid")),
+        ts(type = "string")
+    )]
+    pub Uuid,
 );
 
 impl EventId {

@@ -14,6 +14,8 @@ pub mod export;
 mod frame;
 mod ids;
 mod limits;
+pub mod over_http;
+mod positions;
 mod reply;
 mod room;
 mod search;
@@ -31,6 +33,7 @@ pub use event::{Change, Event, EventKind, Mark, MemberChange};
 pub use frame::Frame;
 pub use ids::{Cid, Epoch, EventId, InvalidId, Position, RoomId, Seq, UserId};
 pub use limits::Limits;
+pub use positions::{NoPosition, Positions, Told};
 pub use reply::{
     Ack, Failure, Goodbye, Hits, Keepalive, MembersPage, Notice, Page, PeopleList, PresenceChange,
     Receipt, Reply, Reset, ResetReason, RoomChange, RoomChangeKind, RoomsPage, Totals, TypingNow,

@@ -4,7 +4,7 @@
 //! they refuse never becomes a socket.
 
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::consumer::Refusal;
 use crate::scope::Scope;
@@ -57,6 +57,20 @@ impl OriginCheck {
         self
     }
 
+    /// Whether a request that is no handshake may come from where it comes. Browsers leave the origin out of a `GET` of the
+    /// own page; then their own word on it counts, which no page can forge.
+    pub(crate) fn passes(&self, headers: &HeaderMap, is_secure: bool) -> bool {
+        let own = || {
+            let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+            !headers.contains_key(header::ORIGIN) && site == Some(b"same-origin")
+        };
+        !self.is_needed(headers) || self.origins.allow(headers, is_secure) || own()
+    }
+
+    /// What a page is told that does not pass.
+    pub(crate) const REFUSED: &str =
+        "This page may not connect here: its origin is not on the list.";
+
     fn is_needed(&self, headers: &HeaderMap) -> bool {
         self.cookie.as_deref().is_none_or(|name| has_cookie(headers, name))
             || self.headers.iter().any(|name| headers.contains_key(name))
@@ -87,8 +101,7 @@ impl Admission for OriginCheck {
         Box::pin(std::future::ready(if is_fine {
             Ok(())
         } else {
-            let text = "This page may not connect here: its origin is not on the list.";
-            Err(Refusal::new(StatusCode::FORBIDDEN, "bad_origin", text))
+            Err(Refusal::new(StatusCode::FORBIDDEN, "bad_origin", Self::REFUSED))
         }))
     }
 }

@@ -30,6 +30,10 @@ const SECURITY_HEADERS: [(HeaderName, &str); 7] = [
     ),
 ];
 
+/// In an answer's extensions: who asked is known, so their connection counts no more among the unauthenticated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SignedIn;
+
 /// Adds the security headers that the answer does not bring itself.
 pub(crate) fn secure(response: &mut Response, is_secure: bool) {
     let headers = response.headers_mut();

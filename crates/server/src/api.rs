@@ -2,9 +2,12 @@
 //! Handlers check and translate; the chat and the store decide. Events that they cause reach live sockets.
 
 pub(crate) mod body;
+mod docs;
 pub(crate) mod failure;
 mod key;
+pub(crate) mod mount;
 mod notices;
+pub(crate) mod path;
 mod rooms;
 mod search;
 pub(crate) mod upkeep;
@@ -14,14 +17,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{any, delete, get, post, put};
+use axum::routing::any;
 use http::HeaderMap;
 use moorline_chat::Chat;
+use moorline_protocol::api::Operation;
 use moorline_protocol::{Cid, ErrorCode};
 
 use crate::auth::Authenticator;
 use failure::Failure;
 pub use key::ApiKey;
+use mount::Mount;
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -50,22 +55,26 @@ impl Api {
     pub fn router(self) -> Router {
         let guard = from_fn_with_state(self.clone(), key::require);
         let guarded = Router::new()
-            .route("/api/v1/users/{id}", put(users::put).delete(upkeep::erase))
-            .route("/api/v1/users/{id}/export", get(upkeep::export))
-            .route("/api/v1/users/{id}/sessions", delete(users::revoke_sessions))
-            .route("/api/v1/rooms", post(rooms::create))
-            .route("/api/v1/rooms/{id}/members/{user}", put(rooms::add).delete(rooms::remove))
-            .route("/api/v1/rooms/{id}/messages", post(rooms::post))
-            .route("/api/v1/rooms/{id}/events", get(rooms::events))
-            .route("/api/v1/notices", post(notices::post))
-            .route(
-                "/api/v1/rooms/{id}/retention",
-                get(upkeep::retention).put(upkeep::set_retention),
-            )
+            .at(Operation::PutUser, users::put)
+            .at(Operation::EraseUser, upkeep::erase)
+            .at(Operation::ExportUser, upkeep::export)
+            .at(Operation::RevokeSessions, users::revoke_sessions)
+            .at(Operation::CreateRoom, rooms::create)
+            .at(Operation::AddMember, rooms::add)
+            .at(Operation::RemoveMember, rooms::remove)
+            .at(Operation::PostMessage, rooms::post)
+            .at(Operation::ListEvents, rooms::events)
+            .at(Operation::PostNotice, notices::post)
+            .at(Operation::GetRetention, upkeep::retention)
+            .at(Operation::PutRetention, upkeep::set_retention)
             .method_not_allowed_fallback(failure::no_such_method)
             .route_layer(guard);
         guarded
-            .route("/api/v1/search", get(search::search))
+            .at(Operation::Search, search::search)
+            .at(Operation::Docs, docs::page)
+            .at(Operation::DocsStyle, docs::style)
+            .at(Operation::OpenApi, docs::openapi)
+            .at(Operation::AsyncApi, docs::asyncapi)
             .method_not_allowed_fallback(failure::no_such_method)
             .with_state(self)
             .route("/api", any(failure::no_such_path))

@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use moorline_chat::Close;
 use moorline_layer::Message;
-use moorline_protocol::CloseCode;
+use moorline_protocol::{CloseCode, Positions};
 use tokio::time::Instant;
 
 use crate::channel::Channel;
@@ -73,6 +73,16 @@ pub trait Consumer: Sized + Send + 'static {
         true
     }
 
+    /// Whether all that can be said now has been said: a request that waits is answered then, if anything was.
+    fn is_settled(&self) -> bool {
+        true
+    }
+
+    /// Whether there is more that the next poll will bring at once.
+    fn has_more(&self) -> bool {
+        false
+    }
+
     /// When `on_deadline` is to be called next; asked after each call into the consumer.
     fn next_deadline(&self) -> Option<Instant> {
         None
@@ -123,6 +133,14 @@ pub struct Accept {
     pub subprotocol: Option<String>,
     /// Whether the socket counts against the limit of unauthenticated ones until `Connection::signed_in` is called.
     pub awaits_sign_in: bool,
+    /// What the client's positions are, if the transport is to tell them.
+    pub(crate) positions: Option<Positions>,
+    /// Whether a poll's answer has all of them in one text too.
+    pub(crate) tells_id: bool,
+    /// A cookie for the answer.
+    pub(crate) set_cookie: Option<HeaderValue>,
+    /// How long a poll waits for something.
+    pub(crate) wait: Duration,
 }
 
 impl Accept {

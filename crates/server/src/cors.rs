@@ -1,5 +1,5 @@
 //! Which answers a page of another site may read: those of the ways beside the WebSocket, for widgets where sockets are
-//! blocked. Called by the service around every answer; it decides nothing else, and no cookie is ever let through.
+//! blocked. Called by the service around every answer and by the head of a stream; it decides nothing else, and no cookie is ever let through.
 //!
 //! It is the rule of the WebSocket's origin check: with a token and without a cookie any page may connect, since it gains
 //! nothing that it could not send itself. `*` says exactly that to a browser, which sends no cookie along then.

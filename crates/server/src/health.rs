@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, header};
-use serde_json::json;
+use moorline_protocol::api::{DegradedPart, FailingPart, Operation, Readiness};
 
 use crate::answer;
+use crate::api::failure::json;
 use crate::metrics::Metrics;
 
 /// One part's word on whether it can serve; the text says what is wrong.
@@ -44,21 +45,21 @@ impl Health {
     }
 
     fn ready(&self) -> Response {
-        let failing: Vec<_> = self
-            .checks
-            .iter()
-            .filter_map(|(part, check)| Some(json!({"part": part, "error": check().err()?})))
-            .collect();
-        let (draining, is_ready) = (self.is_draining(), failing.is_empty() && !self.is_draining());
-        let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        let degraded = self.degraded.iter().flat_map(|check| check());
-        let degraded: Vec<_> = degraded
-            .map(|Degraded { part, cause, error }| json!({"part": part, "cause": cause, "error": error}))
-            .collect();
-        let body = json!({
-            "ready": is_ready, "draining": draining, "failing": failing, "degraded": degraded,
+        let failing = self.checks.iter().filter_map(|(part, check)| {
+            Some(FailingPart { part: (*part).into(), error: check().err()? })
         });
-        typed((status, body.to_string()), "application/json")
+        let failing: Vec<_> = failing.collect();
+        let (draining, ready) = (self.is_draining(), failing.is_empty() && !self.is_draining());
+        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let degraded = self.degraded.iter().flat_map(|check| check());
+        let degraded = degraded
+            .map(|Degraded { part, cause, error }| DegradedPart {
+                part: part.into(),
+                cause: cause.into(),
+                error,
+            })
+            .collect();
+        json(status, &Readiness { ready, draining, failing, degraded })
     }
 
     /// The answer, if the path is one of the three. `may_read_metrics` says whether this peer or listener may.
@@ -69,16 +70,21 @@ impl Health {
         metrics: &Metrics,
         may_read_metrics: bool,
     ) -> Option<Response> {
-        if !matches!(path, "/livez" | "/readyz" | "/metrics") {
-            return None;
-        }
+        let known = [Operation::Livez, Operation::Readyz, Operation::Metrics];
+        let operation = known.into_iter().find(|operation| operation.path() == path)?;
         if !matches!(*method, Method::GET | Method::HEAD) {
             let status = StatusCode::METHOD_NOT_ALLOWED;
-            return Some(answer::error(status, "method_not_allowed", "Only GET is known here."));
+            let mut response =
+                answer::error(status, "method_not_allowed", "Only GET is known here.");
+            // RFC 9110 section 15.5.6 asks for it.
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return Some(response);
         }
-        Some(match path {
-            "/livez" => typed((StatusCode::OK, "ok\n".to_owned()), "text/plain; charset=utf-8"),
-            "/readyz" => self.ready(),
+        Some(match operation {
+            Operation::Livez => {
+                typed((StatusCode::OK, "ok\n".to_owned()), "text/plain; charset=utf-8")
+            }
+            Operation::Readyz => self.ready(),
             _ if may_read_metrics => {
                 let form = "application/openmetrics-text; version=1.0.0; charset=utf-8";
                 typed((StatusCode::OK, metrics.render()), form)

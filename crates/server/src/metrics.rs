@@ -13,11 +13,13 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::consumer::{Closed, Dispatched, Side};
+use crate::transport::Transport;
 
 /// The transport's own metrics and the registry into which other parts put theirs.
 pub struct Metrics {
     registry: Mutex<Registry>,
     pub(crate) connections: Gauge,
+    transports: Family<TransportLabels, Gauge>,
     pub(crate) closes: Family<CloseLabels, Counter>,
     pub(crate) durations: Histogram,
     pub(crate) ping_rtt: Histogram,
@@ -33,6 +35,11 @@ pub struct Metrics {
 pub(crate) struct CloseLabels {
     code: u16,
     side: Side,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TransportLabels {
+    transport: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -59,6 +66,7 @@ impl Metrics {
         let metrics = Self {
             registry: Mutex::new(Registry::with_prefix("moorline")),
             connections: Gauge::default(),
+            transports: Family::default(),
             closes: Family::default(),
             durations: Histogram::new(exponential_buckets(0.1, 8.0, 8)),
             ping_rtt: Histogram::new(exponential_buckets(0.001, 4.0, 8)),
@@ -78,6 +86,8 @@ impl Metrics {
         self.register(|to| {
             to.register("build", "This build", version);
             to.register("connections", "Open connections", self.connections.clone());
+            let transports = self.transports.clone();
+            to.register("transport_connections", "Open connections by transport", transports);
             to.register("closes", "Closed connections by code and side", self.closes.clone());
             let durations = self.durations.clone();
             to.register("connection_duration_seconds", "Ages of closed connections", durations);
@@ -113,6 +123,11 @@ impl Metrics {
             text.clear();
         }
         text
+    }
+
+    /// The open connections of one transport.
+    pub(crate) fn by_transport(&self, transport: Transport) -> Gauge {
+        self.transports.get_or_create_owned(&TransportLabels { transport: transport.word() })
     }
 
     pub(crate) fn closed(&self, closed: &Closed, age: Duration) {

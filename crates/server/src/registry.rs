@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::connection::{Connection, ConnectionId, Shared};
 use crate::metrics::Metrics;
+use crate::transport::Transport;
 
 /// The open connections.
 pub(crate) struct Registry {
@@ -21,6 +22,7 @@ pub(crate) struct Registry {
 pub(crate) struct Registration {
     registry: Arc<Registry>,
     id: ConnectionId,
+    transport: Transport,
 }
 
 impl Registry {
@@ -28,11 +30,16 @@ impl Registry {
         Self { connections: Mutex::default(), emptied: Notify::new(), metrics }
     }
 
-    pub(crate) fn register(self: &Arc<Self>, connection: &Connection) -> Registration {
+    pub(crate) fn register(
+        self: &Arc<Self>,
+        connection: &Connection,
+        transport: Transport,
+    ) -> Registration {
         let id = connection.id();
         self.connections.lock().insert(id, Arc::downgrade(connection.shared()));
         self.metrics.connections.inc();
-        Registration { registry: Arc::clone(self), id }
+        self.metrics.by_transport(transport).inc();
+        Registration { registry: Arc::clone(self), id, transport }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -64,6 +71,7 @@ impl Drop for Registration {
         let mut connections = self.registry.connections.lock();
         connections.remove(&self.id);
         self.registry.metrics.connections.dec();
+        self.registry.metrics.by_transport(self.transport).dec();
         if connections.is_empty() {
             self.registry.emptied.notify_waiters();
         }

@@ -9,7 +9,9 @@ use percent_encoding::percent_decode_str;
 
 use crate::admission::Admission;
 use crate::consumer::{Accept, Consumer, Refusal};
+use crate::poll::{self, PollOpening};
 use crate::scope::Scope;
+use crate::transport::Transport;
 use crate::websocket::{Opening, drive};
 
 /// The longest message of a route unless it says otherwise: a chat message is 64 KiB, and JSON may make up to six
@@ -21,6 +23,7 @@ pub struct Route {
     segments: Vec<Segment>,
     admissions: Vec<Box<dyn Admission>>,
     connect: Box<dyn Connects>,
+    pub(crate) transport: Transport,
     pub(crate) message_bytes: usize,
 }
 
@@ -30,8 +33,16 @@ enum Segment {
     Parameter(String),
 }
 
-/// Starts the driver on an open socket. One boxed call a connection; what follows knows the consumer's type.
-pub(crate) type Start = Box<dyn FnOnce(Opening) + Send>;
+/// Starts the driver. One boxed call a connection; what follows knows the consumer's type.
+pub(crate) type Start = Box<dyn FnOnce(Begin) + Send>;
+
+/// Where a consumer begins.
+pub(crate) enum Begin {
+    /// On a socket of its own.
+    Socket(Opening),
+    /// In a request that waits.
+    Poll(PollOpening),
+}
 
 /// A consumer that accepted, not yet on its socket.
 pub(crate) struct Accepted {
@@ -51,8 +62,11 @@ impl<C: Consumer, F: Fn(&Scope) -> C + Send + Sync> Connects for Factory<F> {
         Box::pin(async move {
             let mut consumer = (self.0)(scope);
             let accept = consumer.connect(scope).await?;
-            let start: Start = Box::new(move |opening| {
-                tokio::spawn(drive(consumer, opening));
+            let start: Start = Box::new(move |begin| {
+                match begin {
+                    Begin::Socket(opening) => tokio::spawn(drive(consumer, opening)),
+                    Begin::Poll(opening) => tokio::spawn(poll::drive(consumer, opening)),
+                };
             });
             Ok(Accepted { accept, start })
         })
@@ -68,10 +82,20 @@ impl Route {
         C: Consumer,
         F: Fn(&Scope) -> C + Send + Sync + 'static,
     {
+        Self::over(Transport::WebSocket, path, factory)
+    }
+
+    /// The same over another transport.
+    pub(crate) fn over<C, F>(transport: Transport, path: &str, factory: F) -> Self
+    where
+        C: Consumer,
+        F: Fn(&Scope) -> C + Send + Sync + 'static,
+    {
         Self {
             segments: path.trim_start_matches('/').split('/').map(Segment::parse).collect(),
             admissions: Vec::new(),
             connect: Box::new(Factory(factory)),
+            transport,
             message_bytes: DEFAULT_MESSAGE_BYTES,
         }
     }

@@ -55,7 +55,12 @@ impl Scope {
     /// The first value of a query parameter, decoded.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<String> {
-        self.uri.query()?.split('&').find_map(|pair| {
+        self.query_all(name).next()
+    }
+
+    /// All values of a query parameter, decoded, in their order.
+    pub fn query_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = String> + 'a {
+        self.uri.query().into_iter().flat_map(|query| query.split('&')).filter_map(move |pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             (decode(key) == name).then(|| decode(value))
         })

@@ -98,6 +98,13 @@ impl Server {
         self
     }
 
+    /// The same for several paths.
+    #[must_use]
+    pub fn routes(mut self, routes: impl IntoIterator<Item = Route>) -> Self {
+        self.routes.extend(routes);
+        self
+    }
+
     /// Accepts connections from there too.
     #[must_use]
     pub fn listen(mut self, listener: impl Into<Listener>) -> Self {

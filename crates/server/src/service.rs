@@ -3,7 +3,6 @@
 //! What is needed only for HTTP, hyper's buffers above all, ends with this task: an upgraded socket goes on in a small
 //! task of its own.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,9 +24,9 @@ use tokio::time::{Instant, timeout};
 use tower::ServiceExt;
 
 use crate::answer;
-use crate::body::TimedBody;
+use crate::body::{Lender, TimedBody};
 use crate::connection::Connection;
-use crate::consumer::Refusal;
+use crate::consumer::{Accept, Refusal};
 use crate::cors;
 use crate::health::Health;
 use crate::http_io::{Framing, HttpIo};
@@ -35,10 +34,15 @@ use crate::limits::{HandshakeRate, Unauthenticated, UnauthenticatedSlot};
 use crate::metrics::Metrics;
 use crate::proxy::client_address;
 use crate::registry::Registry;
-use crate::route::{Accepted, Route, Start};
+use crate::route::{Accepted, Begin, Route, Start};
 use crate::scope::{ClientAddress, Scope};
 use crate::server::ServerConfig;
-use crate::websocket::{Opening, Settings, Socket, accept_key, is_upgrade, subprotocols};
+use crate::transport::Transport;
+use crate::websocket::{Opening, Settings, Socket, Wire, accept_key, is_upgrade, subprotocols};
+
+mod opened;
+
+pub(crate) use opened::Posted;
 
 /// Whoever has not sent a request's head by then is cut, also on a connection that is kept for the next request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -102,9 +106,15 @@ struct Desk {
 /// An accepted handshake whose 101 is on its way.
 struct Handoff {
     start: Start,
-    message_limit: usize,
+    wire: Wire,
+    transport: Transport,
     connection: Connection,
 }
+
+/// The socket goes to a driver that answers the request itself.
+#[derive(Debug, thiserror::Error)]
+#[error("the socket was handed over")]
+struct HandedOver;
 
 /// Serves one socket until it is upgraded or done.
 pub(crate) async fn serve_guest(
@@ -137,8 +147,11 @@ pub(crate) async fn serve_guest(
     let socket = parts.io.into_inner().into_socket();
     let handoff = desk.handoff.lock().take();
     match (served, handoff) {
-        (Ok(()), Some(handoff)) => hand_over(&site, handoff, socket, parts.read_buf.to_vec()),
-        (Ok(()), None) => linger(socket).await,
+        // hyper ends with an error where the request was not answered by it.
+        (served, Some(handoff)) if served.is_ok() || handoff.transport == Transport::Stream => {
+            hand_over(&site, handoff, socket, parts.read_buf.to_vec());
+        }
+        (Ok(()), _) => linger(socket).await,
         (Err(error), _) => tracing::debug!(%error, "an HTTP connection ended"),
     }
 }
@@ -162,18 +175,18 @@ fn builder() -> http1::Builder {
 }
 
 fn hand_over(site: &Arc<Site>, handoff: Handoff, socket: Socket, unread: Vec<u8>) {
-    let registration = site.registry.register(&handoff.connection);
+    let registration = site.registry.register(&handoff.connection, handoff.transport);
     if site.health.is_draining() {
         handoff.connection.shared().begin_drain(site.config.drain_spread);
     }
-    (handoff.start)(Opening {
+    (handoff.start)(Begin::Socket(Opening {
         socket,
         unread,
-        message_limit: handoff.message_limit,
+        wire: handoff.wire,
         connection: handoff.connection,
         registration,
         settings: Arc::clone(&site.settings),
-    });
+    }));
 }
 
 /// Lets the peer read the last answer: an end with unread bytes would reset the socket and take the answer with it.
@@ -187,7 +200,7 @@ async fn linger(mut socket: Socket) {
     let _ = timeout(LINGER, ended).await;
 }
 
-type Answer = BoxFuture<'static, Result<Response, Infallible>>;
+type Answer = BoxFuture<'static, Result<Response, HandedOver>>;
 
 fn answer_boxed(desk: Arc<Desk>, request: Request<Incoming>) -> Answer {
     Box::pin(async move {
@@ -196,7 +209,7 @@ fn answer_boxed(desk: Arc<Desk>, request: Request<Incoming>) -> Answer {
         let is_open = cors::is_open(request.uri().path());
         let mut response = match cors::preflight(&request) {
             Some(preflight) => preflight,
-            None => desk.answer(request, client).await,
+            None => desk.answer(request, client).await?,
         };
         if is_open {
             cors::open(response.headers_mut());
@@ -209,12 +222,16 @@ fn answer_boxed(desk: Arc<Desk>, request: Request<Incoming>) -> Answer {
 }
 
 impl Desk {
-    async fn answer(&self, request: Request<Incoming>, client: ClientAddress) -> Response {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        client: ClientAddress,
+    ) -> Result<Response, HandedOver> {
         let site = &self.site;
         if self.framing.is_ambiguous() {
             let text =
                 "A request is framed by Content-Length or by Transfer-Encoding, not by both.";
-            return closing(answer::error(StatusCode::BAD_REQUEST, "invalid", text));
+            return Ok(closing(answer::error(StatusCode::BAD_REQUEST, "invalid", text)));
         }
         let path = request.uri().path();
         let may_read = match site.metrics_for {
@@ -223,18 +240,24 @@ impl Desk {
             MetricsFor::Nobody => false,
         };
         if let Some(answer) = site.health.answer(request.method(), path, &site.metrics, may_read) {
-            return answer;
+            return Ok(answer);
         }
         let route = site.routes.iter().find_map(|route| Some((route, route.parameters(path)?)));
-        match route {
-            Some((route, parameters)) => {
-                self.upgrade(request, client, route, parameters).await.unwrap_or_else(|refusal| {
-                    site.metrics.refused(refusal.code);
-                    refusal.into_response()
-                })
+        let Some((route, parameters)) = route else { return Ok(self.http(request, client).await) };
+        let answered = match route.transport {
+            Transport::WebSocket => self.upgrade(request, client, route, parameters).await,
+            Transport::Stream | Transport::Poll => {
+                match self.open(request, client, route, parameters).await {
+                    Ok(Some(answer)) => Ok(answer),
+                    Ok(None) => return Err(HandedOver),
+                    Err(refusal) => Err(refusal),
+                }
             }
-            None => self.http(request, client).await,
-        }
+        };
+        Ok(answered.unwrap_or_else(|refusal| {
+            site.metrics.refused(refusal.code);
+            refusal.into_response()
+        }))
     }
 
     async fn http(&self, request: Request<Incoming>, client: ClientAddress) -> Response {
@@ -245,9 +268,17 @@ impl Desk {
             let text = format!("The body may have at most {limit} bytes.");
             return closing(answer::error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &text));
         }
-        let mut request = request.map(|body| Body::new(TimedBody::new(body, limit)));
+        let lender = Lender::default();
+        let mut request = request.map(|body| Body::new(lender.lend(TimedBody::new(body, limit))));
         request.extensions_mut().insert(client);
         let Ok(response) = self.site.router.clone().oneshot(request).await;
+        // hyper ends a connection with unread bytes of a body, without saying so in the answer.
+        if !lender.finish().await {
+            return closing(response);
+        }
+        if response.extensions().get::<answer::SignedIn>().is_some() {
+            self.slot.lock().take();
+        }
         response
     }
 
@@ -278,12 +309,17 @@ impl Desk {
         let Accepted { accept, start } = timeout(CONNECT_TIMEOUT, route.connect(&mut scope))
             .await
             .unwrap_or_else(|_| Err(overloaded("The server took too long to decide.")))?;
-        let slot = self.slot(accept.awaits_sign_in, &client)?;
-        let outbox = Arc::new(Outbox::new(self.site.config.outbox_bytes));
-        let connection = Connection::new(outbox, scope.user.take(), slot);
-        let message_limit = route.message_bytes;
-        *self.handoff.lock() = Some(Handoff { start, message_limit, connection });
+        let connection = self.connection(&accept, &mut scope)?;
+        let wire = Wire::WebSocket { message_limit: route.message_bytes };
+        let transport = Transport::WebSocket;
+        *self.handoff.lock() = Some(Handoff { start, wire, transport, connection });
         Ok(switching(key, accept.subprotocol.as_deref()))
+    }
+
+    fn connection(&self, accept: &Accept, scope: &mut Scope) -> Result<Connection, Refusal> {
+        let slot = self.slot(accept.awaits_sign_in, &scope.client)?;
+        let outbox = Arc::new(Outbox::new(self.site.config.outbox_bytes));
+        Ok(Connection::new(outbox, scope.user.take(), slot))
     }
 
     fn check_limits(&self, client: &ClientAddress) -> Result<(), Refusal> {

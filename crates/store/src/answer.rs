@@ -255,6 +255,14 @@ pub struct ResumedSome {
     pub left: Vec<(RoomId, Position)>,
 }
 
+impl ResumedSome {
+    /// Of one who is in none of these rooms.
+    pub(crate) fn gone(positions: impl IntoIterator<Item = (RoomId, Position)>) -> Self {
+        let gone = |(room, from)| ResumedRoom { room, from, resumed: Resumed::Gone };
+        Self { resumed: positions.into_iter().map(gone).collect(), left: Vec::new() }
+    }
+}
+
 /// What the answer to a `hello` is made of, all of one snapshot.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ForWelcome {

@@ -176,7 +176,7 @@ async fn a_node_that_is_alone_tells_programs_outside_at_its_end_that_its_people_
 
     let (database, layer) = (Database::new(), layer());
     let nodes = TestChat::nodes(
-        database.url(),
+        &database.url(),
         [Some(layer.clone()), Some(layer)],
         &["ann", "bob"],
         short(),

@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use http::{HeaderMap, header};
 use moorline_protocol::ErrorCode;
@@ -18,14 +18,25 @@ const MAX_BYTES: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+/// A JSON body as it came, for those who take parts of it as they are.
+pub(crate) struct RawJson(pub(crate) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for RawJson {
     type Rejection = Failure;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Failure> {
         if !is_json(request.headers()) {
             return Err(Failure::of(ErrorCode::UnsupportedMediaType));
         }
-        let bytes = read(request.into_body()).await?;
+        read(request.into_body()).await.map(Self)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let RawJson(bytes) = RawJson::from_request(request, state).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => {
                 Failure::new(ErrorCode::Invalid, format!("The body does not fit: {error}."))
@@ -35,7 +46,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
-async fn read(body: Body) -> Result<axum::body::Bytes, Failure> {
+async fn read(body: Body) -> Result<Bytes, Failure> {
     axum::body::to_bytes(body, MAX_BYTES).await.map_err(|error| {
         if is_too_long(&error) {
             return Failure::new(ErrorCode::TooLarge, "The body is longer than 1 MiB.");
@@ -44,7 +55,8 @@ async fn read(body: Body) -> Result<axum::body::Bytes, Failure> {
     })
 }
 
-fn is_too_long(error: &(dyn Error + 'static)) -> bool {
+/// Whether a body could not be read because it is over its limit.
+pub(crate) fn is_too_long(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if error.is::<http_body_util::LengthLimitError>() {

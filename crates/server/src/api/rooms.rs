@@ -1,6 +1,6 @@
 //! The server API about rooms: make one, add and remove members, post a message, read the log.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use moorline_chat::now_ms;
@@ -10,6 +10,7 @@ use moorline_store::{Create, Stored};
 
 use super::body::JsonBody;
 use super::failure::{Failure, json};
+use super::path::Path;
 use super::{Api, id, idempotency_key, new_cid};
 use crate::auth::names;
 

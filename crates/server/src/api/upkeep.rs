@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::Response;
 use futures_util::stream;
 use http::{HeaderValue, StatusCode, header};
@@ -14,6 +14,7 @@ use moorline_store::{Error, SetRetention, Store};
 
 use super::body::JsonBody;
 use super::failure::{Failure, empty, json};
+use super::path::Path;
 use super::{Api, id};
 
 /// How long a request waits for the end of an erasing, which goes on without it: below every proxy's patience.

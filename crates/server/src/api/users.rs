@@ -1,6 +1,6 @@
 //! The server API about people: make or rename one, end all of someone's sessions.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use moorline_chat::now_ms;
@@ -10,6 +10,7 @@ use moorline_store::{DELETED_USER, SYSTEM_USER};
 
 use super::body::JsonBody;
 use super::failure::{Failure, json};
+use super::path::Path;
 use super::{Api, id};
 use crate::auth::{RESERVED, names};
 

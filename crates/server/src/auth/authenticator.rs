@@ -136,6 +136,12 @@ impl Authenticator {
         Self { backend, ..self }
     }
 
+    /// Whether tokens are this server's to read; else they are the backend's.
+    #[must_use]
+    pub fn takes_tokens(&self) -> bool {
+        self.secret.is_some()
+    }
+
     /// Who a token (JWT) says that it is of. Whether that person's tokens are still good, the store knows:
     /// [`Self::identify`].
     ///

@@ -5,15 +5,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use axum::routing::{delete, get, post, put};
 use axum::{Router, http::HeaderMap};
 use http::{HeaderValue, StatusCode, header};
 use moorline_chat::{Chat, now_ms};
 use moorline_protocol::api::{
-    LoginBody, SessionInfo, SessionList, SessionNow, SignedIn, Signup, SignupBody,
+    LoginBody, Operation, SessionInfo, SessionList, SessionNow, SignedIn, Signup, SignupBody,
 };
 use moorline_protocol::{ErrorCode, Person, UserId};
 use moorline_store::{Error, NewAccount, NewSession, SessionId, Store};
@@ -27,6 +26,8 @@ use super::{Authenticator, Identity, Refused, csrf, device, names, profile};
 use crate::admission::Origins;
 use crate::api::body::JsonBody;
 use crate::api::failure::{self, Failure, empty, json};
+use crate::api::mount::Mount;
+use crate::api::path::Path;
 use crate::info::server_info;
 use crate::scope::ClientAddress;
 
@@ -85,15 +86,15 @@ impl SignIn {
     pub fn router(self) -> Router {
         let sign_in = Arc::new(self);
         Router::new()
-            .route("/api/v1/signup", post(sign_up))
-            .route("/api/v1/login", post(login))
-            .route("/api/v1/logout", post(logout))
-            .route("/api/v1/session", get(session))
-            .route("/api/v1/sessions", get(sessions))
-            .route("/api/v1/sessions/{id}", delete(revoke))
-            .route("/api/v1/invites", post(invite))
-            .route("/api/v1/profile", put(profile::rename))
-            .route("/api/v1/export", get(profile::export))
+            .at(Operation::SignUp, sign_up)
+            .at(Operation::Login, login)
+            .at(Operation::Logout, logout)
+            .at(Operation::GetSession, session)
+            .at(Operation::ListSessions, sessions)
+            .at(Operation::RevokeSession, revoke)
+            .at(Operation::CreateInvite, invite)
+            .at(Operation::PutProfile, profile::rename)
+            .at(Operation::Export, profile::export)
             .method_not_allowed_fallback(failure::no_such_method)
             .route_layer(from_fn_with_state(Arc::clone(&sign_in), csrf::guard))
             .with_state(sign_in)

@@ -68,26 +68,71 @@ pub(crate) struct Missed {
     pub(crate) read: ResumedSome,
 }
 
+/// What a client is told of its rooms at the beginning, beside what it missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// What `hello` asks for: the welcome, at most 200 positions.
+    Hello,
+    /// The welcome; the request had a position for as many rooms as there are.
+    Welcome,
+    /// Only the rooms for which it sent no position.
+    Membership,
+    /// Nothing: it sent the positions of all rooms that it wants.
+    Nothing,
+}
+
+/// The rooms that no page has named.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rest {
+    /// Whether there are any.
+    pub(crate) is_there: bool,
+    pub(crate) told: Told,
+}
+
+/// Rooms that are announced at once to one who polls; the next poll brings the next.
+const ANNOUNCED: usize = 100;
+
+impl Missed {
+    fn rooms(&self) -> HashSet<RoomId> {
+        let resumed = self.read.resumed.iter().map(|resumed| &resumed.room);
+        let left = self.read.left.iter().map(|(room, _)| room);
+        self.in_memory.keys().chain(resumed).chain(left).cloned().collect()
+    }
+}
+
 /// What `hello` leaves to do.
 struct First {
     named: Vec<Named>,
     missed: Missed,
-    has_rest: bool,
+    rest: Rest,
 }
 
 /// What of it is still to do.
 #[derive(Default)]
 pub(crate) struct Following {
     waiting: VecDeque<Follow>,
-    running: Option<Job<()>>,
+    /// Answers whether rooms are left that it could not tell of at once.
+    running: Option<Job<bool>>,
     /// The rooms of `hello`; they share one budget, and their end is when others hear that the person is here.
     first: Option<Box<First>>,
+    /// Whether there are rooms that the next poll is to tell of.
+    has_more: bool,
 }
 
 impl Following {
     /// Begins with the rooms of `hello`.
-    pub(crate) fn begin(&mut self, named: Vec<Named>, missed: Missed, has_rest: bool) {
-        self.first = Some(Box::new(First { named, missed, has_rest }));
+    pub(crate) fn begin(&mut self, named: Vec<Named>, missed: Missed, rest: Rest) {
+        self.first = Some(Box::new(First { named, missed, rest }));
+    }
+
+    /// Whether every room is where it should be.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.first.is_none() && self.running.is_none() && self.waiting.is_empty()
+    }
+
+    /// Whether rooms are left that could not be told of at once.
+    pub(crate) fn has_more(&self) -> bool {
+        self.has_more
     }
 
     pub(crate) fn add(&mut self, rooms: Vec<Follow>) {
@@ -103,10 +148,11 @@ impl Following {
     ) {
         loop {
             if let Some(running) = &mut self.running {
-                if running.as_mut().poll(cx).is_pending() {
+                let Poll::Ready(has_more) = running.as_mut().poll(cx) else {
                     self.take_notices(cx, listener);
                     return;
-                }
+                };
+                self.has_more |= has_more;
                 self.running = None;
             }
             if let Some(first) = self.first.take() {
@@ -136,8 +182,9 @@ impl Following {
 
 /// The rooms of `hello`: what was missed, from memory or from the read that came with it where that is enough, else room
 /// by room within the connection's budget; then the live feeds of those without a position.
-async fn follow_first(chat: Arc<Chat>, listener: Arc<Listener>, first: First) {
-    let First { named, missed, has_rest } = first;
+async fn follow_first(chat: Arc<Chat>, listener: Arc<Listener>, first: First) -> bool {
+    let First { named, missed, rest } = first;
+    let known = if rest.told == Told::Membership { missed.rooms() } else { HashSet::new() };
     let Missed { mut in_memory, read } = missed;
     let ResumedSome { resumed, mut left } = read;
     let mut fresh = Vec::new();
@@ -169,14 +216,21 @@ async fn follow_first(chat: Arc<Chat>, listener: Arc<Listener>, first: First) {
         let follow = Follow::from_head(room, epoch, head);
         insist(|| attempt(&chat, &listener, &follow, 0)).await;
     }
-    if has_rest {
-        insist(|| enter_rest(&chat, &listener)).await;
-    }
+    let has_more = match rest.told {
+        Told::Membership => insist(|| announce_rest(&chat, &listener, &known)).await > 0,
+        Told::Hello | Told::Welcome if rest.is_there => {
+            insist(|| enter_rest(&chat, &listener)).await;
+            true
+        }
+        _ => false,
+    };
     chat.hub().tell_coming(&listener, now_ms());
+    has_more
 }
 
-async fn follow_one(chat: Arc<Chat>, listener: Arc<Listener>, follow: Follow) {
+async fn follow_one(chat: Arc<Chat>, listener: Arc<Listener>, follow: Follow) -> bool {
     insist(|| attempt(&chat, &listener, &follow, Limits::DEFAULT.resume_events as usize)).await;
+    false
 }
 
 /// Tries until the store answers: a room is never given up silently.
@@ -226,6 +280,24 @@ async fn announce(chat: &Chat, listener: &Arc<Listener>, room: &RoomId) -> Resul
     listener.outbox().reply(Reply::from(RoomChange { what, people }).frame());
     chat.follow(listener, room, cursor).await?;
     Ok(())
+}
+
+/// Tells of rooms that are the person's and that the client has not named, as many as one answer holds. Answers how many
+/// are left.
+async fn announce_rest(
+    chat: &Chat,
+    listener: &Arc<Listener>,
+    known: &HashSet<RoomId>,
+) -> Result<usize, Error> {
+    // A room that was announced meanwhile is in a feed already; one of a known position may have left its feed again.
+    let entered = listener.rooms();
+    let all = chat.store().room_ids_of(listener.user()).await?;
+    let is_unknown = |room: &RoomId| !known.contains(room) && !entered.contains(room);
+    let unknown: Vec<_> = all.into_iter().filter(|(room, _)| is_unknown(room)).collect();
+    for (room, _) in unknown.iter().take(ANNOUNCED) {
+        announce(chat, listener, room).await?;
+    }
+    Ok(unknown.len().saturating_sub(ANNOUNCED))
 }
 
 /// Enters the feeds of the rooms that no page has named, and announces those that changed meanwhile.

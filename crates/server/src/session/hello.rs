@@ -6,16 +6,17 @@ use std::sync::Arc;
 use http::HeaderMap;
 use moorline_chat::{Close, Listener, Outbox, check_positions, now_ms};
 use moorline_protocol::{
-    CloseCode, Frame, Hello, Limits, Person, Position, Reply, RoomId, UserId, Welcome,
+    CloseCode, Frame, Limits, Person, Position, Reply, RoomId, UserId, Welcome,
 };
 use moorline_store::{ForWelcome, Rooms};
 
-use super::following::{Missed, Named};
+use super::following::{Missed, Named, Rest, Told};
 use super::pending::refusal;
 use super::renewal::Renewal;
 use super::{Live, SessionSettings, boxed, expiry};
 use crate::auth::{Forwarded, Identity, Refused, Signed, Vouched};
 use crate::connection::Connection;
+use crate::fallback::Opening;
 use crate::info::server_info;
 
 /// Rooms that `welcome` names.
@@ -27,6 +28,16 @@ pub(crate) enum Proof {
     Session { identity: Identity, revocations: u64 },
     /// By the backend, which was shown another cookie.
     Backend(Vouched),
+}
+
+impl Proof {
+    /// Whom it is of.
+    pub(crate) fn user(&self) -> &UserId {
+        match self {
+            Self::Session { identity, .. } => &identity.user,
+            Self::Backend(vouched) => vouched.signed.user(),
+        }
+    }
 }
 
 /// What a connection shows at its `hello`.
@@ -103,8 +114,8 @@ pub(crate) struct Greeted {
     pub(crate) named: Vec<Named>,
     /// What the client missed.
     pub(crate) missed: Missed,
-    /// Whether the person has more rooms than were named.
-    pub(crate) has_rest: bool,
+    /// The rooms that were not named.
+    pub(crate) rest: Rest,
 }
 
 /// Signs the connection in.
@@ -112,11 +123,14 @@ pub(crate) async fn greet(
     settings: Arc<SessionSettings>,
     cookie: Option<Box<Proof>>,
     id: Option<u64>,
-    hello: Hello,
+    opening: Opening,
     connection: Connection,
 ) -> Result<Box<Greeted>, Close> {
+    let Opening { hello, told, is_away, .. } = opening;
     let outbox = connection.outbox();
-    if let Err(error) = check_positions(&hello.resume) {
+    if told == Told::Hello
+        && let Err(error) = check_positions(&hello.resume)
+    {
         outbox.reply(refusal(id, &error).frame());
         return Err(Close::new(CloseCode::BAD_CLIENT, "too many positions"));
     }
@@ -126,8 +140,13 @@ pub(crate) async fn greet(
         connection.set_application_ping(Reply::Ping {}.frame());
     }
     let (listener, forwarded) = (shown.listener(outbox.clone()), shown.forwarded());
+    listener.is_of(connection.id().0);
+    listener.set_away(is_away);
     settings.chat.hub().came(&listener);
-    let Found { identity, rooms, missed } = match find(&settings, shown, hello.resume).await {
+    let is_welcomed = matches!(told, Told::Hello | Told::Welcome);
+    let named = if is_welcomed { NAMED } else { 0 };
+    let found = find(&settings, shown, (named, hello.resume)).await;
+    let Found { identity, rooms, missed } = match found {
         Ok(found) => found,
         Err(refused) => {
             settings.chat.hub().turned_away(&listener, std::time::Instant::now(), now_ms());
@@ -139,10 +158,12 @@ pub(crate) async fn greet(
     for room in &rooms.rooms {
         settings.chat.hub().set_members(&room.id, room.members);
     }
-    let has_rest = rooms.more;
-    outbox.reply(welcome(&settings, &connection, &identity, rooms));
+    let rest = Rest { is_there: rooms.more, told };
+    if is_welcomed {
+        outbox.reply(welcome(&settings, &connection, &identity, rooms));
+    }
     let live = live(&settings, listener, forwarded, identity);
-    Ok(Box::new(Greeted { live, named, missed, has_rest }))
+    Ok(Box::new(Greeted { live, named, missed, rest }))
 }
 
 fn live(
@@ -171,13 +192,13 @@ struct Found {
 async fn find(
     settings: &SessionSettings,
     shown: Shown,
-    positions: BTreeMap<RoomId, Position>,
+    (named, positions): (usize, BTreeMap<RoomId, Position>),
 ) -> Result<Found, Refused> {
     let (chat, auth) = (&settings.chat, &settings.auth);
     let holds = |(room, from): &(RoomId, Position)| chat.hub().holds(room, from);
     let (in_memory, asked): (Vec<_>, Vec<_>) = positions.into_iter().partition(holds);
     let ForWelcome { user: known, rooms, missed } =
-        chat.store().for_welcome(shown.user(), NAMED, asked).await?;
+        chat.store().for_welcome(shown.user(), named, asked).await?;
     let identity = match shown {
         Shown::Token(signed) | Shown::Backend(Vouched { signed, .. }) => {
             auth.identify(signed, known).await?

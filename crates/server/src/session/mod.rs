@@ -16,19 +16,21 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::StatusCode;
-use moorline_chat::{Chat, Close, Grants, Listener, now_ms};
+use moorline_chat::{Chat, Close, Grants, Listener, Outbox, now_ms};
 use moorline_protocol::{
-    CloseCode, Command, ErrorCode, Goodbye, Keepalive, Limits, Refused, Reply,
+    CloseCode, Command, ErrorCode, Goodbye, Keepalive, Limits, Refused, Reply, UserId,
 };
 use tokio::time::Instant;
 
-use crate::auth::{self, Authenticator};
+use crate::auth::{self, Authenticator, Identity};
 use crate::connection::Connection;
 use crate::consumer::{Accept, Closed, Consumer, Incoming, Refusal};
+use crate::fallback::{Door, Opening, PollPlace};
 use crate::scope::Scope;
 use following::Following;
-use hello::Proof;
-use pending::Pending;
+pub(crate) use following::Told;
+pub(crate) use hello::{Proof, recognise};
+pub(crate) use pending::Pending;
 pub(crate) use rate::{Allowance, Verdict};
 pub(crate) use renewal::Renewal;
 
@@ -60,6 +62,11 @@ pub struct ChatConsumer {
     /// None for those who are exempt.
     allowance: Option<Allowance>,
     is_draining: bool,
+    /// What reads a request that opens the session by itself; none where the client says `hello`.
+    door: Option<Box<Door>>,
+    opening: Option<Box<Opening>>,
+    /// Of a poll among those of its person.
+    place: Option<PollPlace>,
 }
 
 enum Phase {
@@ -71,7 +78,7 @@ enum Phase {
     Live(Live),
 }
 
-struct Live {
+pub(crate) struct Live {
     listener: Arc<Listener>,
     grants: Option<Box<Grants>>,
     expires: Option<Instant>,
@@ -109,7 +116,15 @@ impl ChatConsumer {
             following: Following::default(),
             allowance: None,
             is_draining: false,
+            door: None,
+            opening: None,
+            place: None,
         }
+    }
+
+    /// A consumer for a request that says itself what a `hello` would.
+    pub(crate) fn opened_by(settings: Arc<SessionSettings>, door: Door) -> Self {
+        Self { door: Some(Box::new(door)), ..Self::new(settings) }
     }
 
     /// Reads one text and begins what it asks for.
@@ -144,15 +159,8 @@ impl ChatConsumer {
         match &mut self.phase {
             Phase::Waiting { cookie, .. } => {
                 let Command::Hello(hello) = command else { return hello_first(id, connection) };
-                let job = hello::greet(
-                    self.settings.clone(),
-                    cookie.take(),
-                    id,
-                    hello,
-                    connection.clone(),
-                );
-                self.phase = Phase::Greeting;
-                self.pending.push_back(Pending::Greeting(Box::pin(job)));
+                let cookie = cookie.take();
+                self.greet(cookie, id, Opening::hello(hello), connection);
                 Ok(())
             }
             Phase::Greeting => Ok(()),
@@ -163,6 +171,18 @@ impl ChatConsumer {
                 Ok(())
             }
         }
+    }
+
+    fn greet(
+        &mut self,
+        cookie: Option<Box<Proof>>,
+        id: Option<u64>,
+        opening: Opening,
+        connection: &Connection,
+    ) {
+        let job = hello::greet(self.settings.clone(), cookie, id, opening, connection.clone());
+        self.phase = Phase::Greeting;
+        self.pending.push_back(Pending::Greeting(Box::pin(job)));
     }
 
     fn refuse(&self, refused: Refused, connection: &Connection) -> Result<(), Close> {
@@ -189,9 +209,9 @@ impl ChatConsumer {
                 pending::Done::Follow(rooms) => self.following.add(rooms),
                 pending::Done::Refused(close) => return Err(close),
                 pending::Done::SignedIn(greeted) => {
-                    let hello::Greeted { live, named, missed, has_rest } = *greeted;
+                    let hello::Greeted { live, named, missed, rest } = *greeted;
                     connection.signed_in(live.listener.user().clone());
-                    self.following.begin(named, missed, has_rest);
+                    self.following.begin(named, missed, rest);
                     self.phase = Phase::Live(live);
                 }
             }
@@ -200,6 +220,34 @@ impl ChatConsumer {
             self.pending = VecDeque::new();
         }
         Ok(())
+    }
+}
+
+/// Somebody without a connection, whose commands come by themselves.
+pub(crate) struct Bare(Live);
+
+impl Bare {
+    /// By what a request showed.
+    pub(crate) fn of(identity: Identity) -> Self {
+        let Identity { user, session, grants, .. } = identity;
+        let nowhere = Arc::new(Outbox::new(0));
+        let listener = Listener::new(user, session, nowhere);
+        Self(Live { listener, grants: boxed(grants), expires: None, renewal: None })
+    }
+
+    pub(crate) fn user(&self) -> &UserId {
+        self.0.listener.user()
+    }
+
+    /// Begins a command, whose answer comes to this outbox.
+    pub(crate) fn begin(
+        &self,
+        chat: &Arc<Chat>,
+        id: Option<u64>,
+        command: Command,
+        outbox: &Outbox,
+    ) -> Option<Pending> {
+        commands::begin(chat, &self.0, id, command, outbox)
     }
 }
 
@@ -232,6 +280,15 @@ pub(crate) fn refusal(refused: &auth::Refused) -> Refusal {
 
 impl Consumer for ChatConsumer {
     async fn connect(&mut self, scope: &Scope) -> Result<Accept, Refusal> {
+        if let Some(door) = &self.door {
+            let (mut opening, proof, accept) = door.open(scope).await?;
+            self.place = opening.place.take();
+            self.opening = Some(Box::new(opening));
+            if let Phase::Waiting { cookie, .. } = &mut self.phase {
+                *cookie = proof.map(Box::new);
+            }
+            return Ok(accept.awaiting_sign_in());
+        }
         let shown = hello::recognise(&self.settings, &scope.headers).await;
         let proof = shown.map_err(|refused| refusal(&refused))?;
         if let Phase::Waiting { cookie, until } = &mut self.phase {
@@ -242,6 +299,16 @@ impl Consumer for ChatConsumer {
             self.allowance = Some(Allowance::new(&Limits::DEFAULT, Instant::now()));
         }
         Ok(Accept::new().subprotocol(SUBPROTOCOL, scope).awaiting_sign_in())
+    }
+
+    fn connected(&mut self, connection: &Connection) -> Result<(), Close> {
+        if let (Some(opening), Phase::Waiting { cookie, .. }) =
+            (self.opening.take(), &mut self.phase)
+        {
+            let cookie = cookie.take();
+            self.greet(cookie, None, *opening, connection);
+        }
+        Ok(())
     }
 
     async fn receive(&mut self, incoming: Incoming, connection: &Connection) -> Result<(), Close> {
@@ -281,6 +348,14 @@ impl Consumer for ChatConsumer {
 
     fn wants_input(&self) -> bool {
         !self.is_draining && self.pending.len() < IN_WORK && !matches!(self.phase, Phase::Greeting)
+    }
+
+    fn is_settled(&self) -> bool {
+        self.pending.is_empty() && self.following.is_idle() && matches!(self.phase, Phase::Live(_))
+    }
+
+    fn has_more(&self) -> bool {
+        self.following.has_more()
     }
 
     fn next_deadline(&self) -> Option<Instant> {

@@ -32,6 +32,12 @@ impl Allowance {
         Self { tokens: limits.burst as f32, refilled: now, refused: 0 }
     }
 
+    /// Whether it is as good as one that nobody has used.
+    pub(crate) fn is_whole(&self, limits: &Limits, now: Instant) -> bool {
+        let since = now.saturating_duration_since(self.refilled).as_secs_f32();
+        self.tokens + since * limits.commands_per_second as f32 >= limits.burst as f32
+    }
+
     pub(crate) fn take(&mut self, limits: &Limits, now: Instant) -> Verdict {
         let rate = limits.commands_per_second as f32;
         let since = now.saturating_duration_since(self.refilled).as_secs_f32();

@@ -16,10 +16,11 @@ use tokio::time::Instant;
 
 use super::farewell::end;
 use super::link::{Link, asked_close};
-use super::{Ending, Settings, Socket};
+use super::{Ending, Settings, Socket, Wire};
 use crate::connection::Connection;
 use crate::consumer::{Closed, Consumer, Incoming, Side};
 use crate::registry::Registration;
+use crate::transport::Transport;
 
 /// After this many messages in a row the socket is written to and other connections get their turn.
 const MESSAGES_A_TURN: u32 = 64;
@@ -29,7 +30,7 @@ pub(crate) struct Opening {
     pub(crate) socket: Socket,
     /// What the client sent behind its handshake.
     pub(crate) unread: Vec<u8>,
-    pub(crate) message_limit: usize,
+    pub(crate) wire: Wire,
     pub(crate) connection: Connection,
     pub(crate) registration: Registration,
     pub(crate) settings: Arc<Settings>,
@@ -48,12 +49,13 @@ pub(crate) fn drive<C: Consumer>(
     mut consumer: C,
     opening: Opening,
 ) -> impl Future<Output = ()> + Send {
-    let Opening { socket, unread, message_limit, connection, registration, settings } = opening;
-    let mut link = Link::new(socket, unread, message_limit, settings);
+    let Opening { socket, unread, wire, connection, registration, settings } = opening;
+    let mut link = Link::new(socket, unread, wire, settings);
     let began = Instant::now();
     // One block that uses its captures in place: an `async fn` would keep its arguments twice.
     async move {
-        log_connected(&connection);
+        let transport = link.transport();
+        log_connected(&connection, transport);
         let ending = serve(&mut consumer, &mut link, &connection).await;
         let closed = closed(&ending);
         log_closed(&connection, &mut link, &closed, began);
@@ -261,10 +263,10 @@ fn closed(ending: &Ending) -> Closed {
     Closed { code, side, reason }
 }
 
-fn log_connected(connection: &Connection) {
+fn log_connected(connection: &Connection, transport: Transport) {
     let user = connection.user();
     let user = user.as_ref().map_or("-", |user| user.as_str());
-    tracing::info!(connection = %connection.id(), user, "WebSocket connected");
+    tracing::info!(connection = %connection.id(), user, "{transport} connected");
 }
 
 fn log_closed(connection: &Connection, link: &mut Link, closed: &Closed, began: Instant) {
@@ -278,6 +280,7 @@ fn log_closed(connection: &Connection, link: &mut Link, closed: &Closed, began: 
         reason = &*closed.reason,
         age_s = began.elapsed().as_secs(),
         round_trip_ms = link.keepalive().round_trip().map(|time| time.as_millis() as u64),
-        "WebSocket disconnecting"
+        "{} disconnecting",
+        link.transport()
     );
 }

@@ -13,12 +13,13 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::{Opening, Pace, Settings, Socket, drive};
+use super::{Opening, Pace, Settings, Socket, Wire, drive};
 use crate::connection::Connection;
 use crate::consumer::{Closed, Consumer, Incoming, Side};
 use crate::metrics::Metrics;
 use crate::registry::Registry;
 use crate::session::ChatConsumer;
+use crate::transport::Transport;
 
 /// What happened to a consumer, as a test asks for it.
 #[derive(Default)]
@@ -93,8 +94,8 @@ impl Client {
         let opening = Opening {
             socket: Socket::Unix(ours),
             unread: Vec::new(),
-            message_limit: 1 << 20,
-            registration: registry.register(&connection),
+            wire: Wire::WebSocket { message_limit: 1 << 20 },
+            registration: registry.register(&connection, Transport::WebSocket),
             connection: connection.clone(),
             settings: Arc::new(Settings { pace: Pace::default(), metrics: Arc::clone(&metrics) }),
         };

@@ -89,7 +89,7 @@ impl Farewell {
             Ending::Server(close) => Self::Write {
                 code: Some(close.code),
                 reason: close.reason.into_owned(),
-                then: Await::Close,
+                then: if link.is_stream() { Await::End } else { Await::Close },
             },
             Ending::Abrupt(close) => Self::Write {
                 code: Some(close.code),

@@ -18,9 +18,10 @@ use super::decoder::{Decoder, Item};
 use super::keepalive::{Due, Keepalive, message_due};
 use super::socket::Socket;
 use super::writer::{Flushed, Writer};
-use super::{Ending, Settings};
+use super::{Ending, Settings, Wire};
 use crate::connection::Connection;
 use crate::consumer::Incoming;
+use crate::transport::Transport;
 
 /// What one read brings at most.
 const READ_BYTES: usize = 64 * 1024;
@@ -54,19 +55,28 @@ impl Link {
     pub(crate) fn new(
         socket: Socket,
         unread: Vec<u8>,
-        message_limit: usize,
+        wire: Wire,
         settings: Arc<Settings>,
     ) -> Self {
         let now = Instant::now();
+        let mut keepalive = Keepalive::new(now);
+        let (message_limit, writer) = match wire {
+            Wire::WebSocket { message_limit } => (message_limit, Writer::default()),
+            Wire::Stream { events, head } => {
+                keepalive.be_steady();
+                socket.give_up_unacknowledged_after(settings.pace.timeout);
+                (0, Writer::stream(events, head))
+            }
+        };
         Self {
             socket,
             decoder: Decoder::new(message_limit),
-            writer: Writer::default(),
+            writer,
             unread,
             unread_at: 0,
             is_eof: false,
             is_armed: false,
-            keepalive: Keepalive::new(now),
+            keepalive,
             timer: Box::pin(sleep_until(now + settings.pace.interval)),
             stalled_since: None,
             incomplete_since: None,
@@ -82,6 +92,15 @@ impl Link {
         &self.settings
     }
 
+    /// Whether the peer only listens.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.writer.is_stream()
+    }
+
+    pub(crate) fn transport(&self) -> Transport {
+        if self.is_stream() { Transport::Stream } else { Transport::WebSocket }
+    }
+
     /// Whether what waits to go out forbids taking more in.
     pub(crate) fn is_held_up(&self, connection: &Connection) -> bool {
         self.writer.is_blocked()
@@ -92,6 +111,9 @@ impl Link {
 
     /// The next message; pings, pongs and the peer's close are dealt with here.
     pub(crate) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, Ending>> {
+        if self.is_stream() {
+            return self.poll_discard(cx).map(|()| Err(Ending::Gone("the stream's client left")));
+        }
         loop {
             let item = match self.poll_item(cx) {
                 Poll::Ready(Ok(item)) => item,
@@ -176,6 +198,12 @@ impl Link {
 
     /// Reads a little while no message may be taken, to notice a peer that speaks, leaves or breaks.
     pub(crate) fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Result<(), Ending> {
+        if self.is_stream() {
+            return match self.poll_message(cx) {
+                Poll::Ready(Err(ending)) => Err(ending),
+                _ => Ok(()),
+            };
+        }
         if let Some(since) = &mut self.incomplete_since {
             *since = Instant::now(); // It is we who do not read on.
         }
@@ -247,8 +275,8 @@ impl Link {
         {
             return Err(Ending::abrupt(CloseCode::SLOW_READER, "no progress in writing"));
         }
-        if self.unread_len() >= READ_AHEAD {
-            // More has come than may be read now: that is not silence.
+        if self.unread_len() >= READ_AHEAD || (self.is_stream() && self.stalled_since.is_none()) {
+            // More has come than may be read now, or the peer has nothing to say and takes what it gets: that is not silence.
             self.keepalive.heard(now);
         }
         match self.keepalive.due(now, pace) {

@@ -1,7 +1,8 @@
 //! The WebSocket transport: a server-role frame loop of our own (RFC 6455).
 //!
 //! `header`, `utf8` and `decoder` read frames without a socket, `writer` writes them, `keepalive` has the rules of time,
-//! `link` joins these to one socket, `driver` runs a consumer on a link, and `farewell` ends it.
+//! `link` joins these to one socket, `driver` runs a consumer on a link, and `farewell` ends it. Event streams go over the
+//! same link, driver and writer: `stream` has what they frame otherwise.
 
 mod decoder;
 #[cfg(test)]
@@ -32,6 +33,15 @@ pub(crate) use driver::{Opening, drive};
 pub(crate) use handshake::{accept_key, is_upgrade, subprotocols};
 
 use crate::metrics::Metrics;
+use crate::stream::Events;
+
+/// How a connection frames what it carries.
+pub(crate) enum Wire {
+    /// Frames of RFC 6455, in both directions.
+    WebSocket { message_limit: usize },
+    /// Events of an HTTP answer whose head is still to be written.
+    Stream { events: Box<Events>, head: Vec<u8> },
+}
 
 /// What all connections of a server share.
 pub(crate) struct Settings {

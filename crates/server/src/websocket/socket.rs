@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -17,6 +18,17 @@ pub(crate) enum Socket {
 }
 
 impl Socket {
+    /// Breaks the connection once bytes have waited for the peer's acknowledgement so long: for a peer that never says
+    /// anything by itself. Where the system cannot do that, its own limit, of minutes, holds.
+    pub(crate) fn give_up_unacknowledged_after(&self, time: Duration) {
+        #[cfg(target_os = "linux")]
+        if let Self::Tcp(stream) = self {
+            let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(time));
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = time;
+    }
+
     /// Whether something can be written without waiting; leaves the waker if not.
     pub(crate) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {

@@ -11,8 +11,9 @@ use moorline_chat::{Chat, Directory, now_ms};
 use moorline_protocol::api::TokenClaims;
 use moorline_protocol::{Keepalive, Limits};
 use moorline_server::auth::{Authenticator, jwt};
+use moorline_server::fallback::Fallbacks;
 use moorline_server::session::{ChatConsumer, SessionSettings};
-use moorline_server::{Route, Server, ServerConfig};
+use moorline_server::{Metrics, OriginCheck, Origins, Pace, Route, Server, ServerConfig};
 use moorline_store::{Store, StoreConfig};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -26,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct TestServer {
     pub address: SocketAddr,
     pub chat: Arc<Chat>,
+    pub metrics: Arc<Metrics>,
     stop: Option<oneshot::Sender<()>>,
     running: tokio::task::JoinHandle<()>,
     _folder: TempDir,
@@ -42,6 +44,12 @@ impl TestServer {
     }
 
     async fn start_with(limit_loopback: bool) -> Self {
+        Self::start_at(limit_loopback, Pace::default()).await
+    }
+
+    /// With other times for pings than the usual ones.
+    pub async fn start_at(limit_loopback: bool, pace: Pace) -> Self {
+        let metrics = Arc::new(Metrics::new());
         let folder = tempfile::tempdir().unwrap();
         let (store, commits) = Store::open(StoreConfig::new(folder.path())).unwrap();
         let (chat, _) = Chat::start(store.clone(), commits, Directory::All, None);
@@ -57,16 +65,24 @@ impl TestServer {
         let config = ServerConfig {
             limit_loopback,
             handshakes_per_second: 1_000,
+            pace,
             ..ServerConfig::default()
         };
+        let origins = OriginCheck::with_cookie(Origins::Own, "moorline_session");
+        let fallbacks = Fallbacks::new(settings.clone(), origins);
         let route = Route::new("/ws", move |_| ChatConsumer::new(settings.clone()))
             .message_bytes(frame_bytes);
-        let server = Server::new(config).websocket(route).listen(listener);
+        let server = Server::new(config)
+            .websocket(route)
+            .routes(fallbacks.routes())
+            .http(fallbacks.router())
+            .metrics(Arc::clone(&metrics))
+            .listen(listener);
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(async move {
             server.run(async { drop(stopped.await) }).await.unwrap();
         });
-        Self { address, chat, stop: Some(stop), running, _folder: folder }
+        Self { address, chat, metrics, stop: Some(stop), running, _folder: folder }
     }
 
     pub fn token(&self, user: &str) -> String {
@@ -74,11 +90,20 @@ impl TestServer {
     }
 
     pub fn token_for(&self, user: &str, seconds: u64, rooms: &[&str]) -> String {
+        self.token_until(user, now_ms() / 1_000 + seconds, rooms)
+    }
+
+    /// A token that ends so many seconds from now, or ended so long ago.
+    pub fn token_ending(&self, user: &str, seconds: i64) -> String {
+        self.token_until(user, (now_ms() / 1_000).saturating_add_signed(seconds), &[])
+    }
+
+    fn token_until(&self, user: &str, exp: u64, rooms: &[&str]) -> String {
         let now = now_ms() / 1_000;
         let rooms = rooms.iter().map(|room| room.parse().unwrap()).collect();
         let claims = TokenClaims {
             sub: user.into(),
-            exp: now + seconds,
+            exp,
             iat: Some(now),
             nbf: None,
             name: Some(user.into()),
@@ -180,6 +205,14 @@ impl Person {
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Heard::Closed(1006),
             }
+        }
+    }
+
+    /// The next frame, whatever it is.
+    pub async fn next_frame(&mut self) -> Value {
+        match self.hear().await {
+            Heard::Frame(frame) => frame,
+            Heard::Closed(code) => panic!("closed with {code}"),
         }
     }
 

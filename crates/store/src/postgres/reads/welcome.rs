@@ -25,7 +25,8 @@ pub(in crate::postgres) async fn for_welcome(
             rooms::rooms_below(&snapshot, id, None, limit),
             resume::resume_some(&snapshot, id, positions),
         )?,
-        _ => (Rooms::default(), ResumedSome::default()),
+        Some(_) => (Rooms::default(), ResumedSome::default()),
+        None => (Rooms::default(), ResumedSome::gone(positions.iter().cloned())),
     };
     snapshot.commit().await?;
     Ok(ForWelcome { user, rooms, missed })

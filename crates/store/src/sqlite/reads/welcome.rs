@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::{accounts, log, rooms};
 use crate::fingerprint::Hasher;
-use crate::{Error, ForWelcome};
+use crate::{Error, ForWelcome, ResumedSome};
 
 pub(in crate::sqlite) fn for_welcome(
     db: &Connection,
@@ -15,7 +15,9 @@ pub(in crate::sqlite) fn for_welcome(
     limit: usize,
     positions: Vec<(RoomId, Position)>,
 ) -> Result<ForWelcome, Error> {
-    let Some(row) = accounts::user_row(db, hasher, id)? else { return Ok(ForWelcome::default()) };
+    let Some(row) = accounts::user_row(db, hasher, id)? else {
+        return Ok(ForWelcome { missed: ResumedSome::gone(positions), ..ForWelcome::default() });
+    };
     if row.user.removed {
         return Ok(ForWelcome { user: Some(row.user), ..ForWelcome::default() });
     }

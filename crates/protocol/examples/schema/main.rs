@@ -1,7 +1,14 @@
-//! Writes the protocol's JSON Schema and the SDK's TypeScript types from the Rust types.
+//! Writes the protocol's JSON Schema, the OpenAPI and AsyncAPI documents, their page and the SDK's TypeScript types from
+//! the Rust types.
 //!
 //! `cargo run -p moorline-protocol --features schema --example schema -- ROOT` writes them where they belong below the
 //! repository's root, or below another folder to compare with; `cargo xtask schema` does both.
+
+mod asyncapi;
+mod description;
+mod openapi;
+mod operations;
+mod page;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,7 +32,12 @@ fn main() -> std::io::Result<()> {
         std::fs::create_dir_all(root.join(folder))?;
         std::fs::write(root.join(folder).join(name), text)
     };
+    let (openapi, asyncapi) = (openapi::document(), asyncapi::document());
     write("docs/schema", "protocol.schema.json", schema())?;
+    write("docs/schema", "openapi.json", format!("{openapi:#}\n"))?;
+    write("docs/schema", "asyncapi.json", format!("{asyncapi:#}\n"))?;
+    write("docs/schema", "index.html", page::html(&openapi, &asyncapi))?;
+    write("docs/schema", "style.css", include_str!("page.css").to_owned())?;
     write("clients/typescript/src", "protocol.generated.ts", typescript())
 }
 
