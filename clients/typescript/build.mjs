@@ -12,5 +12,5 @@ for (const [project, folder, type] of [["tsconfig.build.json", "esm", "module"],
   execFileSync(process.execPath, [tsc, "-p", here(project)], { stdio: "inherit" });
   mkdirSync(here(`dist/${folder}`), { recursive: true });
   // Node reads what a file is from the nearest package.json.
-  writeFileSync(here(`dist/${folder}/package.json`), `${JSON.stringify({ type, sideEffects: false })}\n`);
+  writeFileSync(here(`dist/${folder}/package.json`), `${JSON.stringify({ type, sideEffects: ["./element/index.js"] })}\n`);
 }

@@ -243,6 +243,12 @@ const PROOFS: &[Proof] = &[
         when: When::Always,
     },
     Proof {
+        name: "widget",
+        about: "the widget in another site's page: under the strictest policy, beside the rudest style, in a frame, by keys",
+        kind: Kind::BrowserPairs(&["widget", "widget-look"]),
+        when: When::Always,
+    },
+    Proof {
         name: "page-long",
         about: "a room of 100,000 messages keeps 40 rows in the page, and nothing under the eye moves",
         kind: Kind::Browser(&["page-long"]),
@@ -263,6 +269,7 @@ const PROOFS: &[Proof] = &[
             "page-settings",
             "page-look",
             "page-keys",
+            "page-help",
         ]),
         when: When::Always,
     },
