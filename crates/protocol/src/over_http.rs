@@ -1,5 +1,5 @@
-//! The bodies of the ways by which a client is connected without a WebSocket: `POST /api/v1/stream`, `/poll`, `/commands`
-//! and `/tickets`. `docs/transports.md` describes them; the handlers are in `moorline-server`.
+//! The bodies of the ways by which a client is connected without a WebSocket: `POST /api/v1/stream`, `/poll` and
+//! `/commands`. `docs/transports.md` describes them; the handlers are in `moorline-server`.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +15,6 @@ pub const POLL_WAIT_MS: u64 = 25_000;
 pub const COMMANDS: usize = 100;
 /// Rooms that a `GET` names, and so positions in an `id:`.
 pub const QUERY_ROOMS: usize = 50;
-/// How long a ticket is good, ms.
-pub const TICKET_MS: u64 = 30_000;
 
 /// What opens a stream: the fields of `hello` but for the token, which stands in the header.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,23 +83,6 @@ pub struct CommandsBody<'a> {
     pub commands: Vec<&'a RawValue>,
 }
 
-/// A ticket.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
-pub struct TicketMade {
-    /// What stands in `ticket=`.
-    pub ticket: String,
-    /// How long it is good.
-    #[cfg_attr(feature = "schema", ts(type = "number"))]
-    pub expires_in_ms: u64,
-}
-
-impl std::fmt::Debug for TicketMade {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TicketMade").field("expires_in_ms", &self.expires_in_ms).finish()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,11 +97,5 @@ mod tests {
         for body in ["{}", r#"{"positions":null,"hello":null,"wait_ms":null,"away":null}"#] {
             assert_eq!(serde_json::from_str::<PollBody>(body).unwrap(), PollBody::default());
         }
-    }
-
-    #[test]
-    fn a_ticket_is_not_shown_by_debug() {
-        let made = TicketMade { ticket: "secret".into(), expires_in_ms: 1 };
-        assert!(!format!("{made:?}").contains("secret"));
     }
 }

@@ -6,17 +6,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-use tokio_websockets::{ClientBuilder, MaybeTlsStream, Message, WebSocketStream};
 use uuid::Uuid;
 
 use crate::recorder::Recorder;
 use crate::server::token;
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+use crate::wire::{Heard, Transport, Wire};
 
 /// Commands under way at once.
 const WINDOW: usize = 8;
@@ -57,7 +53,8 @@ pub struct Client {
     pub name: String,
     address: SocketAddr,
     recorder: Recorder,
-    socket: Option<Socket>,
+    wire: Option<Wire>,
+    transport: Transport,
     n: u64,
     numbers: u64,
     places: BTreeMap<String, Place>,
@@ -81,7 +78,8 @@ impl Client {
             name: name.to_owned(),
             address,
             recorder: recorder.clone(),
-            socket: None,
+            wire: None,
+            transport: Transport::WebSocket,
             n: 0,
             numbers: 0,
             places: BTreeMap::new(),
@@ -107,7 +105,7 @@ impl Client {
 
     /// Whether a connection is open.
     pub fn is_connected(&self) -> bool {
-        self.socket.is_some()
+        self.wire.is_some()
     }
 
     /// The number of its connections so far.
@@ -123,6 +121,25 @@ impl Client {
     /// The node to connect to from now on.
     pub fn go_to(&mut self, node: SocketAddr) {
         self.address = node;
+    }
+
+    /// How it connects from the next time on.
+    pub fn connect_over(&mut self, transport: Transport) {
+        self.transport = transport;
+    }
+
+    /// Leaves the connection as it is, without a word, as a client does that has found a better one.
+    pub fn abandon(&mut self) {
+        self.lost(1006);
+    }
+
+    /// From its next hello on it takes the event that follows for one that it has, as a client does that loses one on
+    /// its way from one connection to the next.
+    pub fn lose_one(&mut self, room: &str) {
+        if let Some(place) = self.places.get_mut(room) {
+            place.seq += 1;
+            place.check.clear();
+        }
     }
 
     /// At its next hello it shows a position of another epoch, which must be answered by a reset.
@@ -150,11 +167,9 @@ impl Client {
     /// # Errors
     /// If the server is not there or does not welcome.
     pub async fn connect(&mut self) -> Result<()> {
-        let uri = format!("ws://{}/ws", self.address);
-        let builder = ClientBuilder::new().uri(&uri)?;
-        let (socket, _) = timeout(PATIENCE, builder.connect()).await.context("no handshake")??;
+        let token = token(&self.name)?;
+        self.wire = Some(Wire::connect(self.transport, self.address, &token).await?);
         self.n += 1;
-        self.socket = Some(socket);
         self.fetching.clear();
         for draft in &mut self.outbox {
             draft.number = None;
@@ -165,9 +180,10 @@ impl Client {
             self.places.iter().map(|(room, place)| (room, place.position())).collect();
         let hello = json!({"type":"hello","resume":resume});
         self.recorder.frame("sent", c, n, &hello.to_string());
-        let mut hello = hello;
-        hello["token"] = json!(token(&self.name)?);
-        self.push(hello.to_string()).await?;
+        let wire = self.wire.as_mut().context("not connected")?;
+        if wire.hello(&hello["resume"], &token).await.is_err() {
+            self.lost(1006);
+        }
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             match self.next().await? {
@@ -205,45 +221,39 @@ impl Client {
 
     /// Ends the connection in the ordinary way.
     pub async fn close(&mut self) {
-        if let Some(mut socket) = self.socket.take() {
-            // Whether the server still listens makes no difference.
-            let _ = timeout(PATIENCE, socket.close()).await;
+        if let Some(wire) = self.wire.take() {
+            wire.close().await;
             self.recorder.line(json!({"is":"close","c":self.name,"n":self.n,"code":1000}));
         }
     }
 
     async fn push(&mut self, text: String) -> Result<()> {
-        let socket = self.socket.as_mut().context("not connected")?;
-        if socket.send(Message::text(text)).await.is_err() {
+        let wire = self.wire.as_mut().context("not connected")?;
+        if wire.send(text).await.is_err() {
             self.lost(1006);
         }
         Ok(())
     }
 
     fn lost(&mut self, code: u16) {
-        if self.socket.take().is_some() {
+        if self.wire.take().is_some() {
             self.recorder.line(json!({"is":"close","c":self.name,"n":self.n,"code":code}));
         }
     }
 
     /// The next frame; none after a moment of silence or at the end of the connection.
     async fn next(&mut self) -> Result<Option<Value>> {
-        let Some(socket) = self.socket.as_mut() else { return Ok(None) };
-        let message = match timeout(TICK, socket.next()).await {
-            Err(_) => return Ok(None),
-            Ok(Some(Ok(message))) => message,
-            Ok(Some(Err(_)) | None) => {
-                self.lost(1006);
+        let Some(wire) = self.wire.as_mut() else { return Ok(None) };
+        let text = match timeout(TICK, wire.next()).await {
+            Err(_) | Ok(None) => return Ok(None),
+            Ok(Some(Heard::Frame(text))) => text,
+            Ok(Some(Heard::Closed(code))) => {
+                self.lost(code);
                 return Ok(None);
             }
         };
-        if let Some((code, _)) = message.as_close() {
-            self.lost(code.into());
-            return Ok(None);
-        }
-        let Some(text) = message.as_text() else { return Ok(None) };
-        self.recorder.frame("got", &self.name, self.n, text);
-        Ok(Some(serde_json::from_str(text).context("a frame that is no JSON")?))
+        self.recorder.frame("got", &self.name, self.n, &text);
+        Ok(Some(serde_json::from_str(&text).context("a frame that is no JSON")?))
     }
 
     async fn send_due(&mut self) {
@@ -290,7 +300,9 @@ impl Client {
                 let room = &frame["room"];
                 self.start(room["id"].as_str(), room["epoch"].as_str(), room["head"].as_u64());
             }
-            "ping" => drop(self.push(json!({"type":"pong"}).to_string()).await),
+            "ping" if self.wire.as_ref().is_some_and(Wire::answers_pings) => {
+                drop(self.push(json!({"type":"pong"}).to_string()).await);
+            }
             _ => {}
         }
     }

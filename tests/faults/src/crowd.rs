@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep};
 use crate::client::Client;
 use crate::recorder::Recorder;
 use crate::server::Server;
+use crate::wire::Transport;
 
 /// Everybody, the owner first and the guest last.
 const PEOPLE: [&str; 5] = ["ann", "bob", "cem", "dan", "guest"];
@@ -25,6 +26,8 @@ const PEOPLE: [&str; 5] = ["ann", "bob", "cem", "dan", "guest"];
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between attempts to connect to a server that is away.
 const PAUSE: Duration = Duration::from_millis(15);
+/// One in so many rounds, somebody who has several transports changes to another.
+const CONSTANCY: u32 = 12;
 /// Commands that one person keeps in the outbox.
 const EAGERNESS: usize = 12;
 
@@ -37,6 +40,8 @@ pub struct Crowd {
     pub answers: Arc<AtomicU64>,
     rooms: Vec<String>,
     chance: StdRng,
+    /// How people connect, each time by one of these; by a WebSocket where there is none.
+    transports: Vec<Transport>,
 }
 
 impl Crowd {
@@ -45,10 +50,26 @@ impl Crowd {
     /// # Errors
     /// If the server does not do its part.
     pub async fn gather(address: SocketAddr, recorder: &Recorder, seed: u64) -> Result<Self> {
+        Self::gather_over(&[], address, recorder, seed).await
+    }
+
+    /// The same over these transports; where there are several, people change from one to another in mid-talk.
+    ///
+    /// # Errors
+    /// If the server does not do its part.
+    pub async fn gather_over(
+        transports: &[Transport],
+        address: SocketAddr,
+        recorder: &Recorder,
+        seed: u64,
+    ) -> Result<Self> {
+        let transports = transports.to_vec();
         let clients = PEOPLE.iter().map(|name| Client::new(name, address, recorder)).collect();
         let chance = StdRng::seed_from_u64(seed);
-        let mut crowd = Self { clients, answers: Arc::default(), rooms: Vec::new(), chance };
+        let (answers, rooms) = (Arc::default(), Vec::new());
+        let mut crowd = Self { clients, answers, rooms, chance, transports };
         for client in &mut crowd.clients {
+            choose(client, &crowd.transports, &mut crowd.chance);
             client.connect().await?;
         }
         crowd
@@ -74,6 +95,11 @@ impl Crowd {
         Ok(())
     }
 
+    /// The room in which everybody is.
+    pub fn hall(&self) -> &str {
+        &self.rooms[0]
+    }
+
     /// Answers to all clients so far.
     pub fn answered(&self) -> u64 {
         self.clients.iter().map(|client| client.answered).sum()
@@ -89,12 +115,16 @@ impl Crowd {
     /// # Errors
     /// If a client gets something that is no frame of the protocol.
     pub async fn talk(&mut self, over: &AtomicBool) -> Result<()> {
-        let rooms = &self.rooms;
+        let (rooms, transports) = (&self.rooms, &self.transports);
         let (chance, answers) = (&mut self.chance, &self.answers);
         let seeds: Vec<u64> = self.clients.iter().map(|_| chance.random()).collect();
         let talks = self.clients.iter_mut().zip(seeds).map(|(client, seed)| async move {
             let mut chance = StdRng::seed_from_u64(seed);
             while !over.load(Ordering::Relaxed) {
+                if transports.len() > 1 && chance.random_range(0..CONSTANCY) == 0 {
+                    client.abandon();
+                }
+                choose(client, transports, &mut chance);
                 if !client.is_connected() && client.connect().await.is_err() {
                     sleep(PAUSE).await;
                     continue;
@@ -165,6 +195,13 @@ impl Crowd {
             Ok(())
         });
         try_join_all(waits).await.map(drop)
+    }
+}
+
+/// Takes one of these transports for the next connection.
+fn choose(client: &mut Client, transports: &[Transport], chance: &mut StdRng) {
+    if let Some(last) = transports.len().checked_sub(1) {
+        client.connect_over(transports[chance.random_range(0..=last)]);
     }
 }
 

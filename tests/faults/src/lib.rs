@@ -25,6 +25,9 @@ pub mod seed;
 pub mod sentinel;
 pub mod server;
 pub mod small_disk;
+pub mod transports;
+pub mod two_nodes;
+pub mod wire;
 
 /// The numbers of a proof: `short`, unless `MOORLINE_PROOF` asks for the full ones.
 pub fn times(short: u64, full: u64) -> u64 {

@@ -15,6 +15,7 @@ use crate::crowd::Crowd;
 use crate::proxy::{End, Proxy};
 use crate::recorder::{Judgement, Recorder, judge};
 use crate::server::{Server, Site};
+use crate::wire::Transport;
 
 /// The kinds of faults, each as often as the others.
 const FAULTS: [&str; 7] = ["cut", "tear", "half", "stall", "refuse", "delay", "drain"];
@@ -40,6 +41,14 @@ pub struct Outcome {
 /// # Errors
 /// If the run itself fails.
 pub async fn prove(rounds: u64, seed: u64) -> Result<Outcome> {
+    prove_over(&[], rounds, seed).await
+}
+
+/// The same with people who connect over these transports.
+///
+/// # Errors
+/// If the run itself fails.
+pub async fn prove_over(transports: &[Transport], rounds: u64, seed: u64) -> Result<Outcome> {
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("data");
     std::fs::create_dir(&data)?;
@@ -47,7 +56,7 @@ pub async fn prove(rounds: u64, seed: u64) -> Result<Outcome> {
     let recorder = Recorder::create(&folder.path().join("history.jsonl"), &FAULTS, 25_000)?;
     let proxy = Proxy::start(site.address).await?;
     let server = site.start().await?;
-    let mut crowd = Crowd::gather(proxy.address(), &recorder, seed).await?;
+    let mut crowd = Crowd::gather_over(transports, proxy.address(), &recorder, seed).await?;
     let over = AtomicBool::new(false);
     let answers = Arc::clone(&crowd.answers);
     let script = async {

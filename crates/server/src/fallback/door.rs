@@ -125,8 +125,9 @@ fn stream(body: StreamBody) -> Asked {
 }
 
 fn poll(body: PollBody) -> Asked {
+    // Empty positions are those of somebody in no room, who must be able to wait like anybody else.
+    let is_first = body.positions.is_none() || body.hello.unwrap_or_default();
     let resume = body.positions.unwrap_or_default();
-    let is_first = resume.is_empty() || body.hello.unwrap_or_default();
     Asked {
         told: if is_first { Told::Welcome } else { Told::Membership },
         keepalive: None,

@@ -46,7 +46,7 @@ impl Desk {
         if route.transport == Transport::Poll {
             return Ok(Some(self.poll(accept, start, connection).await?));
         }
-        let head = head(accept.set_cookie.as_ref(), client.secure);
+        let head = head(client.secure);
         let wire = Wire::Stream { events: Box::new(Events::new(accept.positions)), head };
         let transport = Transport::Stream;
         *self.handoff.lock() = Some(Handoff { start, wire, transport, connection });
@@ -128,11 +128,7 @@ impl Desk {
             let text = "The server failed at this request.";
             Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", text)
         })?;
-        let mut response = page.response();
-        if let Some(cookie) = accept.set_cookie {
-            response.headers_mut().insert(header::SET_COOKIE, cookie);
-        }
-        Ok(response)
+        Ok(page.response())
     }
 }
 

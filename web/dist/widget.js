@@ -1,0 +1,1 @@
+var e=()=>import(`./assets/widget-mount-21tU-FpV.js`);export{e as load};
