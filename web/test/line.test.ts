@@ -98,8 +98,7 @@ test('a second cut while it is cut makes it no longer', async () => {
   expect(line.isCut).toBe(false);
 });
 
-test('the way is told only while there is a connection, and is a WebSocket where nothing is said', () => {
-  const live = (transport: unknown) => ({ is: 'live', transport, connection: 'c', since: 0 }) as unknown as State;
-  expect(['websocket', 'ws', undefined, 'sse', 'poll'].map((name) => wayOf(live(name)))).toEqual(['websocket', 'websocket', 'websocket', 'sse', 'poll']);
+test('the way is told only while there is a connection', () => {
+  expect(wayOf({ is: 'live', transport: 'sse', connection: 'c', since: 0 })).toBe('sse');
   expect(wayOf({ is: 'connecting', attempt: 0 })).toBeUndefined();
 });

@@ -1,6 +1,6 @@
 // What the page's connection runs over, in the page's own hands: it can be cut on purpose, so that anyone may watch it heal, and tells when
 // the server was last heard. The SDK takes it as its surroundings and cannot tell a cut from a network that is gone. Made by main.ts.
-import type { Client, ClientOptions, State } from '@moorline/client';
+import type { ClientOptions, State, TransportName } from '@moorline/client';
 
 /** How long the page is cut off on purpose. */
 export const cutMs = 10_000;
@@ -11,19 +11,9 @@ type Environment = NonNullable<ClientOptions['environment']>;
 type Socket = ReturnType<NonNullable<Environment['openSocket']>>;
 type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
-/** How a live connection runs. */
-export type Way = 'websocket' | 'sse' | 'poll';
-
-/** Which way it is; undefined while there is none. */
-export function wayOf(state: State): Way | undefined {
-  if (state.is !== 'live') return undefined;
-  const { transport } = state as { readonly transport?: string };
-  return transport === 'sse' || transport === 'poll' ? transport : 'websocket';
-}
-
-/** Whether this tab has the connection itself, and not another tab of this browser for it. */
-export function isOwnLine(client: ReturnType<Client['getSnapshot']>): boolean {
-  return (client as { readonly leads?: boolean }).leads ?? true;
+/** By which way the connection runs; undefined while there is none. */
+export function wayOf(state: State): TransportName | undefined {
+  return state.is === 'live' ? state.transport : undefined;
 }
 
 /** The line of one page. */
@@ -46,7 +36,7 @@ export class Line {
   readonly environment: Partial<Environment> = {
     openSocket: (url: string, protocol: string) => this.#open(url, protocol),
     fetch: (url: string, init: RequestInit) => this.#ask(url, init),
-  } as Partial<Environment>;
+  };
 
   get isCut(): boolean {
     return this.cutUntil !== 0;

@@ -42,7 +42,7 @@ export const dePlaces: Places = {
     connection: 'Verbindung',
     state: 'Zustand',
     way: 'Über',
-    ways: { websocket: 'WebSocket', sse: 'SSE', poll: 'Polling' },
+    ways: { ws: 'WebSocket', sse: 'SSE', poll: 'Polling' },
     wayHelp: 'WebSockets kommen hier nicht durch. Alles geht, nur etwas langsamer; es wird von selbst wieder versucht.',
     ping: 'Letzter Ping des Servers',
     ago: (seconds: number) => `vor ${num(seconds)} s`,

@@ -41,7 +41,7 @@ export const enPlaces = {
     connection: 'Connection',
     state: 'State',
     way: 'Over',
-    ways: { websocket: 'WebSocket', sse: 'SSE', poll: 'Polling' },
+    ways: { ws: 'WebSocket', sse: 'SSE', poll: 'Polling' },
     wayHelp: 'WebSockets do not get through here. Everything works, a little slower; it is tried again by itself.',
     ping: 'Last ping of the server',
     ago: (seconds: number) => `${num(seconds)} s ago`,
