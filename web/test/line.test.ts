@@ -1,4 +1,3 @@
-import type { State } from '@moorline/client';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { cutMs, Line, wayOf } from '../src/state/line.svelte.ts';
 
