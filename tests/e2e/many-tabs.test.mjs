@@ -171,7 +171,6 @@ test("twelve tabs of four people lose, double and disorder nothing whatever beco
   assert.equal(await server.connections(), NAMES.length);
   for (const { name, leaders } of people) assert.equal(leaders.length, 1, `${name} has ${leaders.length} leading tabs`);
 
-  for (const { name, tookMs } of handovers) assert.ok(tookMs < HANDOVER_MS, `${name}: another tab led only after ${tookMs} ms`);
   const slowest = (name) => Math.max(...handovers.filter((one) => one.name === name).map(({ tookMs }) => tookMs));
   const figures = Object.keys(FAULTS).map((name) => `${name} ${slowest(name)} ms`);
   console.log(`  ${bodies.length} messages, ${handovers.length} changes of leader; the slowest: ${figures.join(", ")}`);
@@ -185,5 +184,6 @@ test("twelve tabs of four people lose, double and disorder nothing whatever beco
   console.log(verdict.said);
   assert.ok(verdict.holds, "the checker refuses the history");
   assert.match(verdict.said, /0 lost, 0 doubled, 0 out of order/);
+  for (const { name, tookMs } of handovers) assert.ok(tookMs < HANDOVER_MS, `${name}: another tab led only after ${tookMs} ms`);
   assert.ok(!verify(withoutOneRow(file)).holds, "the checker accepts a log with a row taken out");
 });

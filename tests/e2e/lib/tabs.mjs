@@ -3,17 +3,29 @@
  * recorded history, by what its application sent and saw; each person's WebSockets are another, by what went over them.
  */
 import { SOON_MS } from "./form.mjs";
-import { until } from "./wait.mjs";
+import { pause, until } from "./wait.mjs";
 import { now, Watch } from "./watch.mjs";
 
 /** How long a busy machine may take to open a tab. */
 const OPEN_MS = 90_000;
+
+/** How long Chromium may take to answer that it opened a page. */
+const PAGE_MS = 20_000;
 
 /** How long a crash may take before it is asked for again. */
 const CRASH_MS = 3_000;
 
 /** Where the pages look for the function. */
 const TELL = "tellTest";
+
+/** On a busy machine Chromium at times never answers that a page was opened: then another one is asked for. */
+async function newPage(context) {
+  for (let tries = 0; tries < 4; tries += 1) {
+    const page = await Promise.race([context.newPage(), pause(PAGE_MS)]);
+    if (page) return page;
+  }
+  throw new Error("the browser opens no page");
+}
 
 /** One tab. */
 export class Tab {
@@ -33,7 +45,7 @@ export class Tab {
 
   /** Opens a tab of a person; nothing is started in it. */
   static async open(person, name, { options = {}, initScript } = {}) {
-    const page = await person.context.newPage();
+    const page = await newPage(person.context);
     if (initScript) await page.addInitScript(initScript);
     const tab = new Tab(person, name, page);
     await page.exposeFunction(TELL, (text) => tab.#tell(JSON.parse(text)));
