@@ -176,9 +176,10 @@ test("twelve tabs of four people lose, double and disorder nothing whatever beco
   console.log(`  ${bodies.length} messages, ${handovers.length} changes of leader; the slowest: ${figures.join(", ")}`);
   assert.deepEqual(open.flatMap(({ watch }) => watch.faults), []);
 
+  const messages = await stored(backend);
   const { epoch } = (await backend.page(ROOM, 0)).events[0];
   await history.audit(backend, ROOM);
-  const lines = people.flatMap((person) => [...person.wireLines(), ...person.tabs.flatMap((tab) => tab.lines({ [ROOM]: epoch }))]);
+  const lines = people.flatMap((person) => [...person.wireLines(), ...person.tabs.flatMap((tab) => tab.lines({ [ROOM]: epoch }, messages))]);
   const file = history.writeLines("many-tabs", lines);
   const verdict = verify(file);
   console.log(verdict.said);

@@ -31,6 +31,8 @@ async function newPage(context) {
 export class Tab {
   /** What the application in it told, each with `t` in microseconds of the machine's clock. */
   told = [];
+  /** What the test asked it to say, and when. */
+  said = [];
   isGone = false;
   #offset = 0;
   /** How far the two clocks may be apart, in microseconds. */
@@ -75,6 +77,7 @@ export class Tab {
   }
 
   say(room, body) {
+    this.said.push({ t: now(), room, body });
     return this.run(([to, text]) => globalThis.tab.send(to, text), [room, body]);
   }
 
@@ -135,13 +138,24 @@ export class Tab {
     this.told.push({ page: at, is, ...fields });
   }
 
+  /** A tab that goes cannot tell its last words any more; it was the test that asked for them, and the store has their cids. */
+  #untold(stored, line) {
+    const told = new Set(this.told.filter(({ is }) => is === "send").map(({ body }) => body));
+    return this.said
+      .filter(({ body }) => !told.has(body))
+      .flatMap(({ t, room, body }) => stored.filter((message) => message.body === body).map(({ cid }) => ({ ...line, t, frame: { type: "send", room, cid, body } })));
+  }
+
   /** In microseconds of the tests' clock. */
   timeOf(told, doubt = 0) {
     return Math.round(told.page * 1_000 + this.#offset + doubt * this.#doubt);
   }
 
-  /** Lines of the history: what the application sent and saw, as if the tab had a connection of its own. */
-  lines(epochs) {
+  /**
+   * Lines of the history: what the application sent and saw, as if the tab had a connection of its own. `stored` are the
+   * room's messages in the end.
+   */
+  lines(epochs, stored) {
     const [c, user, n] = [this.name, this.person.name, 1];
     const start = this.timeOf(this.told.find(({ is }) => is === "start"), -1);
     const rooms = this.rooms.map((room) => ({ ...room, epoch: epochs[room.id], history: "joined" }));
@@ -164,6 +178,7 @@ export class Tab {
         lines.push({ ...after, is: "applied", room: event.room, epoch: event.epoch, seq: event.seq, id: event.id });
       }
     }
+    if (this.isGone) lines.push(...this.#untold(stored, { is: "sent", c, n }));
     if (this.isGone) lines.push({ t: Math.max(this.goneAt, ...lines.map(({ t }) => t)), is: "close", c, n });
     return lines;
   }
