@@ -125,8 +125,9 @@ fn stream(body: StreamBody) -> Asked {
 }
 
 fn poll(body: PollBody) -> Asked {
+    // Whoever is in no room says so by an empty list, and waits like everybody else.
+    let is_first = body.positions.is_none() || body.hello.unwrap_or_default();
     let resume = body.positions.unwrap_or_default();
-    let is_first = resume.is_empty() || body.hello.unwrap_or_default();
     Asked {
         told: if is_first { Told::Welcome } else { Told::Membership },
         keepalive: None,
