@@ -14,6 +14,7 @@ const folders = ['web/src', 'clients/typescript/src'];
 const files = [
   'web/package.json', 'web/package-lock.json', 'web/vite.config.ts',
   'web/tsconfig.json', 'web/index.html', 'web/svelte.config.js',
+  'web/embed.html', 'web/vite.embed.config.ts', 'web/tools/boxed.ts',
 ];
 
 function sourcePaths(): string[] {

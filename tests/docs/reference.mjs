@@ -12,7 +12,7 @@ function entries() {
   const { name, exports } = JSON.parse(readFileSync(resolve(folder, "package.json"), "utf8"));
   return Object.entries(exports).flatMap(([entry, target]) => {
     const types = typesOf(target);
-    const source = types?.replace(/^\.\/dist\//, "src/").replace(/\.d\.[cm]?ts$/, ".ts");
+    const source = types?.replace(/^\.\/dist\/(?:(?:esm|cjs)\/)?/, "src/").replace(/\.d\.[cm]?ts$/, ".ts");
     const path = [source, source?.replace(/\.ts$/, ".tsx")].find((one) => one && existsSync(resolve(folder, one)));
     return path ? [{ name: entry === "." ? name : name + entry.slice(1), path: resolve(folder, path) }] : [];
   });

@@ -88,7 +88,8 @@ test("a tab takes over what a closed tab had queued", limit(90_000), async (t) =
   await stage.person("bob");
   const room = await ann.makeRoom("group", { name: "Harbour", people: ["bob"] });
   const other = await stage.tab(ann);
-  await other.isIn();
+  // The tabs share one connection: this one need not have a socket of its own.
+  await other.at("new-room").first().waitFor();
   stage.proxy.refuseWebSockets();
   await until("the socket is gone", () => ann.watch.sockets.at(-1).closed, SOON_MS);
   await ann.say("from a tab that closes");

@@ -23,7 +23,7 @@ function stateOf(scene: string): State {
   if (scene === 'reconnecting') return { is: 'waiting', attempt: 4, until: Date.now() + 8_900, code: 1006, reason: '' };
   if (scene === 'offline') return { is: 'offline', attempt: 2, until: Date.now() + 60_000 };
   if (scene === 'loading') return { is: 'connecting', attempt: 0 };
-  return { is: 'live', transport: 'websocket', connection: 'c1', since: Date.now() - 11_520_000 };
+  return { is: 'live', transport: 'ws', connection: 'c1', since: Date.now() - 11_520_000 };
 }
 
 function itemsOf(scene: string, id: string): TimelineItem[] {
@@ -35,7 +35,7 @@ function itemsOf(scene: string, id: string): TimelineItem[] {
 export function fakeClient(scene: string): Client {
   const isEmpty = scene === 'first';
   const isReady = scene !== 'loading';
-  const snapshot = new Value<ClientSnapshot>({ state: { is: 'connecting', attempt: 0 }, user: me, server: { name: 'moorline', version: '0.1.0' }, ready: isReady, queued: scene === 'offline' ? 2 : 0, failed: 0, durable: true, messageBytes: 65_536 });
+  const snapshot = new Value<ClientSnapshot>({ state: { is: 'connecting', attempt: 0 }, user: me, server: { name: 'moorline', version: '0.1.0' }, ready: isReady, queued: scene === 'offline' ? 2 : 0, failed: 0, durable: true, leads: true, messageBytes: 65_536 });
   const list = new Value<RoomListSnapshot>({ rooms: isEmpty ? [] : rooms, unread: isEmpty ? 0 : 15, mentions: 0, hasMore: false, ready: isReady });
   const listeners = new Map<string, Set<(value: never) => void>>();
   const made = new Map<string, Room>();

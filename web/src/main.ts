@@ -11,14 +11,17 @@ import './style/adapt.css';
 import { Accounts } from './state/account.ts';
 import { App } from './state/app.svelte.ts';
 import { deviceName } from './state/device.ts';
+import { Line } from './state/line.svelte.ts';
 import { Queue } from './state/queue.ts';
 import View from './view/App.svelte';
 import { keepPage } from './worker/register.ts';
 
+const line = new Line();
 const queue = new Queue(indexedDbStore());
 const app = new App({
   accounts: new Accounts(),
-  connect: (me) => createClient({ user: me.id, device: deviceName(navigator.userAgent), store: queue }),
+  line,
+  connect: (me) => createClient({ user: me.id, device: deviceName(navigator.userAgent), store: queue, environment: line.environment }),
   dropQueue: () => queue.drop(),
   navigate: (hash, isReplacing) => {
     if (isReplacing) {

@@ -2,7 +2,7 @@ import type { State } from '@moorline/client';
 import { expect, test } from 'vitest';
 import { bannerAt, follow, type LinkHistory } from '../src/state/banner.ts';
 
-const live: State = { is: 'live', transport: 'websocket', connection: 'c', since: 0 };
+const live: State = { is: 'live', transport: 'ws', connection: 'c', since: 0 };
 const connecting: State = { is: 'connecting', attempt: 1 };
 const waiting = (until: number): State => ({ is: 'waiting', attempt: 3, until, code: 1006, reason: '' });
 const offline: State = { is: 'offline', attempt: 1, until: 0 };

@@ -12,7 +12,15 @@ use crate::files;
 use crate::repository::Repository;
 
 /// Folders with a `package-lock.json`, the SDK first since the page is built with it.
-const NODE_FOLDERS: [&str; 4] = ["clients/typescript", "web", "tests/e2e", "tests/api"];
+const NODE_FOLDERS: [&str; 7] = [
+    "clients/typescript",
+    "web",
+    "tests/e2e",
+    "tests/api",
+    "examples/bot",
+    "examples/html",
+    "examples/react",
+];
 
 /// Debian packages: the program or file that shows that one is there, and its name.
 const DEBIAN: [(&str, &str); 7] = [

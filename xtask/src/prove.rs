@@ -164,6 +164,22 @@ const PROOFS: &[Proof] = &[
         when: When::Prove,
     },
     Proof {
+        name: "two-nodes",
+        about: "at 5,000 messages a second over two nodes no hint is lost, and in one room the store is hardly read",
+        kind: Kind::Faults { program: "two_nodes", short: &["--short"], full: &[] },
+        when: When::Prove,
+    },
+    Proof {
+        name: "two-nodes-twin",
+        about: "channels that hold one hint, and hints that come late, are found out by the same counters",
+        kind: Kind::Planted {
+            program: "two_nodes",
+            short: &["--short", "--spoil-hints"],
+            full: &["--spoil-hints"],
+        },
+        when: When::Prove,
+    },
+    Proof {
         name: "import",
         about: "an import of 1,000,000 messages, killed twice, equals the original, and clients go on where they were",
         kind: Kind::Faults {
@@ -187,6 +203,12 @@ const PROOFS: &[Proof] = &[
         name: "postgres-versions",
         about: "the contract of the store holds on PostgreSQL 14, 16 and 17 as on Debian's 15",
         kind: Kind::Versions { short: &["17"], full: &["14", "16", "17"] },
+        when: When::Prove,
+    },
+    Proof {
+        name: "sdk-contract",
+        about: "on 1,000 courses of faults each acknowledged message is seen once, in order, in all windows of the SDK",
+        kind: Kind::Seeds { short: 100, full: 1_000 },
         when: When::Prove,
     },
     Proof {
@@ -221,6 +243,12 @@ const PROOFS: &[Proof] = &[
         when: When::Always,
     },
     Proof {
+        name: "widget",
+        about: "the widget in another site's page: under the strictest policy, beside the rudest style, in a frame, by keys",
+        kind: Kind::BrowserPairs(&["widget", "widget-look"]),
+        when: When::Always,
+    },
+    Proof {
         name: "page-long",
         about: "a room of 100,000 messages keeps 40 rows in the page, and nothing under the eye moves",
         kind: Kind::Browser(&["page-long"]),
@@ -241,6 +269,7 @@ const PROOFS: &[Proof] = &[
             "page-settings",
             "page-look",
             "page-keys",
+            "page-help",
         ]),
         when: When::Always,
     },
@@ -251,9 +280,27 @@ const PROOFS: &[Proof] = &[
         when: When::Always,
     },
     Proof {
+        name: "tabs",
+        about: "tabs that share a connection lose and double nothing when their leader goes, stands still or sleeps",
+        kind: Kind::Browser(&["tabs"]),
+        when: When::Always,
+    },
+    Proof {
+        name: "many-tabs",
+        about: "12 tabs of 4 people chat for 10 minutes on 4 connections whatever becomes of their leaders: 0 lost, 0 doubled",
+        kind: Kind::Browser(&["many-tabs"]),
+        when: When::Always,
+    },
+    Proof {
         name: "relay",
         about: "the page of the Channels tutorial works with its socket moved to Moorline, beside Daphne and a worker",
         kind: Kind::Browser(&["relay"]),
+        when: When::Always,
+    },
+    Proof {
+        name: "fallback",
+        about: "two people talk through proxies that refuse, swallow, hold back and cut connections, and nothing is lost",
+        kind: Kind::Browser(&["fallback"]),
         when: When::Always,
     },
     Proof {

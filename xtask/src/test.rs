@@ -80,6 +80,11 @@ const ROWS: &[Row] = &[
     ),
     ("sdk-live", sdk::live, "run `npm run test:live` in clients/typescript"),
     ("raw-clients", sdk::raw_clients, "run `node --test raw-clients.test.mjs` in tests/e2e"),
+    (
+        "examples",
+        sdk::examples,
+        "run `npm run build` in clients/typescript, then `node --test examples.test.mjs` in tests/e2e",
+    ),
 ];
 
 fn all_steps() -> Vec<Step> {

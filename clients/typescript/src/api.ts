@@ -6,6 +6,7 @@
 import type { Environment } from "./env.js";
 import type { MoorlineError } from "./error.js";
 import type { Store } from "./store/store.js";
+import type { TransportName } from "./transport/transport.js";
 import type { MemberChange, Role, RoomKind, WireEvent } from "./wire.js";
 
 /** How to reach the server and as whom. Everything is optional on a page that the server itself serves. */
@@ -24,8 +25,18 @@ export interface ClientOptions {
   readonly user?: string;
   /** Where the outbox is kept. Default: IndexedDB. Where that is forbidden, the outbox lives in memory alone. */
   readonly store?: Store;
+  /**
+   * The ways to the server, the preferred one first. Default: `["ws", "sse", "poll"]`. Where the first fails the next is
+   * tried, and better ones again from time to time.
+   */
+  readonly transports?: readonly TransportName[];
   /** For bots: every event is delivered, in order, also after a long absence (paged forward, no gap). */
   readonly everyEvent?: boolean;
+  /**
+   * Whether the tabs of this person in this browser share one connection. Default: true. It is done where `user` is given
+   * and the browser has Web Locks and BroadcastChannel; else each tab has a connection of its own.
+   */
+  readonly shareTabs?: boolean;
   /** A word for the list of signed-in devices, such as "Firefox on Linux". */
   readonly device?: string;
   /** Clock, timers, random numbers, WebSocket, locks, page events: for tests and unusual hosts. */
@@ -36,7 +47,7 @@ export interface ClientOptions {
 export type State =
   | { readonly is: "idle" }
   | { readonly is: "connecting"; readonly attempt: number }
-  | { readonly is: "live"; readonly transport: "websocket"; readonly connection: string; readonly since: number }
+  | { readonly is: "live"; readonly transport: TransportName; readonly connection: string; readonly since: number }
   /** A retry is due at `until` (ms since 1970); `client.retryNow()` does it at once. */
   | {
       readonly is: "waiting";
@@ -46,7 +57,7 @@ export type State =
       readonly reason: string;
     }
   /** The browser says that there is no network. Retries go on regardless, since browsers are wrong at times. */
-  | { readonly is: "offline"; readonly attempt: number; readonly until: number }
+  | { readonly is: "offline"; readonly attempt: number; readonly until: number; readonly code?: number; readonly reason?: string }
   /** Nothing more will be tried until `client.start()`. */
   | { readonly is: "closed"; readonly code: number; readonly reason: string };
 
@@ -79,6 +90,11 @@ export interface ClientSnapshot {
   readonly failed: number;
   /** False when the outbox does not survive a reload (IndexedDB is forbidden or broken). */
   readonly durable: boolean;
+  /**
+   * True in one tab of a browser: in the one that has the connection which the others share. What is to be done once, such
+   * as to show a notification, is done there.
+   */
+  readonly leads: boolean;
   /** Largest message body in bytes of UTF-8, as the server told. */
   readonly messageBytes: number;
 }
@@ -276,6 +292,8 @@ export interface ClientEvents {
   room: { readonly room: string; readonly change: "added" | "gone" | "reset"; readonly reason?: string };
   /** A message was refused for good. */
   failed: { readonly room: string; readonly cid: string; readonly error: MoorlineError };
+  /** What a backend sent to a room (`room`) or to this person (`user`). At most once, not stored. */
+  notice: { readonly room?: string; readonly user?: string; readonly name: string; readonly data: unknown };
   /** A connection ended: who wants to know why reads this, the state says what happens next. */
   disconnected: { readonly code: number; readonly reason: string; readonly clean: boolean };
   /** Something went wrong that belongs to no call, such as a frame that cannot be read. */
@@ -289,8 +307,11 @@ export interface Room extends Readable<TimelineSnapshot> {
   open(): Promise<void>;
   /** Forgets what was loaded and the first-unread mark; the list entry and the position stay. */
   close(): void;
-  /** Puts a message into the outbox; the row is in the snapshot when this returns. */
-  send(body: string, options?: { readonly replyTo?: string }): Sending;
+  /**
+   * Puts a message into the outbox; the row is in the snapshot when this returns. A `cid` of one's own (at most 64 printable
+   * characters) makes it the same message each time: for bots, whose handler may run twice.
+   */
+  send(body: string, options?: { readonly replyTo?: string; readonly cid?: string }): Sending;
   /** Tries a failed message (or edit, or deletion) again under its cid. */
   retry(cid: string): void;
   /** Drops a queued or failed message from the outbox. False if it is on its way or gone already. */

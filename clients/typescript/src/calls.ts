@@ -4,11 +4,18 @@
  */
 import type { Environment } from "./env.js";
 import { MoorlineError } from "./error.js";
+import type { People } from "./people.js";
 import type { Reply, Request } from "./wire.js";
 
 /** Longer than a restart of the server, shorter than people wait for a page. */
 const DEADLINE_MS = 30_000;
 const RETRY_MS = 500;
+
+/** What calls need of the client. */
+export interface CallsHost {
+  readonly connection: { request(command: Request): Promise<Reply>; readonly state: { readonly is: string } };
+  readonly people: Pick<People, "learn">;
+}
 
 /** Asks, and asks again after a cut, until the deadline. */
 export class Calls {
@@ -16,22 +23,25 @@ export class Calls {
 
   constructor(
     private readonly env: Environment,
-    private readonly connection: { request(command: Request): Promise<Reply>; readonly state: { readonly is: string } },
+    private readonly host: CallsHost,
   ) {}
 
-  /** The answer of the type asked for. */
+  /** The answer of the type asked for. Whom it names is known from then on. */
   async run<T extends Reply["type"]>(command: Request, type: T): Promise<Extract<Reply, { type: T }>> {
     const until = this.env.monotonic() + DEADLINE_MS;
     for (;;) {
       const wait = this.live(until - this.env.monotonic());
       if (wait) await wait;
-      const error = await this.connection.request(command).then(
+      const error = await this.host.connection.request(command).then(
         (reply) => (reply.type === type ? reply : unexpected(reply)),
         (failure: MoorlineError) => failure,
       );
-      if (!(error instanceof MoorlineError)) return error as Extract<Reply, { type: T }>;
+      if (!(error instanceof MoorlineError)) {
+        if ("people" in error) this.host.people.learn(error.people);
+        return error as Extract<Reply, { type: T }>;
+      }
       const left = until - this.env.monotonic();
-      if (!error.retryable || left <= 0 || this.connection.state.is === "closed") throw error;
+      if (!error.retryable || left <= 0 || this.host.connection.state.is === "closed") throw error;
       // While there is no connection, the next round waits for it.
       if (error.code !== "disconnected") await this.#pause(Math.min(left, error.retryAfterMs ?? RETRY_MS));
     }
@@ -39,7 +49,7 @@ export class Calls {
 
   /** Waits for a welcome, for so long at most. */
   live(ms = DEADLINE_MS): Promise<void> | undefined {
-    return this.connection.state.is === "live" ? undefined : this.#pause(ms);
+    return this.host.connection.state.is === "live" ? undefined : this.#pause(ms);
   }
 
   /** The connection is live, or will not come back: whoever waits looks again. */

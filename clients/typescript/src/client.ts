@@ -36,6 +36,9 @@ import type {
   WireEvent,
 } from "./wire.js";
 
+/** A connection of one's own, or a place at a shared one. */
+type ClientConnection = Pick<Connection, "state" | "start" | "stop" | "retryNow" | "request" | "notify"> & { readonly leads?: boolean };
+
 /** Until the server tells: what it tells by default. */
 const DEFAULT_LIMITS = { message_bytes: 65_536, resume_rooms: 200, list: 100 };
 
@@ -54,12 +57,15 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
   readonly uuid: () => string;
   me: string | undefined;
   readonly #events = new Emitter<ClientEvents>();
-  readonly connection: Connection;
+  connection: ClientConnection;
   readonly #handles = new Map<string, RoomHandle>();
   #server: ClientSnapshot["server"];
   #limits = DEFAULT_LIMITS;
   #isReady = false;
   #isAway = false;
+  #isWanted = false;
+  /** Until it is known with whom the connection is shared; where that cannot be loaded, it is not. */
+  #sharing: Promise<void> | undefined;
 
   constructor(
     readonly options: ClientOptions,
@@ -70,21 +76,30 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
     this.me = options.user;
     this.uuid = uuidV7Source(env);
     this.connection = new Connection(env, this);
-    this.calls = new Calls(env, this.connection);
+    this.calls = new Calls(env, this);
     this.outbox = new Outbox(env, options.store ?? indexedDbStore(), this);
     this.people = new People(this.notifier, (person) => this.rooms.renamed(person));
     this.rooms = new Rooms(this.notifier, this);
+    // Only of a person who is known: a connection is never shared with somebody else.
+    if (this.me !== undefined && options.shareTabs !== false && env.openChannel) this.#share();
   }
 
   start(): void {
     if (this.me !== undefined) this.outbox.open(this.#scope);
-    this.connection.start();
+    this.#isWanted = true;
+    if (this.#sharing) void this.#sharing.then(() => this.#isWanted && this.connection.start());
+    else this.connection.start();
   }
 
   stop(): void {
+    this.#isWanted = false;
     this.connection.stop();
     this.outbox.release();
-    this.calls.wake();
+  }
+
+  #share(): void {
+    const ended = (): void => (this.#sharing = undefined);
+    this.#sharing = import("./tabs/share.js").then(({ share }) => void (this.connection = share(this))).then(ended, ended);
   }
 
   retryNow(): void {
@@ -121,29 +136,22 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
   }
 
   async browse({ query, after, limit = 50 }: Parameters<Client["browse"]>[0] = {}): Promise<Page<RoomInfo>> {
-    const { rooms, people, ...page } = await this.calls.run({ type: "browse", query, after, limit }, "rooms");
-    this.people.learn(people);
-    return { items: rooms.map(browsed), more: page.more, after: page.after };
+    const page = await this.calls.run({ type: "browse", query, after, limit }, "rooms");
+    return { items: page.rooms.map(browsed), more: page.more, after: page.after };
   }
 
   async findPeople(query: string, limit = 20): Promise<readonly Person[]> {
-    const { people } = await this.calls.run({ type: "people", query, limit }, "people");
-    this.people.learn(people);
-    return people;
+    return (await this.calls.run({ type: "people", query, limit }, "people")).people;
   }
 
   async lookUp(ids: readonly string[]): Promise<void> {
     const unknown = [...new Set(ids)].filter((id) => !this.people.has(id));
     const limit = this.#limits.list;
-    while (unknown.length) {
-      const { people } = await this.calls.run({ type: "people", ids: unknown.splice(0, limit), limit }, "people");
-      this.people.learn(people);
-    }
+    while (unknown.length) await this.calls.run({ type: "people", ids: unknown.splice(0, limit), limit }, "people");
   }
 
   async search(query: string, options: Parameters<Client["search"]>[1] = {}): ReturnType<Client["search"]> {
     const found = await this.calls.run({ type: "search", query, limit: 50, ...options }, "hits");
-    this.people.learn(found.people);
     return { ...found, hits: found.hits.map((hit) => ({ room: hit.room, message: messageItem(hit as MessageEvent, this.me) })) };
   }
 
@@ -161,8 +169,8 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
 
   // For the connection.
 
-  positions(): Record<string, Position> {
-    return this.rooms.positions(this.#limits.resume_rooms);
+  positions(most = this.#limits.resume_rooms): Record<string, Position> {
+    return this.rooms.positions(most);
   }
 
   welcomed(welcome: Welcome): void {
@@ -195,9 +203,9 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
     else if (frame.type === "receipt") this.rooms.receipt(frame);
     else if (frame.type === "typing") this.rooms.typing(frame.room, frame.users, frame.more);
     else if (frame.type === "presence") this.people.presence(frame.user, frame.state, frame.at);
+    else if (frame.type === "notice") this.#events.emit("notice", frame);
     else if (frame.type === "reset") this.rooms.reset(frame);
-    else if (frame.type === "room" && frame.change === "added") this.rooms.learn(frame.room);
-    else if (frame.type === "room" && frame.change === "gone") this.rooms.gone(frame.id);
+    else if (frame.type === "room") frame.change === "added" ? this.rooms.learn(frame.room) : this.rooms.gone(frame.id);
   }
 
   stateChanged(state: State): void {
@@ -247,14 +255,12 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
     return this.calls.run({ type: "history", room, after, limit: 200 }, "page");
   }
 
-  async nextPage(after: string): Promise<RoomsReply> {
-    const page = await this.calls.run({ type: "rooms", after, limit: 100 }, "rooms");
-    this.people.learn(page.people);
-    return page;
+  nextPage(after: string): Promise<RoomsReply> {
+    return this.calls.run({ type: "rooms", after, limit: 100 }, "rooms");
   }
 
   isOpen(room: string): boolean {
-    return this.#handles.get(room)?.isOpen ?? false;
+    return !!this.#handles.get(room)?.isOpen;
   }
 
   protected build(): ClientSnapshot {
@@ -267,6 +273,7 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
       ready: this.#isReady,
       ...outbox.counts(),
       durable: outbox.durable,
+      leads: this.connection.leads ?? !this.#sharing,
       messageBytes: this.#limits.message_bytes,
     };
   }
@@ -285,7 +292,5 @@ class MoorlineClient extends Signal<ClientSnapshot> implements Client, Connectio
 
 /** The WebSocket's address: as given, or `/ws` where the page came from. */
 function socketUrl(url: string | URL | undefined, location: string): string {
-  const address = new URL(url ?? "/ws", location || undefined);
-  address.protocol = address.protocol.replace("http", "ws");
-  return address.href;
+  return new URL(url ?? "/ws", location || undefined).href.replace(/^http/, "ws");
 }

@@ -5,14 +5,17 @@
  */
 import type { ClientOptions, State } from "./api.js";
 import { afterClose, backoffMs, standardBackoff } from "./backoff.js";
-import type { Environment, PageSignal } from "./env.js";
+import type { Choosing } from "./choosing.js";
+import type { Environment } from "./env.js";
 import { MoorlineError } from "./error.js";
-import { openWebSocket, type Transport, type TransportEvents } from "./transport/websocket.js";
+import type { Transport, TransportEvents } from "./transport/transport.js";
+import { openWebSocket } from "./transport/websocket.js";
 import { Watchdog } from "./watchdog.js";
 import { parseFrame, type Command, type Goodbye, type Position, type Reply, type Request, type ServerFrame, type Welcome } from "./wire.js";
 
-/** The server waits 10 s for a hello; a welcome that takes longer than this will not come. */
-const WELCOME_MS = 15_000;
+/** A welcome that takes longer will not come: at first another way is tried soon, then slow networks get their time. */
+const WELCOME_MS = 5_000;
+const LATE_WELCOME_MS = 15_000;
 /** A command unanswered for so long is sent again by whoever sent it. */
 const ANSWER_MS = 10_000;
 /** A connection that lived so long was a good one: the next retry starts from the beginning. */
@@ -24,9 +27,9 @@ const PING_TIMEOUT = 4441;
 /** What the connection needs of the client. */
 export interface ConnectionHost {
   readonly url: string;
-  readonly options: Pick<ClientOptions, "device" | "getToken">;
-  /** The positions that go into `hello`. */
-  positions(): Readonly<Record<string, Position>>;
+  readonly options: Pick<ClientOptions, "device" | "getToken" | "transports">;
+  /** The positions that go into `hello`, at most so many (or as the server told). */
+  positions(most?: number): Readonly<Record<string, Position>>;
   /** Signed in. Called before the state turns live. */
   welcomed(welcome: Welcome): void;
   /** Live: commands go out from here on. */
@@ -37,16 +40,11 @@ export interface ConnectionHost {
   fault(error: MoorlineError): void;
 }
 
-interface Waiting {
-  resolve(reply: Reply): void;
-  reject(error: MoorlineError): void;
-  readonly timer: unknown;
-}
-
 /** The state machine. */
 export class Connection implements TransportEvents {
   state: State = { is: "idle" };
   #transport: Transport | undefined;
+  #choosing: Choosing | undefined;
   #watchdog: Watchdog | undefined;
   #timer: unknown;
   #token: string | undefined;
@@ -55,8 +53,7 @@ export class Connection implements TransportEvents {
   #attempt = 0;
   #liveAt = 0;
   #nextId = 1;
-  readonly #answers = new Map<number, Waiting>();
-  #unwatch?: () => void;
+  readonly #answers = new Map<number, (answer: Reply | MoorlineError) => void>();
 
   constructor(
     private readonly env: Environment,
@@ -67,7 +64,6 @@ export class Connection implements TransportEvents {
     if (this.state.is !== "idle" && this.state.is !== "closed") return;
     this.#attempt = 0;
     this.#tokenIsFresh = false;
-    this.#unwatch = this.env.onPageSignal((signal) => this.#signalled(signal));
     void this.#connect();
   }
 
@@ -78,8 +74,9 @@ export class Connection implements TransportEvents {
   }
 
   retryNow(): void {
-    if (this.state.is === "live") this.#watchdog?.probe();
-    else if (this.state.is === "waiting" || this.state.is === "offline") void this.#connect();
+    const { is } = this.state;
+    if (is === "live") this.#watchdog?.probe();
+    else if (is === "waiting" || is === "offline") void this.#connect();
   }
 
   /** Sends a command that is answered. Rejects when the connection ends first, or after 10 s. */
@@ -87,11 +84,14 @@ export class Connection implements TransportEvents {
     if (this.state.is !== "live") return Promise.reject(cut());
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      const timer = this.env.setTimeout(() => {
+      const settle = (answer: Reply | MoorlineError): void => {
         this.#answers.delete(id);
-        reject(new MoorlineError("timeout", "No answer.", true));
-      }, ANSWER_MS);
-      this.#answers.set(id, { resolve, reject, timer });
+        this.env.clearTimeout(timer);
+        if (answer instanceof MoorlineError) reject(answer);
+        else resolve(answer);
+      };
+      const timer = this.env.setTimeout(() => settle(new MoorlineError("timeout", "No answer.", true)), ANSWER_MS);
+      this.#answers.set(id, settle);
       this.#write({ ...command, id });
       this.#watchdog?.expectAnswer();
     });
@@ -110,17 +110,26 @@ export class Connection implements TransportEvents {
 
   async #connect(): Promise<void> {
     this.env.clearTimeout(this.#timer);
-    this.#enter({ is: "connecting", attempt: this.#attempt });
+    this.enter({ is: "connecting", attempt: this.#attempt });
     const mine = this.state;
-    if (!(await this.#haveToken(mine)) || this.state !== mine) return;
     this.#goodbye = undefined;
+    const isOther = (this.host.options.transports ?? ["ws"])[0] !== "ws";
+    if (isOther || this.#attempt || this.remembered()) await this.#loadChoosing();
+    if (!(await this.#haveToken(mine)) || this.state !== mine) return;
+    if (isOther && !this.#choosing) return this.closed(1006, "not loaded", false);
     try {
-      this.#transport = openWebSocket(this.env, this.host.url, this);
+      this.#transport = this.#choosing?.open() ?? this.webSocket(this);
     } catch (error) {
       // A wrong address or a page's own policy: no use to try again.
       return this.#end({ is: "closed", code: 1006, reason: String(error) });
     }
-    this.#timer = this.env.setTimeout(() => this.#transport?.close(PING_TIMEOUT, "no welcome"), WELCOME_MS);
+    this.#timer = this.env.setTimeout(() => this.#transport?.close(PING_TIMEOUT, "no welcome"), this.#attempt > 1 ? LATE_WELCOME_MS : WELCOME_MS);
+  }
+
+  /** All that a first WebSocket does not need. Where it cannot be had, the WebSocket goes on alone. */
+  async #loadChoosing(): Promise<void> {
+    const module = await import("./choosing.js").catch(() => {});
+    if (module) this.#choosing ??= new module.Choosing(this.env, this, this.host, this.#attempt > 0);
   }
 
   /** A token callback that fails is a network that fails, unless it says that trying again is of no use. */
@@ -132,43 +141,61 @@ export class Connection implements TransportEvents {
     } catch (error) {
       if (this.state !== mine) return false;
       const reason = (error as Error).message;
+      this.#attempt++;
       if (error instanceof MoorlineError && !error.retryable) this.#end({ is: "closed", code: TOKEN_REFUSED, reason });
-      else this.#wait(backoffMs(this.#attempt++, standardBackoff, this.env.random), 0, `no token: ${reason}`);
+      else this.#wait("backoff", 0, `no token: ${reason}`);
       return false;
     }
   }
 
-  /** The socket is open: hello comes first. */
-  open(): void {
+  webSocket(events: TransportEvents): Transport {
+    return openWebSocket(this.env, this.host.url, events);
+  }
+
+  /** What the choosing wrote down of this server: where a WebSocket did not work, what did. */
+  remembered(): string | null | undefined {
+    try {
+      return (this.env.storage ?? localStorage).getItem(`moorline transport ${this.host.url}`);
+    } catch {
+      return;
+    }
+  }
+
+  /** A transport is open: hello comes first. */
+  open(transport: Transport): void {
     const { device } = this.host.options;
-    this.#write({ type: "hello", token: this.#token, resume: this.host.positions(), keepalive: true, device });
+    const resume = this.host.positions(transport.positions);
+    transport.send(JSON.stringify({ type: "hello", token: this.#token, resume, keepalive: true, device }));
+  }
+
+  /** A better way was welcomed: it goes on from here; what was not answered on the other is asked again. */
+  takeOver(transport: Transport, welcome: Welcome): void {
+    this.#dropTransport();
+    this.#transport = transport;
+    this.#welcomed(welcome);
   }
 
   /** Text came. */
   frame(text: string): void {
     this.#watchdog?.heard();
     const frame = parseFrame(text);
-    if (!frame) return this.host.fault(new MoorlineError("bad_reply", `No frame: ${text.slice(0, 80)}`));
+    if (!frame) return this.host.fault(new MoorlineError("bad_reply", text.slice(0, 80)));
     if (frame.type === "welcome") return this.#welcomed(frame);
     if (frame.type === "ping") return this.#write({ type: "pong" });
     if (frame.type === "goodbye") this.#goodbye = frame;
-    const id = (frame as Reply).id as number;
-    const waiting = this.#answers.get(id);
-    if (waiting) return this.#answered(id, waiting, frame as Reply);
-    if (frame.type === "error") return this.host.fault(errorOf(frame));
-    this.host.frame(frame);
-  }
-
-  #answered(id: number, { resolve, reject, timer }: Waiting, reply: Reply): void {
-    this.#answers.delete(id);
-    this.env.clearTimeout(timer);
-    if (reply.type === "error") reject(errorOf(reply));
-    else resolve(reply);
+    const answer =
+      frame.type === "error" ? new MoorlineError(frame.code, frame.message, frame.retry, frame.retry_after_ms) : (frame as Reply);
+    const settle = this.#answers.get((frame as Reply).id as number);
+    if (settle) settle(answer);
+    else if (answer instanceof MoorlineError) this.host.fault(answer);
+    else this.host.frame(frame);
   }
 
   #welcomed(welcome: Welcome): void {
     this.env.clearTimeout(this.#timer);
     this.#tokenIsFresh = false;
+    this.#goodbye = undefined;
+    this.#watchdog?.stop();
     this.#watchdog = new Watchdog(
       this.env,
       welcome.keepalive,
@@ -176,9 +203,11 @@ export class Connection implements TransportEvents {
       (reason) => this.#transport?.close(PING_TIMEOUT, reason),
     );
     this.host.welcomed(welcome);
-    this.#enter({ is: "live", transport: "websocket", connection: welcome.connection, since: this.env.now() });
+    this.enter({ is: "live", transport: this.#transport!.name, connection: welcome.connection, since: this.env.now() });
     this.#liveAt = this.env.monotonic();
     this.host.live();
+    // Now, while the server is there.
+    void this.#loadChoosing();
   }
 
   /** The socket is gone, whoever closed it: the code says what happens next. */
@@ -187,23 +216,20 @@ export class Connection implements TransportEvents {
     this.#dropTransport();
     this.host.disconnected(code, reason, clean);
     if (this.state !== before || before.is === "closed") return;
-    this.#countAttempt(before);
     const next = this.#goodbye?.reconnect === false && code !== TOKEN_REFUSED ? "stop" : afterClose(code);
     if (next === "stop") return this.#end({ is: "closed", code, reason });
     if (next === "new token") return this.#renewToken(code, reason);
-    this.#wait(this.#delay(next), code, reason);
+    if (before.is !== "live" && this.#choosing?.failed(code)) return void this.#connect();
+    // A token that was never shown may be too old by the time it is.
+    this.#tokenIsFresh = false;
+    this.#countAttempt(before);
+    this.#wait(next, code, reason);
   }
 
   /** A short life counts as half a failure: a server that welcomes and dies must not be called in a tight loop. */
   #countAttempt(before: State): void {
     if (before.is !== "live") this.#attempt++;
     else this.#attempt = this.env.monotonic() - this.#liveAt >= GOOD_MS ? 0 : Math.min(this.#attempt + 1, 3);
-  }
-
-  #delay(next: "at once" | "backoff"): number {
-    if (this.#goodbye?.after_ms !== undefined) return this.#goodbye.after_ms;
-    if (next === "at once" && this.#attempt === 0) return 0;
-    return backoffMs(Math.max(0, this.#attempt - 1), standardBackoff, this.env.random);
   }
 
   /** One new token for each refusal; a second refusal of a fresh one is final. */
@@ -214,48 +240,35 @@ export class Connection implements TransportEvents {
     void this.#connect();
   }
 
-  #wait(ms: number, code: number, reason: string): void {
-    const until = this.env.now() + ms;
-    const attempt = this.#attempt;
+  #wait(next: "at once" | "backoff", code: number, reason: string): void {
+    const step = this.#attempt - 1;
+    const isAtOnce = next === "at once" && step < 0;
+    const ms = this.#goodbye?.after_ms ?? (isAtOnce ? 0 : backoffMs(Math.max(0, step), standardBackoff, this.env.random));
     this.#timer = this.env.setTimeout(() => void this.#connect(), ms);
-    this.#enter(this.env.isOnline() ? { is: "waiting", attempt, until, code, reason } : { is: "offline", attempt, until });
+    const is = this.env.isOnline() ? "waiting" : "offline";
+    this.enter({ is, attempt: this.#attempt, until: this.env.now() + ms, code, reason });
   }
 
   #end(state: State): void {
     this.env.clearTimeout(this.#timer);
-    this.#unwatch?.();
+    this.#choosing?.stop();
     // A token that was refused is of no use at the next start.
     this.#token = undefined;
-    this.#enter(state);
+    this.enter(state);
   }
 
   #dropTransport(): void {
     this.env.clearTimeout(this.#timer);
     this.#watchdog?.stop();
     this.#watchdog = this.#transport = undefined;
-    const waiting = [...this.#answers.values()];
-    this.#answers.clear();
-    for (const { reject, timer } of waiting) {
-      this.env.clearTimeout(timer);
-      reject(cut());
-    }
+    for (const settle of [...this.#answers.values()]) settle(cut());
   }
 
-  #signalled(signal: PageSignal): void {
-    const { state } = this;
-    if (signal !== "offline") return this.retryNow();
-    if (state.is === "live") return this.#watchdog?.probe();
-    if (state.is === "waiting") this.#enter({ is: "offline", attempt: state.attempt, until: state.until });
-  }
-
-  #enter(state: State): void {
+  /** Goes over to a state. */
+  enter(state: State): void {
     this.state = state;
     this.host.stateChanged(state);
   }
-}
-
-function errorOf({ code, message, retry, retry_after_ms }: Reply & { type: "error" }): MoorlineError {
-  return new MoorlineError(code, message, retry, retry_after_ms);
 }
 
 /** The connection ended before the answer: what was asked may or may not have happened, so it is asked again. */

@@ -2,6 +2,7 @@
  * The world outside: clock, timers, random numbers, sockets, locks, page events. Everything the SDK
  * needs of it comes through here, so that tests use a clock of their own and never sleep.
  */
+import type { ChannelLike } from "./tabs/words.js";
 
 /** As much of `WebSocket` as is used; the browser's own, or a package's in Node. */
 export interface SocketLike {
@@ -33,8 +34,14 @@ export interface Environment {
   random(): number;
   randomBytes(count: number): Uint8Array;
   openSocket(url: string, protocol: string): SocketLike;
+  /** For SSE, long-poll and commands over HTTP. Default: the global one, looked up when it is needed. */
+  readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
+  /** Where it is remembered which transport works. Default: `localStorage`, where that is allowed. */
+  readonly storage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> | undefined;
   /** Absent outside secure contexts and in Node. */
   readonly locks?: LocksLike | undefined;
+  /** Opens a `BroadcastChannel`. Absent where tabs do not share a connection. */
+  readonly openChannel?: ((name: string) => ChannelLike) | undefined;
   /** False when the browser says that there is no network. */
   isOnline(): boolean;
   /** Calls back at `online`, `offline`, when the tab becomes visible, and when the page comes out of the back-forward cache. */
@@ -55,20 +62,14 @@ export function defaultEnvironment(): Environment {
     randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
     openSocket: (url, protocol) => new WebSocket(url, protocol),
     locks: navigator?.locks as LocksLike | undefined,
+    openChannel: location && navigator?.locks && ((name) => new BroadcastChannel(name)),
     isOnline: () => navigator?.onLine !== false,
-    onPageSignal,
+    onPageSignal: (listener) => {
+      const stop = new AbortController();
+      // Loaded once a connection stands or failed: before that there is nothing to be done about what the page does.
+      void import("./choosing.js").then(({ watchPage }) => watchPage(listener, stop.signal), () => {});
+      return () => stop.abort();
+    },
     location: location?.href ?? "",
   };
-}
-
-function onPageSignal(listener: (signal: PageSignal) => void): () => void {
-  const { window, document } = globalThis as Partial<typeof globalThis>;
-  if (!window || !document) return () => {};
-  const stop = new AbortController();
-  const options = { signal: stop.signal };
-  window.addEventListener("online", () => listener("online"), options);
-  window.addEventListener("offline", () => listener("offline"), options);
-  window.addEventListener("pageshow", (event) => event.persisted && listener("restored"), options);
-  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && listener("visible"), options);
-  return () => stop.abort();
 }

@@ -9,4 +9,5 @@ export type * from "./api.js";
 export type { Environment } from "./env.js";
 export type { LocalErrorCode } from "./error.js";
 export type { OutboxEntry, Store, ScopedStore } from "./store/store.js";
+export type { TransportName } from "./transport/transport.js";
 export type { MemberChange, Role, RoomKind, WireEvent } from "./wire.js";

@@ -7,13 +7,10 @@ import type { Connection } from "./connection.js";
 import type { Environment } from "./env.js";
 import { MoorlineError } from "./error.js";
 import type { OutboxEntry, ScopedStore, Store } from "./store/store.js";
-import { TabLocks } from "./tabs.js";
 import type { Ack } from "./wire.js";
 
 /** Where a refusal that may be retried says nothing else. */
 const RETRY_MS = 1_000;
-/** A tab that dies is noticed by its lock; what it wrote after our last look, by the next one. */
-const SCAN_MS = 10_000;
 
 /** What the server said of a stored entry. */
 export interface Stored {
@@ -58,10 +55,11 @@ export class Outbox {
   readonly #lanes = new Map<string, Lane>();
   #scope: string | undefined;
   #storage: Promise<ScopedStore | undefined> = Promise.resolve(undefined);
-  #locks: TabLocks | undefined;
-  readonly #awaited = new Set<string>();
+  /** While it is open. */
+  #release: AbortController | undefined;
+  /** Looks for what other tabs left. */
+  #scan: (() => void) | undefined;
   #connection = 0;
-  #timer: unknown;
 
   constructor(
     private readonly env: Environment,
@@ -77,20 +75,23 @@ export class Outbox {
     const homeless = this.#scope === undefined ? this.#all() : [];
     if (this.#scope !== undefined && scope !== this.#scope) this.#forget();
     this.#scope = scope;
-    if (!this.#locks) {
-      this.#locks = new TabLocks(this.env.locks, scope, this.tab);
-      this.#storage = this.store.open(scope).catch(() => this.#undurable());
-    }
+    if (!this.#release) this.#begin(scope, (this.#release = new AbortController())).catch(() => {});
     for (const item of homeless) this.#write(item);
-    this.scan();
+    this.#scan?.();
+  }
+
+  async #begin(scope: string, release: AbortController): Promise<void> {
+    const { env, tab } = this;
+    const opened = (this.#storage = this.store.open(scope).catch(() => this.#undurable()));
+    const [{ watchLeftovers }, store] = await Promise.all([import("./tabs/leftovers.js"), opened]);
+    const released = release.signal;
+    if (!released.aborted) this.#scan = watchLeftovers({ env, scope, tab, store, released, adopt: (entries) => this.#adopt(entries) });
   }
 
   /** The tab goes, or rests: another one may send what is in the store. */
   release(): void {
-    this.env.clearTimeout(this.#timer);
-    this.#locks?.close();
-    this.#locks = undefined;
-    this.#awaited.clear();
+    this.#release?.abort();
+    this.#release = this.#scan = undefined;
     void this.#storage.then((store) => store?.close());
     this.#storage = Promise.resolve(undefined);
   }
@@ -133,21 +134,6 @@ export class Outbox {
       lane.busy = false;
       this.#pump(room, lane);
     }
-  }
-
-  /** Looks for entries that other tabs left behind. */
-  scan(): void {
-    this.env.clearTimeout(this.#timer);
-    this.#timer = this.env.setTimeout(() => this.scan(), SCAN_MS);
-    const [scope, storage] = [this.#scope, this.#storage];
-    void storage.then(async (store) => {
-      const entries = (await store?.entries().catch(() => [])) ?? [];
-      if (!store || scope !== this.#scope) return;
-      for (const entry of entries) {
-        if (entry.owner === this.tab) this.#adopt([entry]);
-        else this.#await(store, entry.owner);
-      }
-    });
   }
 
   /** The log has this cid (its event came): whatever the answer, it is stored. */
@@ -287,17 +273,6 @@ export class Outbox {
   /** A little longer than asked, by chance, so that many clients do not come back together. */
   #pause({ retryAfterMs = RETRY_MS }: MoorlineError): number {
     return retryAfterMs * (1 + this.env.random() / 4);
-  }
-
-  #await(store: ScopedStore, owner: string): void {
-    if (this.#awaited.has(owner)) return;
-    this.#awaited.add(owner);
-    const locks = this.#locks;
-    locks?.whenGone(owner, async () => {
-      const entries = await store.takeOver(owner, this.tab).catch(() => []);
-      this.#awaited.delete(owner);
-      if (locks === this.#locks) this.#adopt(entries);
-    });
   }
 
   /** Takes entries of the store into the lanes, each at its place. */

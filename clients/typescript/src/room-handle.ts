@@ -84,9 +84,9 @@ export class RoomHandle extends Signal<TimelineSnapshot> implements Room {
     this.#firstUnreadSeq = undefined;
   }
 
-  send(body: string, { replyTo }: { readonly replyTo?: string } = {}): Sending {
+  send(body: string, { replyTo, cid }: { readonly replyTo?: string; readonly cid?: string } = {}): Sending {
     this.#state?.typing.sent();
-    return this.#post({ type: "send", body, reply_to: replyTo });
+    return this.#post({ type: "send", body, reply_to: replyTo }, cid);
   }
 
   edit(message: string, body: string): Sending {
@@ -231,8 +231,8 @@ export class RoomHandle extends Signal<TimelineSnapshot> implements Room {
     return this.#state?.head ?? 0;
   }
 
-  #post(command: Bare<OutboxEntry["command"]>): Sending {
-    const [room, cid] = [this.id, this.context.uuid()];
+  #post(command: Bare<OutboxEntry["command"]>, cid = this.context.uuid()): Sending {
+    const room = this.id;
     const { acked } = this.context.outbox.add(room, cid, { ...command, room, cid } as OutboxEntry["command"]);
     this.notifier.flush();
     return { cid, acked };
@@ -272,11 +272,10 @@ export class RoomHandle extends Signal<TimelineSnapshot> implements Room {
   /** Pages into the timeline, all in the same moment. */
   async #fetch(...parts: readonly Part[]): Promise<void> {
     const generation = this.#generation;
-    const { calls, people } = this.context;
+    const { calls } = this.context;
     const pages = await Promise.all(parts.map((part) => calls.run({ type: "history", room: this.id, ...part }, "page")));
     if (generation !== this.#generation) return;
     pages.forEach((page, index) => {
-      people.learn(page.people);
       this.#begin = page.first;
       const { from, to } = edges(page, parts[index]!);
       this.#timeline.insert(from, to, page.events);

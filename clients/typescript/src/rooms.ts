@@ -32,6 +32,8 @@ export class Rooms extends Signal<RoomListSnapshot> implements RoomList {
   readonly #states = new Map<string, RoomState>();
   #welcomed = false;
   #cursor: string | undefined;
+  /** What the last hello asked for, and rooms known at its welcome that it did not name. */
+  #asked = new Set<string>();
   #later: readonly string[] = [];
   /** Counts of the rooms that no page has named yet. */
   #elsewhere = { unread: 0, mentions: 0 };
@@ -61,18 +63,17 @@ export class Rooms extends Signal<RoomListSnapshot> implements RoomList {
     const order = [...this.#states.keys()].sort((left, right) => {
       return +isOpen(right) - +isOpen(left) || this.#at(right) - this.#at(left);
     });
-    this.#later = order.slice(count);
-    return this.#positionsOf(order.slice(0, count));
+    this.#asked = new Set(order.slice(0, count));
+    return this.#positionsOf(this.#asked);
   }
 
   /** Resumes what found no place in `hello`. */
   resumeLater(count: number): void {
-    const later = this.#later;
-    this.#later = [];
-    for (let from = 0; from < later.length; from += count) this.#resume(later.slice(from, from + count));
+    for (let from = 0; from < this.#later.length; from += count) this.#resume(this.#later.slice(from, from + count));
   }
 
   welcome({ rooms, totals, after }: Welcome): void {
+    this.#later = [...this.#states.keys()].filter((room) => !this.#asked.has(room));
     for (const room of rooms) this.learn(room);
     this.#welcomed = true;
     // What the totals count beyond the rooms known here; for those named, the server's count, which our marker may be ahead of.
@@ -159,8 +160,8 @@ export class Rooms extends Signal<RoomListSnapshot> implements RoomList {
     this.host.connection.notify({ type: "resume", positions: this.#positionsOf(rooms) });
   }
 
-  #positionsOf(rooms: readonly string[]): Record<string, Position> {
-    const known = rooms.filter((id) => this.#states.has(id));
+  #positionsOf(rooms: Iterable<string>): Record<string, Position> {
+    const known = [...rooms].filter((id) => this.#states.has(id));
     return Object.fromEntries(known.map((id) => [id, this.#states.get(id)!.log.position]));
   }
 

@@ -5,7 +5,7 @@
 import type { Environment } from "./env.js";
 
 /** Makes cids of one client. */
-export function uuidV7Source(env: Environment): () => string {
+export function uuidV7Source(env: Pick<Environment, "now" | "randomBytes">): () => string {
   let ms = 0;
   let counter = 0;
   return () => {

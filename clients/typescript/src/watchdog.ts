@@ -13,9 +13,9 @@ const OVERDUE_MS = 3_000;
 
 /** One for each live connection. */
 export class Watchdog {
-  #heardAt: number;
-  #waitingSince: number | undefined;
-  #probedAt: number | undefined;
+  #heardAt = 0;
+  #waitingSince = Infinity;
+  #probedAt = Infinity;
   #timer: unknown;
   #due = Infinity;
 
@@ -25,25 +25,25 @@ export class Watchdog {
     private readonly ping: () => void,
     private readonly dead: (reason: string) => void,
   ) {
-    this.#heardAt = env.monotonic();
+    this.heard();
     this.#arm();
   }
 
   /** Any frame came. */
   heard(): void {
     this.#heardAt = this.env.monotonic();
-    this.#waitingSince = this.#probedAt = undefined;
+    this.#waitingSince = this.#probedAt = Infinity;
   }
 
   /** Something was sent that the server answers. */
   expectAnswer(): void {
-    this.#waitingSince ??= this.env.monotonic();
+    this.#waitingSince = Math.min(this.#waitingSince, this.env.monotonic());
     this.#arm();
   }
 
   /** Asks now: the network changed, the tab became visible, or a person asked. */
   probe(): void {
-    if (this.#probedAt !== undefined) return;
+    if (this.#probedAt < Infinity) return;
     this.#probedAt = this.env.monotonic();
     this.ping();
     this.#arm();
@@ -55,9 +55,9 @@ export class Watchdog {
   }
 
   #deadline(): number {
-    if (this.#probedAt !== undefined) return this.#probedAt + PROBE_MS;
-    const silence = this.#heardAt + Math.min(this.keepalive.interval_ms + OVERDUE_MS, this.keepalive.timeout_ms);
-    return this.#waitingSince === undefined ? silence : Math.min(silence, this.#waitingSince + ANSWER_MS);
+    if (this.#probedAt < Infinity) return this.#probedAt + PROBE_MS;
+    const { interval_ms, timeout_ms } = this.keepalive;
+    return Math.min(this.#heardAt + Math.min(interval_ms + OVERDUE_MS, timeout_ms), this.#waitingSince + ANSWER_MS);
   }
 
   /** One timer, set again only when it must ring earlier: a frame costs no timer. */
@@ -73,7 +73,7 @@ export class Watchdog {
     this.#due = Infinity;
     const now = this.env.monotonic();
     if (now < this.#deadline()) return this.#arm();
-    if (this.#probedAt !== undefined) return this.dead("no answer");
+    if (this.#probedAt < Infinity) return this.dead("no answer");
     if (now - this.#heardAt >= this.keepalive.timeout_ms) return this.dead("silence");
     this.probe();
   };

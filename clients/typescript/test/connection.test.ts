@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 
 function client(options: ClientOptions = {}): Client {
-  const made = createClient({ environment: world.environment, store: memoryStore(), ...options });
+  const made = createClient({ environment: world.environment, store: memoryStore(), transports: ["ws"], ...options });
   made.on("state", ({ is }) => states.push(is));
   return made;
 }
@@ -132,9 +132,16 @@ describe("a connection", () => {
     made.start();
     await world.settle();
     world.peer.accept();
-    await world.advance(15_000);
-    expect(made.getSnapshot().state.is).toBe("waiting");
-    expect(world.peer.closedByClient).toBeDefined();
+    const waited: number[] = [];
+    for (let attempt = 0; attempt < 4; attempt++) {
+      const [peer, from] = [world.peer, world.time];
+      while (!peer.closedByClient) await world.advance(1_000);
+      waited.push(world.time - from);
+      expect(made.getSnapshot().state.is).toBe("waiting");
+      made.retryNow();
+      await world.settle();
+    }
+    expect(waited).toEqual([5_000, 5_000, 15_000, 15_000]);
   });
 
   it("reports what is no frame and goes on", async () => {
@@ -179,6 +186,24 @@ describe("a token", () => {
     expect(asked).toBe(2);
     expect(world.peers).toHaveLength(2);
     expect(made.getSnapshot().state).toEqual({ is: "closed", code: 4401, reason: "refused" });
+  });
+
+  it("that grew old while the network was away is no refusal of a fresh one", async () => {
+    let asked = 0;
+    const made = client({ getToken: () => `t${++asked}` });
+    made.start();
+    await world.settle();
+    world.peer.drop(4401, "expired");
+    await world.settle();
+    world.peer.drop(); // t2 was never shown.
+    await world.advance(1_000);
+    world.peer.accept();
+    world.peer.drop(4401, "expired meanwhile");
+    await world.settle();
+    world.peer.accept();
+    world.peer.say(welcome());
+    expect(world.peer.received[0]).toMatchObject({ token: "t3" });
+    expect(made.getSnapshot().state.is).toBe("live");
   });
 
   it("that cannot be fetched now is asked for again later", async () => {
@@ -243,6 +268,7 @@ describe("silence", () => {
 describe("signs from the page", () => {
   it.each(["online", "visible", "restored", "offline"] as const)("%s makes a live connection show that it lives", async (signal) => {
     await live();
+    await world.settle();
     world.signal(signal);
     world.signal(signal);
     expect(world.peer.all("ping")).toHaveLength(1);

@@ -2,6 +2,7 @@
  * A world for unit tests: a clock that is moved by hand, sockets whose other end is the test, locks as the browser's.
  * Nothing sleeps; `advance` runs what is due and lets promises settle in between.
  */
+import "../src/choosing.js"; // Loaded by the connection when it is needed: here it shall not take time.
 import type { Environment, LocksLike, PageSignal, SocketLike } from "../src/env.js";
 import type { WireRoom } from "../src/wire.js";
 
@@ -83,6 +84,10 @@ export class World {
   readonly peers: Peer[] = [];
   /** Where a test plays the server: called for each socket. */
   onSocket: ((peer: Peer) => void) | undefined;
+  /** The server over HTTP; nobody is there unless a test says so. */
+  onFetch: (url: string, init: RequestInit) => Promise<Response> = () => Promise.reject(new TypeError("Failed to fetch"));
+  /** What the browser keeps over reloads. */
+  kept = new Map<string, string>();
   private timers: Timer[] = [];
   private nextTimer = 1;
   private readonly signals = new Set<(signal: PageSignal) => void>();
@@ -105,6 +110,12 @@ export class World {
         this.peers.push(peer);
         this.onSocket?.(peer);
         return peer;
+      },
+      fetch: (url, init) => this.onFetch(url, init),
+      storage: {
+        getItem: (key) => this.kept.get(key) ?? null,
+        setItem: (key, value) => void this.kept.set(key, value),
+        removeItem: (key) => void this.kept.delete(key),
       },
       locks,
       isOnline: () => this.isOnline,

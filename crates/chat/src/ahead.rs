@@ -1,16 +1,15 @@
 //! Events that came before their neighbours. Two nodes that write to one room overtake each other by a moment: what is
-//! ahead waits here for what it is ahead of, so that the store need not be read for every such hole.
+//! ahead waits here for what it is ahead of, so that the store need not be read for every such hole. So do heads that a
+//! look at the store found: what leads up to them may be under way.
 //!
 //! The hub holds and takes. Time is an argument.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use moorline_protocol::{Event, RoomId};
+use moorline_protocol::{Event, RoomId, Seq};
 
-/// How long an event waits for its neighbours before the store is read.
-const WAIT: Duration = Duration::from_millis(5);
 /// Events that may wait, of all rooms.
 const MOST: usize = 4096;
 
@@ -19,6 +18,8 @@ const MOST: usize = 4096;
 pub(crate) struct Ahead {
     rooms: HashMap<RoomId, Waiting>,
     count: usize,
+    /// Heads that feeds are to have reached by then, the earliest first.
+    expected: VecDeque<(Instant, Vec<(RoomId, Seq)>)>,
 }
 
 struct Waiting {
@@ -27,11 +28,6 @@ struct Waiting {
 }
 
 impl Ahead {
-    /// Until when what comes now may wait.
-    pub(crate) fn until(now: Instant) -> Instant {
-        now + WAIT
-    }
-
     /// Lets events of one room wait. `false` when too many do: then the store has to be read now.
     pub(crate) fn hold(&mut self, room: &RoomId, events: &[Arc<Event>], until: Instant) -> bool {
         if self.count + events.len() > MOST {
@@ -53,9 +49,23 @@ impl Ahead {
         Some((until, events.into_values().collect()))
     }
 
-    /// When the first of them has waited long enough.
+    /// Feeds are expected to reach these heads by themselves until then.
+    pub(crate) fn expect(&mut self, heads: Vec<(RoomId, Seq)>, until: Instant) {
+        let place = self.expected.partition_point(|(other, _)| *other <= until);
+        self.expected.insert(place, (until, heads));
+    }
+
+    /// Heads that were to be reached by now.
+    pub(crate) fn take_expected(&mut self, now: Instant) -> Vec<(RoomId, Seq)> {
+        let due = self.expected.partition_point(|(until, _)| *until <= now);
+        self.expected.drain(..due).flat_map(|(_, heads)| heads).collect()
+    }
+
+    /// When the first of all has waited long enough.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.rooms.values().map(|waiting| waiting.until).min()
+        let waiting = self.rooms.values().map(|waiting| waiting.until).min();
+        let expected = self.expected.front().map(|(until, _)| *until);
+        waiting.into_iter().chain(expected).min()
     }
 
     /// Rooms in which something has waited long enough.
@@ -67,9 +77,13 @@ impl Ahead {
 
 #[cfg(test)]
 mod tests {
-    use moorline_protocol::{Cid, Epoch, EventId, EventKind, Seq, UserId};
+    use std::time::Duration;
+
+    use moorline_protocol::{Cid, Epoch, EventId, EventKind, UserId};
 
     use super::*;
+
+    const WAIT: Duration = Duration::from_millis(5);
 
     fn room(name: &str) -> RoomId {
         RoomId::new(name).unwrap()
@@ -108,14 +122,29 @@ mod tests {
     }
 
     #[test]
-    fn a_room_is_due_five_milliseconds_after_its_first_event() {
+    fn a_room_is_due_when_its_first_event_has_waited_long_enough() {
         let (mut ahead, now) = (Ahead::default(), Instant::now());
-        ahead.hold(&room("r"), &[event(7)], Ahead::until(now));
-        ahead.hold(&room("r"), &[event(8)], Ahead::until(now + WAIT));
-        ahead.hold(&room("late"), &[event(1)], Ahead::until(now + WAIT));
+        ahead.hold(&room("r"), &[event(7)], now + WAIT);
+        ahead.hold(&room("r"), &[event(8)], now + 2 * WAIT);
+        ahead.hold(&room("late"), &[event(1)], now + 2 * WAIT);
         assert_eq!(ahead.due(), Some(now + WAIT));
         assert!(ahead.overdue(now).is_empty());
         assert_eq!(ahead.overdue(now + WAIT), [room("r")]);
+    }
+
+    #[test]
+    fn heads_that_are_expected_are_due_in_the_order_of_their_time_and_once() {
+        let (mut ahead, now) = (Ahead::default(), Instant::now());
+        ahead.expect(vec![(room("late"), Seq(3))], now + 2 * WAIT);
+        ahead.expect(vec![(room("r"), Seq(7)), (room("s"), Seq(1))], now + WAIT);
+        assert_eq!(ahead.due(), Some(now + WAIT));
+        assert_eq!(ahead.take_expected(now), []);
+        ahead.hold(&room("r"), &[event(7)], now);
+        assert_eq!(ahead.due(), Some(now));
+        let heads = ahead.take_expected(now + WAIT);
+        assert_eq!(heads, [(room("r"), Seq(7)), (room("s"), Seq(1))]);
+        assert_eq!(ahead.take_expected(now + 2 * WAIT), [(room("late"), Seq(3))]);
+        assert_eq!(ahead.take_expected(now + 2 * WAIT), []);
     }
 
     #[test]

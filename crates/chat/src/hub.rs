@@ -38,8 +38,6 @@ use crate::recent::Recent;
 
 /// How long a feed without listeners is kept: those who come back after a cut find it warm.
 const KEPT: Duration = Duration::from_secs(60);
-/// Events read at once to fill a hole.
-const FILL: usize = 500;
 
 /// The local listeners and the feeds that they are in.
 pub struct Hub {
@@ -74,6 +72,8 @@ pub struct Counts {
     pub dropped: AtomicU64,
     /// Holes filled from the store.
     pub filled: AtomicU64,
+    /// Events that were read for them.
+    pub read: AtomicU64,
     /// Events published.
     pub published: AtomicU64,
 }
@@ -230,40 +230,6 @@ impl Hub {
         wakers: &mut Vec<Waker>,
     ) -> Delivered {
         feed.deliver(events, &|user| self.people.lock().person(user), wakers)
-    }
-
-    /// Reads what follows `after` from the store and delivers it. Answers whether it got on.
-    async fn fill(&self, feed: &Arc<Feed>, mut after: Seq, wakers: &mut Vec<Waker>) -> bool {
-        let mut got_on = false;
-        loop {
-            let page = match self.store.log(feed.room(), after, FILL).await {
-                Ok(page) => page,
-                Err(error) => {
-                    tracing::warn!(room.id = %feed.room(), %error, "could not fill a hole in room {}", feed.room());
-                    return false;
-                }
-            };
-            if page.first > after.next() {
-                // What is missing was pruned meanwhile: whoever listens comes back, and is told so.
-                self.end_life(feed, "events were pruned");
-                return false;
-            }
-            let events: Vec<Arc<Event>> = page.events.into_iter().map(Arc::new).collect();
-            let Some(last) = events.last() else { return got_on };
-            after = last.seq;
-            self.counts.filled.fetch_add(1, Ordering::Relaxed);
-            self.bar_the_removed(&events);
-            if !self.bar_the_erased(feed, &events).await {
-                return false;
-            }
-            self.deliver_known(feed, &events, wakers);
-            self.tell_memberships(&events, wakers);
-            self.close_the_erased(&events).await;
-            got_on = true;
-            if !page.more {
-                return true;
-            }
-        }
     }
 
     /// Before a removal is delivered, its people are kept from entering with what they read earlier.

@@ -197,11 +197,15 @@ async fn publish_all(
 ) {
     const TICK: Duration = Duration::from_secs(1);
     const SWEEP_EVERY: u32 = 10;
+    /// What an event waits for may be here, unheard, where the machine is busy: for so long it is heard first.
+    const BUSY: Duration = Duration::from_millis(100);
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut ticked = 0_u32;
     loop {
-        let due = hub.due();
+        let is_behind =
+            !commits.is_empty() || heard.as_ref().is_some_and(|heard| !heard.is_empty());
+        let due = hub.due().map(|due| if is_behind { due + BUSY } else { due });
         tokio::select! {
             commit = commits.next() => match commit {
                 Some(commit) => hub.publish(commit).await,
@@ -209,7 +213,15 @@ async fn publish_all(
             },
             Some(changed) = changed.recv() => hub.catch_up(&changed).await,
             Some(news) = next(&mut heard) => hub.hear(news).await,
-            () = until(due) => hub.bring_overdue(Instant::now()).await,
+            () = until(due) => {
+                // What is waited for may have come and stand in the queue, which holds so many.
+                for _ in 0..nodes::QUEUE {
+                    let news = heard.as_mut().and_then(|heard| heard.try_recv().ok());
+                    let Some(news) = news else { break };
+                    hub.hear(news).await;
+                }
+                hub.bring_overdue(Instant::now()).await;
+            }
             _ = ticks.tick() => {
                 hub.tick(Instant::now(), now_ms());
                 ticked = ticked.wrapping_add(1);

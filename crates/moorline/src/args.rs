@@ -208,6 +208,9 @@ pub struct ServeArgs {
     /// Page that may use the server with a cookie, as https://host; repeatable [default: its own]
     #[arg(long, value_name = "ORIGIN", help_heading = "People")]
     pub origin: Vec<String>,
+    /// Page that may show the chat's frame (/embed) in itself, as https://host; repeatable [default: none]
+    #[arg(long, value_name = "ORIGIN", help_heading = "People")]
+    pub embed_origin: Vec<String>,
     /// Who may make an account: open, invite or closed [default: open; closed with
     /// --jwt-secret, --auth-url or on an address that others can reach]
     #[arg(long, value_name = "WHO", help_heading = "People")]

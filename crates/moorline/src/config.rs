@@ -55,6 +55,8 @@ pub struct Config {
     pub limit_loopback: bool,
     /// Pages that may use a cookie; empty: only the server's own.
     pub origins: Vec<Origin>,
+    /// Pages that may show the chat in a frame.
+    pub embed_origins: Vec<Origin>,
     /// Who may make an account.
     pub signup: Signup,
     /// Whom people can look up by name.
@@ -137,6 +139,7 @@ impl Config {
             drain_timeout: seconds(&args.drain_timeout, "drain-timeout", 10)?,
             limit_loopback: environment.is_on(args.limit_loopback, "limit-loopback")?,
             origins: origins(environment.pick_all(&args.origin, "origin"))?,
+            embed_origins: origins(environment.pick_all(&args.embed_origin, "embed-origin"))?,
             signup: signup(pick(&args.signup, "signup"), &listen, is_known_elsewhere)?,
             directory: directory(pick(&args.directory, "directory"))?,
             api_key: secret(args, environment, "api-key", &listen)?,

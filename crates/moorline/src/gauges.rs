@@ -26,7 +26,7 @@ impl fmt::Debug for ChatNumbers {
 }
 
 impl ChatNumbers {
-    fn counters(&self) -> [(&'static str, &'static str, u64); 7] {
+    fn counters(&self) -> [(&'static str, &'static str, u64); 8] {
         let (store, hub) = (self.0.store().health(), self.0.hub().counts());
         let upkept = self.0.upkept();
         [
@@ -41,6 +41,11 @@ impl ChatNumbers {
                 "feed_holes_filled",
                 "Holes of live feeds filled from the store",
                 hub.filled.load(Ordering::Relaxed),
+            ),
+            (
+                "feed_events_read",
+                "Events that live feeds read from the store to fill them",
+                hub.read.load(Ordering::Relaxed),
             ),
             (
                 "events_pruned",

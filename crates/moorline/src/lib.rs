@@ -6,6 +6,7 @@ pub mod auth_url;
 pub mod backup;
 pub mod config;
 pub mod database;
+pub(crate) mod embed;
 pub mod failure;
 pub mod gauges;
 pub mod layer;

@@ -15,6 +15,8 @@ use moorline_server::PAGE_CSP;
 use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
+use crate::embed;
+
 #[derive(RustEmbed)]
 #[folder = "../../web/dist/"]
 #[allow_missing = true]
@@ -33,6 +35,12 @@ pub enum Page {
     Folder(PathBuf),
 }
 
+/// What a request is answered from.
+struct Site {
+    page: Page,
+    framers: Vec<String>,
+}
+
 struct File {
     bytes: Cow<'static, [u8]>,
     encoding: Option<&'static str>,
@@ -44,9 +52,10 @@ impl Page {
         self.read("index.html").is_some()
     }
 
-    /// Answers everything that no other route takes.
-    pub fn router(self) -> Router {
-        Router::new().fallback(serve).with_state(Arc::new(self))
+    /// Answers everything that no other route takes. `framers` are the origins whose pages may show `/embed` in a
+    /// frame; no other view is ever framed.
+    pub fn router(self, framers: Vec<String>) -> Router {
+        Router::new().fallback(serve).with_state(Arc::new(Site { page: self, framers }))
     }
 
     fn read(&self, path: &str) -> Option<Cow<'static, [u8]>> {
@@ -76,7 +85,7 @@ impl Page {
 }
 
 async fn serve(
-    State(page): State<Arc<Page>>,
+    State(site): State<Arc<Site>>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -85,16 +94,22 @@ async fn serve(
         return plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD work here.\n");
     }
     let wanted = uri.path().trim_start_matches('/');
-    let path = if wanted.is_empty() || is_view(wanted, &headers) { "index.html" } else { wanted };
+    let path = match wanted {
+        "embed" => embed::FRAME_PAGE,
+        wanted if wanted.is_empty() || is_view(wanted, &headers) => "index.html",
+        wanted => wanted,
+    };
     let accepted = text(&headers, header::ACCEPT_ENCODING);
-    match page.find(path, accepted) {
+    let mut response = match site.page.find(path, accepted) {
         Some(file) => answer(path, file, &headers),
         None if path == "index.html" => {
             let file = File { bytes: MISSING.as_bytes().into(), encoding: None };
             answer(path, file, &headers)
         }
-        None => plain(StatusCode::NOT_FOUND, "There is no such file.\n"),
-    }
+        None => return plain(StatusCode::NOT_FOUND, "There is no such file.\n"),
+    };
+    embed::open(path, &site.framers, response.headers_mut());
+    response
 }
 
 /// A path that a person opened and that names no file belongs to the page's own views.

@@ -138,7 +138,8 @@ async fn router(
     let key = config.api_key.as_ref().map(|key| key.expose());
     let api = Api::new(Arc::clone(chat), key, Arc::clone(auth))
         .keeping_messages(config.keeps_erased_messages);
-    Ok(page.router().merge(sign_in.router()).merge(api.router()))
+    let framers = config.embed_origins.iter().map(|origin| origin.as_str().to_owned()).collect();
+    Ok(page.router(framers).merge(sign_in.router()).merge(api.router()))
 }
 
 /// The ways of clients into the chat: commands over HTTP, and the routes of WebSockets, streams and polls.

@@ -114,6 +114,10 @@ fn a_method_that_a_path_does_not_have_is_told_those_that_it_has() {
         let answer = server.request("POST", path).send();
         assert_eq!((answer.status, answer.header("allow")), (405, Some(allowed)), "{path}");
     }
+    for path in ["/api/v1/stream", "/api/v1/poll"] {
+        let answer = server.request("DELETE", path).send();
+        assert_eq!((answer.status, answer.header("allow")), (405, Some("get, post")), "{path}");
+    }
     let bearer = format!("Bearer {SECRET}");
     let request = server.request("POST", "/api/v1/rooms/r/events").header("authorization", &bearer);
     let answer = request.send();

@@ -8,13 +8,16 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 /// Single files that the build depends on, beside the folders.
-const FILES: [&str; 6] = [
+const FILES: [&str; 9] = [
     "web/package.json",
     "web/package-lock.json",
     "web/vite.config.ts",
     "web/tsconfig.json",
     "web/index.html",
     "web/svelte.config.js",
+    "web/embed.html",
+    "web/vite.embed.config.ts",
+    "web/tools/boxed.ts",
 ];
 
 const FOLDERS: [&str; 2] = ["web/src", "clients/typescript/src"];

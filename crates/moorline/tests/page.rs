@@ -13,6 +13,8 @@ fn folder() -> TempDir {
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     std::fs::create_dir(folder.path().join("assets")).unwrap();
     write("index.html", "<!doctype html><title>Moorline</title>");
+    write("embed.html", "<!doctype html><title>Room</title>");
+    write("embed.js", "let small;");
     write("favicon.svg", "<svg/>");
     write("assets/index-4f2a.js", "let long;");
     write("assets/index-4f2a.js.br", "packed");
@@ -20,11 +22,21 @@ fn folder() -> TempDir {
 }
 
 async fn get(folder: &TempDir, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
+    get_framed(folder, path, headers, &[]).await
+}
+
+async fn get_framed(
+    folder: &TempDir,
+    path: &str,
+    headers: &[(&str, &str)],
+    framers: &[&str],
+) -> Response<Body> {
     let mut request = Request::get(path).header("host", "chat.example:8000");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let page = Page::Folder(folder.path().to_owned()).router();
+    let framers = framers.iter().map(|origin| origin.to_string()).collect();
+    let page = Page::Folder(folder.path().to_owned()).router(framers);
     page.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
 }
 
@@ -122,13 +134,47 @@ async fn a_program_without_a_page_says_so() {
     let page = Page::Folder(empty.path().to_owned());
     assert!(!page.exists());
     let request = Request::get("/").body(Body::empty()).unwrap();
-    let response = page.router().oneshot(request).await.unwrap();
+    let response = page.router(Vec::new()).oneshot(request).await.unwrap();
     assert!(body(response).await.contains("cargo xtask web"));
 }
 
 #[tokio::test]
 async fn only_reading_is_possible() {
-    let page = Page::Folder(folder().path().to_owned()).router();
+    let page = Page::Folder(folder().path().to_owned()).router(Vec::new());
     let request = Request::post("/").header(header::HOST, "a").body(Body::empty()).unwrap();
     assert_eq!(page.oneshot(request).await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn scripts_of_the_widget_may_be_loaded_by_every_page_and_nothing_else_may() {
+    let folder = folder();
+    for path in ["/embed.js", "/assets/index-4f2a.js"] {
+        let response = get(&folder, path, &[]).await;
+        assert_eq!(header_of(&response, "access-control-allow-origin"), "*", "{path}");
+        assert_eq!(header_of(&response, "cross-origin-resource-policy"), "cross-origin", "{path}");
+    }
+    for path in ["/", "/favicon.svg", "/embed"] {
+        let response = get(&folder, path, &[]).await;
+        assert_eq!(header_of(&response, "access-control-allow-origin"), "", "{path}");
+        assert_eq!(header_of(&response, "cross-origin-resource-policy"), "", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn only_the_frame_is_framed_and_only_by_the_pages_that_are_named() {
+    let folder = folder();
+    let html = [("accept", "text/html")];
+    let framers = ["https://shop.example", "http://localhost:3000"];
+    let closed = get(&folder, "/embed", &html).await;
+    assert!(header_of(&closed, "content-security-policy").contains("frame-ancestors 'none';"));
+    let open = get_framed(&folder, "/embed", &html, &framers).await;
+    let policy = header_of(&open, "content-security-policy").to_owned();
+    let named = "frame-ancestors https://shop.example http://localhost:3000;";
+    assert!(policy.contains(named) && policy.contains("script-src 'self';"), "{policy}");
+    assert_eq!(body(open).await, "<!doctype html><title>Room</title>");
+    for path in ["/", "/r/ops", "/embed/more", "/index.html"] {
+        let other = get_framed(&folder, path, &html, &framers).await;
+        let policy = header_of(&other, "content-security-policy");
+        assert!(policy.contains("frame-ancestors 'none';"), "{path}: {policy}");
+    }
 }

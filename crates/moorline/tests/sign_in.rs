@@ -201,6 +201,22 @@ fn no_other_origin_is_ever_let_in_by_cors() {
 }
 
 #[test]
+fn a_page_of_another_site_may_use_the_ways_beside_the_socket_without_a_cookie() {
+    let server = Running::start(&[]);
+    for path in ["/api/v1/poll", "/api/v1/stream", "/api/v1/commands"] {
+        let ask = server.request("OPTIONS", path).header("origin", "https://shop.example");
+        let answer = ask.header("access-control-request-method", "POST").send();
+        assert_eq!(answer.status, 204, "{path}");
+        let post = server.post(path, json!({})).header("origin", "https://shop.example").send();
+        assert_eq!(post.status, 401, "{path}");
+        for head in [answer.head, post.head] {
+            assert!(head.contains("access-control-allow-origin: *"), "{path}: {head}");
+            assert!(!head.contains("credentials"), "{path}: {head}");
+        }
+    }
+}
+
+#[test]
 fn sign_up_is_closed_where_it_was_closed() {
     let server = Running::start(&["--signup", "closed"]);
     let body = json!({"name": "ann", "password": "correct horse"});

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
 
 use crate::consumer::Refusal;
@@ -37,13 +37,27 @@ pub(crate) struct SignedIn;
 /// Adds the security headers that the answer does not bring itself.
 pub(crate) fn secure(response: &mut Response, is_secure: bool) {
     let headers = response.headers_mut();
+    let is_framed = may_be_framed(headers);
     for (name, value) in &SECURITY_HEADERS {
+        // The older header knows no list of pages: beside a policy that names some it would only contradict.
+        if is_framed && *name == header::X_FRAME_OPTIONS {
+            continue;
+        }
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     if is_secure {
         let year = HeaderValue::from_static("max-age=31536000");
         headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(year);
     }
+}
+
+/// Whether the answer brings a policy that lets some pages frame it.
+fn may_be_framed(headers: &HeaderMap) -> bool {
+    let policy =
+        headers.get(header::CONTENT_SECURITY_POLICY).and_then(|policy| policy.to_str().ok());
+    policy.is_some_and(|policy| {
+        policy.contains("frame-ancestors ") && !policy.contains("frame-ancestors 'none'")
+    })
 }
 
 /// An error as all of the HTTP API gives it.
@@ -66,11 +80,41 @@ impl IntoResponse for Refusal {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
                 headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             }
+            // Only streams and polls refuse a method so; RFC 9110 section 15.5.6 asks for those that they take.
+            StatusCode::METHOD_NOT_ALLOWED => {
+                headers.insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+            }
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(policy: Option<&'static str>) -> HeaderMap {
+        let mut response = Response::new(Body::empty());
+        if let Some(policy) = policy {
+            let policy = HeaderValue::from_static(policy);
+            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+        secure(&mut response, false);
+        response.headers().clone()
+    }
+
+    #[test]
+    fn nothing_is_framed_unless_its_policy_names_a_page() {
+        for policy in [None, Some(PAGE_CSP), Some("default-src 'none'; frame-ancestors 'none'")] {
+            assert_eq!(answered(policy)[header::X_FRAME_OPTIONS], "DENY", "{policy:?}");
+        }
+        let named =
+            Some("default-src 'none'; frame-ancestors https://shop.example; base-uri 'none'");
+        assert!(!answered(named).contains_key(header::X_FRAME_OPTIONS));
+        assert_eq!(answered(named)[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
     }
 }

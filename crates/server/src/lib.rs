@@ -12,6 +12,7 @@ mod body;
 mod channel;
 mod connection;
 mod consumer;
+mod cors;
 pub mod fallback;
 mod health;
 mod http_io;

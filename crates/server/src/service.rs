@@ -27,6 +27,7 @@ use crate::answer;
 use crate::body::{Lender, TimedBody};
 use crate::connection::Connection;
 use crate::consumer::{Accept, Refusal};
+use crate::cors;
 use crate::health::Health;
 use crate::http_io::{Framing, HttpIo};
 use crate::limits::{HandshakeRate, Unauthenticated, UnauthenticatedSlot};
@@ -205,7 +206,14 @@ fn answer_boxed(desk: Arc<Desk>, request: Request<Incoming>) -> Answer {
     Box::pin(async move {
         let client =
             client_address(desk.peer, request.headers(), &desk.site.config.trusted_proxies);
-        let mut response = desk.answer(request, client).await?;
+        let is_open = cors::is_open(request.uri().path());
+        let mut response = match cors::preflight(&request) {
+            Some(preflight) => preflight,
+            None => desk.answer(request, client).await?,
+        };
+        if is_open {
+            cors::open(response.headers_mut());
+        }
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             answer::secure(&mut response, client.secure);
         }

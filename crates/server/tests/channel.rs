@@ -6,7 +6,7 @@ mod layered;
 
 use std::sync::Arc;
 
-use layered::{Layered, closed, hear, say};
+use layered::{Layered, closed, hear, memory, say};
 use moorline_layer::{ChannelLayer, Message, Options};
 use moorline_protocol::CloseCode;
 use moorline_server::{
@@ -86,7 +86,7 @@ struct Test {
 }
 
 async fn start() -> Test {
-    let layer = ChannelLayer::memory(Options::default()).unwrap();
+    let layer = memory(Options::default());
     let (end, ended) = mpsc::unbounded_channel();
     let wait = Arc::new(Notify::new());
     let (of_layer, of_wait) = (layer.clone(), Arc::clone(&wait));

@@ -6,7 +6,7 @@
 #[allow(dead_code, reason = "its main is not called")]
 mod example;
 mod layered;
-use layered::{Layered, SOON, hear, hears_nothing_before, say};
+use layered::{Layered, SOON, hear, hears_nothing_before, memory, say};
 use std::time::{Duration, Instant};
 
 use moorline_layer::{ChannelLayer, Host, Message, Options};
@@ -21,7 +21,7 @@ async fn tutorial(layer: ChannelLayer) -> Layered {
 
 #[tokio::test]
 async fn people_in_one_room_hear_each_other_and_themselves_and_nobody_else() {
-    let server = tutorial(ChannelLayer::memory(Options::default()).unwrap()).await;
+    let server = tutorial(memory(Options::default())).await;
     let (mut ann, mut bob) =
         (server.socket("/ws/chat/lobby/").await, server.socket("/ws/chat/lobby/").await);
     let mut cleo = server.socket("/ws/chat/attic/").await;
@@ -35,7 +35,7 @@ async fn people_in_one_room_hear_each_other_and_themselves_and_nobody_else() {
 
 #[tokio::test]
 async fn what_is_no_message_disturbs_nobody() {
-    let server = tutorial(ChannelLayer::memory(Options::default()).unwrap()).await;
+    let server = tutorial(memory(Options::default())).await;
     let mut ann = server.socket("/ws/chat/lobby/").await;
     for nonsense in ["", "{", "[]", "{}", r#"{"message":7}"#, r#"{"type":"chat.message"}"#] {
         say(&mut ann, nonsense).await;

@@ -240,6 +240,12 @@ impl Commits {
         self.receiver.recv().await
     }
 
+    /// Whether no commit is there yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.receiver.is_empty()
+    }
+
     /// A commit that is there already.
     pub fn try_next(&mut self) -> Option<Commit> {
         self.receiver.try_recv().ok()

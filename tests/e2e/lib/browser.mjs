@@ -29,11 +29,16 @@ const AWAKE = [
   "--disable-renderer-backgrounding",
 ];
 
-/** Starts the browser. */
-export function launch() {
-  return chromium.launch({
-    executablePath: EXECUTABLE,
-    headless: true,
-    args: [...QUIET, ...AS_ROOT, ...AWAKE],
-  });
+const OPTIONS = { executablePath: EXECUTABLE, headless: true, args: [...QUIET, ...AS_ROOT, ...AWAKE] };
+
+/** Starts the browser; `more` is what Playwright takes beside. */
+export function launch(more = {}) {
+  return chromium.launch({ ...OPTIONS, ...more });
+}
+
+/** Starts a browser as a process of its own, whose number a test needs. */
+export async function launchProcess() {
+  const server = await chromium.launchServer(OPTIONS);
+  const browser = await chromium.connect(server.wsEndpoint());
+  return { browser, pid: server.process().pid, close: () => server.close() };
 }

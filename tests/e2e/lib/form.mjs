@@ -29,8 +29,17 @@ export const latency = { messages: full ? 1_000 : 200, p99Ms: 250 };
 /** Whether to wait for the grace after which somebody counts as gone, half a minute. */
 export const waitsForGrace = full;
 
+/** Twelve tabs that chat, and how long nothing happens to them between two faults. */
+export const manyTabs = { lastsMs: full ? 10 * MINUTE : 20_000, calmMs: full ? 5_000 : 500 };
+
+/** How long a machine sleeps. */
+export const sleepMs = full ? 3 * MINUTE : 6_000;
+
 /** A room whose history nobody scrolls through by hand. */
 export const long = { messages: full ? 100_000 : 10_000, rows: 40, jumpPx: 1, heapBytes: 100e6, keyMs: 16 };
+
+/** Proxies that cut by the clock, and how long a bare connection is watched. */
+export const fallback = { messages: full ? 100 : 12, cutMs: full ? 10_000 : 3_000, noticedMs: 5_000 };
 
 /** An idle connection, the proxy that cuts it, and the pings that keep it. */
 export const idle = idleNumbers();

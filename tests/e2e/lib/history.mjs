@@ -70,8 +70,12 @@ export class History {
    * @param {Record<string, import("./window.mjs").Window>} windows
    */
   write(name, windows) {
-    const ofWindows = Object.entries(windows).flatMap(([c, window]) => this.#ofWindow(c, window));
-    const lines = [...ofWindows, ...this.#lines].sort((one, other) => one.t - other.t);
+    return this.writeLines(name, Object.entries(windows).flatMap(([c, window]) => this.#ofWindow(c, window)));
+  }
+
+  /** The same with lines of clients that somebody else has recorded; `raw` in a line is a frame as it was on the wire. */
+  writeLines(name, ofClients) {
+    const lines = [...ofClients, ...this.#lines].sort((one, other) => one.t - other.t);
     const first = Math.min(this.#began, lines[0].t);
     const run = { t: first, is: "run", version: 1, faults: [...this.#faults], ping_ms: this.pingMs };
     const all = [run, ...lines, { t: Math.max(now(), lines.at(-1).t), is: "end" }];

@@ -97,6 +97,23 @@ export class Server {
     return answer?.ok;
   }
 
+  /** The same server with more arguments, which win over those before. */
+  async restartWith(args) {
+    await this.kill();
+    for (let n = 0; n < args.length; n += 2) {
+      const known = this.#args.indexOf(args[n]);
+      if (known < 0) this.#args.push(args[n], args[n + 1]);
+      else this.#args[known + 1] = args[n + 1];
+    }
+    await this.restart();
+  }
+
+  /** How many connections are open, as the server counts them. */
+  async connections() {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    return Number(text.match(/^moorline_connections (\d+)/m)[1]);
+  }
+
   /** `kill -9`, and waits until it is gone. */
   async kill() {
     this.kills += 1;

@@ -7,6 +7,8 @@
  * and received when the page gets it, so they can be put in order with those of other windows.
  */
 
+import { HttpWatch } from "./http-watch.mjs";
+
 /** Microseconds of the same clock for what the tests themselves do. */
 export function now() {
   return Number(process.hrtime.bigint() / 1000n);
@@ -14,8 +16,10 @@ export function now() {
 
 const micros = (seconds) => Math.round(seconds * 1e6);
 
-/** One WebSocket of a window, from its first request on. */
+/** One WebSocket of a window, from its first request on; or what stands for one over HTTP. */
 class Socket {
+  /** "ws", "sse", "poll", or "commands" for those that go beside the latter two. */
+  transport = "ws";
   openedAt = 0;
   closedAt = null;
   /** `{at, way: "sent" | "received", text}` in the order of the browser. */
@@ -50,6 +54,7 @@ export class Watch {
   /** How often the page was loaded. */
   loads = 0;
   #byRequest = new Map();
+  #http;
 
   constructor(origin) {
     this.origin = origin;
@@ -63,6 +68,7 @@ export class Watch {
     page.on("console", (message) => watch.#console(message));
     page.on("dialog", (dialog) => watch.#dialog(dialog));
     const browser = await page.context().newCDPSession(page);
+    watch.#http = new HttpWatch(browser, { connected: (transport, at) => watch.#connected(transport, at) });
     browser.on("Network.webSocketCreated", ({ requestId, url }) => watch.#opened(requestId, url));
     browser.on("Network.webSocketFrameSent", (event) => watch.#frame("sent", event));
     browser.on("Network.webSocketFrameReceived", (event) => watch.#frame("received", event));
@@ -75,12 +81,17 @@ export class Watch {
     return watch;
   }
 
+  #connected(transport, at) {
+    const socket = new Socket(this.sockets.length + 1, this.loads);
+    socket.transport = transport;
+    socket.openedAt = at;
+    this.sockets.push(socket);
+    return socket;
+  }
+
   #opened(requestId, url) {
     this.#request(url.replace(/^ws/, "http"));
-    const socket = new Socket(this.sockets.length + 1, this.loads);
-    socket.openedAt = now();
-    this.sockets.push(socket);
-    this.#byRequest.set(requestId, socket);
+    this.#byRequest.set(requestId, this.#connected("ws", now()));
   }
 
   #frame(way, { requestId, timestamp, response }) {
@@ -90,6 +101,7 @@ export class Watch {
     const at = micros(timestamp);
     socket.openedAt = Math.min(socket.openedAt, at);
     socket.frames.push({ at, way, text: response.payloadData });
+    if (isWelcome(socket.frames.at(-1))) this.#http.welcomed(socket, at);
   }
 
   #closed(socket, at) {
@@ -99,6 +111,7 @@ export class Watch {
   /** With a new document, the sockets of the old one are gone. */
   #loaded() {
     this.loads += 1;
+    this.#http.loaded();
     const at = now();
     for (const socket of this.sockets) if (socket.load < this.loads) this.#closed(socket, at);
   }
@@ -116,6 +129,11 @@ export class Watch {
   #dialog(dialog) {
     this.complaints.push(`dialog: ${dialog.message()}`);
     dialog.dismiss().catch(() => {});
+  }
+
+  /** By what the window was last welcomed. */
+  get transport() {
+    return this.sockets.findLast(({ welcomed }) => welcomed)?.transport;
   }
 
   /** How often the page lost its connection and asked for another. */

@@ -47,6 +47,10 @@ pub struct Counts {
     pub foreign: u64,
     /// Holes that were filled from the store.
     pub filled: u64,
+    /// Events that were read for them.
+    pub read: u64,
+    /// Events that were given to live feeds by the node that committed them.
+    pub published: u64,
     /// Whether the layer carries hints.
     pub is_up: bool,
 }
@@ -71,7 +75,26 @@ impl Counts {
             refused: of("moorline_hints_refused_total"),
             foreign: of("moorline_hints_foreign_total"),
             filled: of("moorline_feed_holes_filled_total"),
+            read: of("moorline_feed_events_read_total"),
+            published: of("moorline_events_published_total"),
             is_up: of("moorline_layer_up") == 1,
+        }
+    }
+
+    /// What was counted from then to now.
+    #[must_use]
+    pub fn since(self, then: Self) -> Self {
+        Self {
+            sent: self.sent - then.sent,
+            received: self.received - then.received,
+            dropped: self.dropped - then.dropped,
+            missed: self.missed - then.missed,
+            refused: self.refused - then.refused,
+            foreign: self.foreign - then.foreign,
+            filled: self.filled - then.filled,
+            read: self.read - then.read,
+            published: self.published - then.published,
+            is_up: self.is_up,
         }
     }
 
@@ -84,6 +107,8 @@ impl Counts {
             refused: self.refused + other.refused,
             foreign: self.foreign + other.foreign,
             filled: self.filled + other.filled,
+            read: self.read + other.read,
+            published: self.published + other.published,
             is_up: self.is_up && other.is_up,
         }
     }
@@ -95,9 +120,28 @@ impl Node {
     /// # Errors
     /// If it does not start.
     pub async fn start(database: &Database, redis: &Redis, more: &[&str]) -> Result<Self> {
-        let data = tempfile::tempdir()?;
         let wire = Proxy::start(SocketAddr::from(([127, 0, 0, 1], redis.port()))).await?;
-        let redis = format!("redis://:{PASSWORD_IN_URL}@{}/0", wire.address());
+        let to_redis = wire.address();
+        Self::start_by(wire, to_redis, database, more).await
+    }
+
+    /// The same without anything between it and Redis: its proxy leads there too, but it does not use it.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub async fn start_directly(database: &Database, redis: &Redis, more: &[&str]) -> Result<Self> {
+        let to_redis = SocketAddr::from(([127, 0, 0, 1], redis.port()));
+        Self::start_by(Proxy::start(to_redis).await?, to_redis, database, more).await
+    }
+
+    async fn start_by(
+        wire: Proxy,
+        to_redis: SocketAddr,
+        database: &Database,
+        more: &[&str],
+    ) -> Result<Self> {
+        let data = tempfile::tempdir()?;
+        let redis = format!("redis://:{PASSWORD_IN_URL}@{to_redis}/0");
         let mut site = Site::new(&data.path().join("data"))?;
         let words = ["--database-url", &database.url(), "--redis-url", &redis];
         site.args = words.iter().chain(more).map(|word| (*word).to_owned()).collect();

@@ -26,6 +26,7 @@ pub mod sentinel;
 pub mod server;
 pub mod small_disk;
 pub mod transports;
+pub mod two_nodes;
 pub mod wire;
 
 /// The numbers of a proof: `short`, unless `MOORLINE_PROOF` asks for the full ones.

@@ -4,6 +4,7 @@ import { Accounts, Refusal, type Person } from './account.ts';
 import { Appearance } from './appearance.svelte.ts';
 import { Chat } from './chat.svelte.ts';
 import { Kept } from './kept.ts';
+import type { Line } from './line.svelte.ts';
 import { formatRoute, parseRoute, type Route } from './route.ts';
 
 /** What is on screen. */
@@ -18,6 +19,8 @@ export interface Surroundings {
   accounts: Accounts;
   /** Makes the client of this person; it is not started yet. */
   connect: (me: Person) => Client;
+  /** What the connection runs over; without it nothing can be cut. */
+  line?: Line;
   /** What is kept for times without the server; tests hand in their own. */
   kept?: Kept;
   /** Removes what the person who was connected last had not sent. */
@@ -35,6 +38,7 @@ export const doorMs = 3_000;
 /** The one object that the view draws. */
 export class App {
   readonly accounts: Accounts;
+  readonly line: Line | undefined;
   readonly appearance = new Appearance();
   screen = $state.raw<Screen>({ is: 'starting' });
   route = $state.raw<Route>({ at: 'rooms' });
@@ -51,6 +55,7 @@ export class App {
   constructor(outside: Surroundings) {
     this.#outside = outside;
     this.accounts = outside.accounts;
+    this.line = outside.line;
     this.#kept = outside.kept ?? new Kept();
   }
 

@@ -35,10 +35,11 @@ const roomKey = (id: string) => `room ${id}`;
 
 /** The storage; every method rejects where the browser allows none. */
 export class Kept {
-  readonly #factory: IDBFactory | undefined;
+  readonly #factory: IDBFactory | null;
   readonly #name: string;
 
-  constructor(factory: IDBFactory | undefined = globalThis.indexedDB, name = 'moorline-seen') {
+  /** Null keeps nothing: where the device's storage is not the page's own. */
+  constructor(factory: IDBFactory | null = globalThis.indexedDB ?? null, name = 'moorline-seen') {
     this.#factory = factory;
     this.#name = name;
   }

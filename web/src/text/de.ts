@@ -93,7 +93,7 @@ export const de: Texts = {
     new: 'Neuer Raum oder Chat',
     browse: 'Öffentliche Räume',
     search: 'Nachrichten suchen',
-    keys: 'Tastenkürzel',
+    help: 'Hilfe, Tasten und Verbindung',
     away: 'Deine Räume stehen hier, sobald die Verbindung zurück ist. Was du geschrieben hast, bleibt erhalten.',
     loadingMore: 'Weitere Räume werden geladen',
     settings: 'Einstellungen',
@@ -255,5 +255,10 @@ export const de: Texts = {
     title: 'Die Seite konnte nicht starten',
     loading: 'Moorline wird geladen',
     part: 'Dieser Teil konnte nicht geladen werden',
+  },
+
+  widget: {
+    title: 'Chat',
+    signedOut: 'Du bist nicht angemeldet oder nicht mehr.',
   },
 };

@@ -90,7 +90,7 @@ export const en = {
     new: 'New room or chat',
     browse: 'Browse public rooms',
     search: 'Search messages',
-    keys: 'Keyboard shortcuts',
+    help: 'Help, keys and connection',
     away: 'Your rooms are listed here as soon as the connection is back. What you wrote is kept.',
     loadingMore: 'Loading more rooms',
     settings: 'Settings',
@@ -252,6 +252,11 @@ export const en = {
     title: 'The page could not start',
     loading: 'Loading Moorline',
     part: 'This part could not be loaded',
+  },
+
+  widget: {
+    title: 'Chat',
+    signedOut: 'You are not signed in, or not any more.',
   },
 };
 

@@ -49,6 +49,11 @@ export const language = (): Language | undefined => chosen;
 /** The locale for dates and numbers: the reader's own where it is of the catalogue's language. */
 export const locale = (): string => tags.find((tag) => main(tag) === main(texts.locale)) ?? texts.locale;
 
+/** Speaks the language of the page around it, from now on; nothing is kept on the device. Undefined follows the browser. */
+export async function followLanguage(tag: string | undefined): Promise<void> {
+  texts = await load[wantedLanguage(tag ? [tag] : tags)]();
+}
+
 /**
  * Speaks another language from now on; undefined follows the browser again. Kept on this device.
  * Rejects, and changes nothing, where the words could not be fetched.

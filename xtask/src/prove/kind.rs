@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::command::Command;
 use crate::interop::{self, Subject};
 use crate::repository::Repository;
-use crate::{install, versions};
+use crate::{install, sdk, versions};
 
 /// The numbers that a proof runs with.
 #[derive(Clone, Copy, PartialEq)]
@@ -40,6 +40,8 @@ pub(super) enum Kind {
     Versions { short: &'static [&'static str], full: &'static [&'static str] },
     /// The tests of `tests/interop` on one of the two subjects.
     Interop(Subject),
+    /// The SDK's property tests over so many seeds.
+    Seeds { short: u32, full: u32 },
     /// Files of `tests/e2e`, one after the other, since some of them measure.
     Browser(&'static [&'static str]),
     /// The same, two at a time: none of them measures anything.
@@ -61,6 +63,7 @@ impl Kind {
             }
             Self::Versions { short, full } => versions::prove(repository, form.choose(short, full)),
             Self::Interop(subject) => interop::prove(repository, subject, form.choose(1, 10)),
+            Self::Seeds { short, full } => sdk::seeds(repository, form.choose(short, full)),
             Self::Browser(files) => browser(repository, name, form, files, 1),
             Self::BrowserPairs(files) => browser(repository, name, form, files, 2),
         }

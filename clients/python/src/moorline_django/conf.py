@@ -40,6 +40,8 @@ class Settings:
 
     url: str = "http://127.0.0.1:8000"
     """Where the server answers, as this process reaches it; no path behind a proxy is lost."""
+    public_url: str | None = None
+    """Where browsers reach it, if that is another address."""
     api_key: str | None = field(default=None, repr=False)
     jwt_secret: str | None = field(default=None, repr=False)
     token_seconds: int = 3600
@@ -51,6 +53,8 @@ class Settings:
     """A person's id in Moorline from one of your users, itself or its dotted path; without it the primary key."""
     user_name: Callable[[Any], str] | None = None
     """The name that others read; without it the full name, else the login name."""
+    may_join: Callable[[Any, str], bool] | None = None
+    """Whether a user of yours may join a room by its widget, itself or its dotted path; without it only members get in."""
     layer: str = "default"
     """Which of CHANNEL_LAYERS Moorline takes part in."""
     redis_url: str | None = field(default=None, repr=False)
@@ -61,9 +65,15 @@ class Settings:
     layer_expiry: int = 10
     django_events: tuple[DjangoEvents, ...] = ()
 
+    @property
+    def browser_url(self) -> str:
+        """The server as pages name it."""
+        return (self.public_url or self.url).rstrip("/")
+
 
 TYPES: dict[str, tuple[type, ...]] = {
     "url": (str,),
+    "public_url": (str, type(None)),
     "api_key": (str, type(None)),
     "jwt_secret": (str, type(None)),
     "token_seconds": (int,),
@@ -110,7 +120,7 @@ def read(given: Mapping[str, Any]) -> Settings:
     for name, types in TYPES.items():
         if name in values and (not isinstance(values[name], types) or isinstance(values[name], bool)):
             raise ImproperlyConfigured(f"MOORLINE['{name.upper()}'] has the wrong type: {type(values[name]).__name__}.")
-    for name in ("user_id", "user_name"):
+    for name in ("user_id", "user_name", "may_join"):
         values[name] = _callable(name, values.get(name))
     values["django_events"] = _events(values.get("django_events"))
     result = Settings(**values)
@@ -127,7 +137,7 @@ def _secret_of_file(given: Mapping[str, Any], file_key: str, key: str) -> str:
         raise ImproperlyConfigured(f"MOORLINE['{file_key}'] cannot be read: {error}") from error
 
 
-def _callable(name: str, given: object) -> Callable[[Any], str] | None:
+def _callable(name: str, given: object) -> Callable[..., Any] | None:
     if isinstance(given, str):
         try:
             given = import_string(given)
@@ -135,7 +145,9 @@ def _callable(name: str, given: object) -> Callable[[Any], str] | None:
             raise ImproperlyConfigured(f"MOORLINE['{name.upper()}'] cannot be imported: {error}") from error
     if given is None or callable(given):
         return given
-    raise ImproperlyConfigured(f"MOORLINE['{name.upper()}'] must be a function of a user, or its dotted path.")
+    raise ImproperlyConfigured(
+        f"MOORLINE['{name.upper()}'] must be a function of {'a user and a room' if name == 'may_join' else 'a user'}, or its dotted path."
+    )
 
 
 def _events(given: object) -> tuple[DjangoEvents, ...]:
@@ -156,16 +168,23 @@ def _event(text: object) -> DjangoEvents:
     return DjangoEvents(**pairs)
 
 
-def _check(given: Settings) -> None:
+def _check_url(name: str, url: str | None) -> None:
+    if url is None:
+        return
     try:
-        parts = urlsplit(given.url)
+        parts = urlsplit(url)
         is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_url = False
     if not is_url or parts.query or parts.fragment or parts.username:
         raise ImproperlyConfigured(
-            f"MOORLINE['URL'] must be like http://host:8000 or https://host/path, not {given.url!r}."
+            f"MOORLINE['{name.upper()}'] must be like http://host:8000 or https://host/path, not {url!r}."
         )
+
+
+def _check(given: Settings) -> None:
+    for name in ("url", "public_url"):
+        _check_url(name, getattr(given, name))
     for name in ("timeout", "retry", "token_seconds"):
         if getattr(given, name) <= 0:
             raise ImproperlyConfigured(f"MOORLINE['{name.upper()}'] must be above 0.")

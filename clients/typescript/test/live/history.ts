@@ -11,12 +11,18 @@ import type { Client } from "../../src/api.js";
 import type { SocketLike } from "../../src/env.js";
 import { program, type Server } from "./server.js";
 
+/** Writes a line of one connection: what happened, and its fields. */
+export type Write = (is: string, fields: object) => void;
+
 /** One run. */
 export class History {
   private readonly lines: string[] = [];
   private readonly start = process.hrtime.bigint();
   private readonly rooms = new Set<string>();
   private readonly connections = new Map<string, number>();
+  private readonly reloaded = new Set<string>();
+  /** What ends a client's series of polls, which by itself has no end, when another connection of it is welcomed. */
+  readonly succeeded = new Map<string, () => void>();
 
   constructor(faults: readonly string[]) {
     this.write("run", { version: 1, faults });
@@ -24,19 +30,27 @@ export class History {
 
   /** Sockets of a client, recorded under its name. */
   sockets(c: string, user: string): (url: string, protocol: string) => SocketLike {
+    return (url, protocol) => new RecordedSocket(new WebSocket(url, protocol), this.connection(c, user));
+  }
+
+  /** A new connection of a client: what writes its lines. */
+  connection(c: string, user: string): Write {
+    const n = (this.connections.get(c) ?? 0) + 1;
+    this.connections.set(c, n);
     // Another client object under a name that was there before is a page that was loaded again.
-    let fresh = this.connections.has(c) || undefined;
-    return (url, protocol) => {
-      const n = (this.connections.get(c) ?? 0) + 1;
-      this.connections.set(c, n);
-      this.write("open", { c, n, user, fresh });
-      fresh = undefined;
-      return new RecordedSocket(new WebSocket(url, protocol), (is, fields) => {
-        this.write(is, { c, n, ...fields });
-        const { frame } = fields as { frame?: { type: string; room: string } };
-        if (frame?.type === "ack") this.rooms.add(frame.room);
-      });
+    const fresh = this.reloaded.delete(c) || undefined;
+    this.write("open", { c, n, user, fresh });
+    return (is, fields) => {
+      const { frame } = fields as { frame?: { type: string; room: string } };
+      if (frame?.type === "welcome") this.succeeded.get(c)?.();
+      if (frame?.type === "ack") this.rooms.add(frame.room);
+      this.write(is, { c, n, ...fields });
     };
+  }
+
+  /** Another client object under this name begins. */
+  begins(c: string): void {
+    if (this.connections.has(c)) this.reloaded.add(c);
   }
 
   /** What the SDK gives to the application. */
@@ -83,7 +97,7 @@ class RecordedSocket implements SocketLike {
 
   constructor(
     private readonly socket: WebSocket,
-    private readonly write: (is: string, fields: object) => void,
+    private readonly write: Write,
   ) {
     socket.onopen = (event) => this.onopen?.(event as never);
     socket.onerror = (event) => this.onerror?.(event as never);

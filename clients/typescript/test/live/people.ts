@@ -5,6 +5,7 @@ import { afterEach } from "vitest";
 import type { Client, ClientOptions, MessageItem } from "../../src/index.js";
 import { createClient, memoryStore } from "../../src/index.js";
 import type { History } from "./history.js";
+import { recordedFetch } from "./http-history.js";
 import { Proxy } from "./proxy.js";
 import { Server } from "./server.js";
 import { until } from "./until.js";
@@ -37,11 +38,11 @@ export async function person(
   name: string,
   options: ClientOptions & { proxy?: Proxy } = {},
 ): Promise<Person> {
-  const { proxy = await Proxy.to(server.port), ...rest } = options;
+  const { proxy = await Proxy.to(server.port), environment: more, ...rest } = options;
   const window = `${name}-1`;
-  const openSocket = history.sockets(window, name);
+  history.begins(window);
   const getToken = (): string => server.token(name);
-  const environment = { openSocket };
+  const environment = { openSocket: history.sockets(window, name), fetch: recordedFetch(history, window, name), ...more };
   const client = createClient({ url: proxy.url, user: name, getToken, store: memoryStore(), environment, ...rest });
   const heard: string[] = [];
   client.on("message", ({ message }) => heard.push(message.body));

@@ -7,6 +7,9 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 export class Proxy {
   private readonly pairs = new Set<readonly [Socket, Socket]>();
   private isStalled = false;
+  private blocked: readonly string[] = [];
+  /** How many requests were refused by `block`. */
+  refused = 0;
   private readonly server: Server;
 
   private constructor(private readonly target: number) {
@@ -21,6 +24,11 @@ export class Proxy {
 
   get url(): string {
     return `ws://127.0.0.1:${(this.server.address() as AddressInfo).port}/ws`;
+  }
+
+  /** Requests to these paths are reset from now on, and only these. */
+  block(...paths: readonly string[]): void {
+    this.blocked = paths;
   }
 
   /** Resets every connection; new ones are accepted. */
@@ -51,7 +59,14 @@ export class Proxy {
     for (const [from, to] of [pair, [server, client]] as const) {
       from.setNoDelay(true);
       if (this.isStalled) from.pause();
-      from.on("data", (bytes: Uint8Array) => to.write(bytes));
+      from.on("data", (bytes: Uint8Array) => {
+        // A request begins with a packet of its own.
+        const [, path = ""] = /^[A-Z]+ ([^ ?]+)/.exec(Buffer.from(bytes.subarray(0, 64)).toString("latin1")) ?? [];
+        if (from === client && this.blocked.includes(path)) {
+          this.refused++;
+          for (const socket of pair) socket.resetAndDestroy();
+        } else to.write(bytes);
+      });
       from.on("end", () => to.end());
       // Whatever ends one side ends the other in the same way.
       from.on("error", () => to.resetAndDestroy());

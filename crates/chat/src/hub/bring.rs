@@ -4,17 +4,20 @@
 //! the store. The hub's one task calls this.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use moorline_protocol::{Event, RoomId, Seq};
 use moorline_store::NodeId;
 
 use super::Hub;
-use crate::ahead::Ahead;
 use crate::feed::{Delivered, Feed};
 use crate::leases::Told;
 use crate::nodes::{News, RoomNews};
+
+/// Events read at once to fill a hole.
+const FILL: usize = 500;
 
 impl Hub {
     /// Takes what another node told.
@@ -76,7 +79,7 @@ impl Hub {
         if !self.bar_the_erased(&feed, events).await {
             return self.tell_memberships(events, wakers);
         }
-        let until = Ahead::until(Instant::now());
+        let until = Instant::now() + self.patience();
         if !self.bring_next(&feed, events, until, wakers).await {
             return;
         }
@@ -109,6 +112,11 @@ impl Hub {
         true
     }
 
+    /// How long what is ahead waits for what other nodes may have said already; not at all where none is heard.
+    pub(super) fn patience(&self) -> Duration {
+        self.nodes.as_ref().map_or(Duration::ZERO, |nodes| nodes.patience())
+    }
+
     /// When the store is to be read for what has waited in vain.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.ahead.lock().due()
@@ -126,6 +134,14 @@ impl Hub {
             }
         }
         wakers.into_iter().for_each(Waker::wake);
+        let expected = self.ahead.lock().take_expected(now);
+        for (room, head) in expected {
+            let feed = self.feeds.lock().get(&room).cloned();
+            let last = feed.and_then(|feed| feed.position());
+            if last.is_some_and(|last| last < head) {
+                self.advance(&room).await;
+            }
+        }
     }
 
     /// Delivers events that leave a hole, and first what is in it. Where the store cannot be read, nothing is delivered,
@@ -146,6 +162,46 @@ impl Hub {
             // What was filled has told of its own comings and goings.
             let last = feed.position().unwrap_or(last);
             rest = at(rest, last).1;
+        }
+    }
+
+    /// Reads what follows `after` from the store and delivers it. Answers whether it got on.
+    pub(super) async fn fill(
+        &self,
+        feed: &Arc<Feed>,
+        mut after: Seq,
+        wakers: &mut Vec<Waker>,
+    ) -> bool {
+        let mut got_on = false;
+        loop {
+            let page = match self.store.log(feed.room(), after, FILL).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::warn!(room.id = %feed.room(), %error, "could not fill a hole in room {}", feed.room());
+                    return false;
+                }
+            };
+            if page.first > after.next() {
+                // What is missing was pruned meanwhile: whoever listens comes back, and is told so.
+                self.end_life(feed, "events were pruned");
+                return false;
+            }
+            let events: Vec<Arc<Event>> = page.events.into_iter().map(Arc::new).collect();
+            let Some(last) = events.last() else { return got_on };
+            after = last.seq;
+            self.counts.filled.fetch_add(1, Ordering::Relaxed);
+            self.counts.read.fetch_add(events.len() as u64, Ordering::Relaxed);
+            self.bar_the_removed(&events);
+            if !self.bar_the_erased(feed, &events).await {
+                return false;
+            }
+            self.deliver_known(feed, &events, wakers);
+            self.tell_memberships(&events, wakers);
+            self.close_the_erased(&events).await;
+            got_on = true;
+            if !page.more {
+                return true;
+            }
         }
     }
 }

@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-use moorline_protocol::UserId;
+use moorline_protocol::{RoomId, Seq, UserId};
 use moorline_store::{ChangedRooms, Error};
 
 use super::{Hub, sign_out};
@@ -25,6 +26,7 @@ impl Hub {
             self.doubt(&self.store.erased_among(&changed.erased, here));
         }
         self.look_at_the_doubted().await;
+        let mut behind = Vec::new();
         for touched in &changed.rooms {
             let feed = self.feeds.lock().get(&touched.room).cloned();
             let Some(feed) = feed else { continue };
@@ -32,9 +34,10 @@ impl Hub {
             if !feed.is_of(touched.head.epoch) {
                 self.end_life(&feed, "a room's log begins anew");
             } else if feed.position().is_some_and(|last| last < touched.head.head) {
-                self.advance(&touched.room).await;
+                behind.push((touched.room.clone(), touched.head.head));
             }
         }
+        self.reach(behind).await;
         for room in &changed.lost {
             let feed = self.feeds.lock().get(room).cloned();
             feed.iter().for_each(|feed| self.end_life(feed, "a room's log is lost"));
@@ -50,6 +53,17 @@ impl Hub {
             }
         }
         wakers.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    /// Brings feeds to these heads. Where other nodes are heard, what leads there is probably under way: it has a moment.
+    async fn reach(&self, heads: Vec<(RoomId, Seq)>) {
+        let patience = self.patience();
+        if !patience.is_zero() && !heads.is_empty() {
+            return self.ahead.lock().expect(heads, Instant::now() + patience);
+        }
+        for (room, _) in heads {
+            self.advance(&room).await;
+        }
     }
 
     /// From here on a proof that was read before is read again: see [`Hub::revocations`].

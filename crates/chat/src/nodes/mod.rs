@@ -8,6 +8,7 @@
 mod hints;
 mod pieces;
 mod seen;
+mod trip;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,6 +27,7 @@ use hints::{Envelope, Refused, Seal};
 pub(crate) use hints::{Marker, News, Noticed, RoomNews, Typist};
 use pieces::{notice_size, pieces};
 use seen::Seen;
+use trip::{LEAST, Trip};
 
 /// The group of all nodes.
 const GROUP: &str = "moorline.nodes";
@@ -41,6 +43,8 @@ const WAITING: usize = 20_000;
 const PEOPLE: usize = 4_000;
 /// Bytes of notices that wait to be told; more are dropped.
 const NOTICE_BYTES: usize = 4 * 1024 * 1024;
+/// News of others that wait for the hub; further hints stay in the layer.
+pub(crate) const QUEUE: usize = 64;
 /// How long to wait before the group is joined again.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -70,6 +74,7 @@ pub(crate) struct Nodes {
     waiting: Mutex<Waiting>,
     has_news: Notify,
     heard: Mutex<Instant>,
+    trip: Mutex<Trip>,
     is_deaf: AtomicBool,
     /// Why the layer last did not do what it was asked to; none since this node heard itself.
     refusal: Mutex<Option<String>>,
@@ -99,6 +104,7 @@ impl Nodes {
             waiting: Mutex::default(),
             has_news: Notify::new(),
             heard: Mutex::new(Instant::now()),
+            trip: Mutex::default(),
             is_deaf: AtomicBool::new(false),
             refusal: Mutex::default(),
             counts: HintCounts::default(),
@@ -112,6 +118,14 @@ impl Nodes {
     /// Whether the layer carries nothing now.
     pub(crate) fn is_deaf(&self) -> bool {
         self.is_deaf.load(Ordering::Relaxed)
+    }
+
+    /// How long something that another node has said may still be under way to here.
+    pub(crate) fn patience(&self) -> Duration {
+        match self.is_deaf() {
+            true => LEAST,
+            false => self.trip.lock().patience(Instant::now().into_std()),
+        }
     }
 
     /// Why nothing is heard by the layer, if that is so.
@@ -212,6 +226,7 @@ impl Nodes {
     async fn send(&self, number: u64, news: &News) -> Result<(), Error> {
         let envelope = Envelope { node: self.node, number, at_ms: now_ms() };
         let Some(message) = self.seal.seal(envelope, news) else { return Ok(()) };
+        self.trip.lock().sent(number, Instant::now().into_std());
         let sent = self.layer.group_send(GROUP, &message).await;
         match &sent {
             Ok(()) => {
@@ -317,6 +332,7 @@ impl Nodes {
         if envelope.node == self.node {
             *self.heard.lock() = Instant::now();
             *self.refusal.lock() = None;
+            self.trip.lock().came(envelope.number, Instant::now().into_std());
             return None;
         }
         self.counts.received.fetch_add(1, Ordering::Relaxed);
@@ -365,7 +381,7 @@ impl Nodes {
 
 /// Starts the tasks of a line; what other nodes tell comes out of the receiver.
 pub(crate) fn start(nodes: &Arc<Nodes>) -> mpsc::Receiver<News> {
-    let (tell, told) = mpsc::channel(64);
+    let (tell, told) = mpsc::channel(QUEUE);
     tokio::spawn(Arc::clone(nodes).receive_all(tell));
     tokio::spawn(Arc::clone(nodes).send_all());
     tokio::spawn(Arc::clone(nodes).watch_gaps());

@@ -27,9 +27,9 @@ pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A layer that carries everything.
+/// A layer that carries everything. Nothing on it expires: that a busy machine reads it after ten seconds is no failure.
 pub fn layer() -> ChannelLayer {
-    ChannelLayer::memory(Options::default()).unwrap()
+    ChannelLayer::memory(Options { expiry: 10 * DEADLINE, ..Options::default() }).unwrap()
 }
 
 /// A layer that loses everything.

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use crate::harness::{TestChat, Window, layer, until, user};
 
 /// Long enough that a busy machine does not make it lapse.
-const LEASE: Duration = Duration::from_secs(6);
+const LEASE: Duration = Duration::from_secs(9);
 /// The grace before somebody's going is told, and a little more.
 const GRACE: Duration = Duration::from_secs(31);
 

@@ -88,6 +88,7 @@ fn section(page: &mut String, openapi: &Value, tag: &Value) {
 fn caller(operation: &Value) -> String {
     let names = items(&operation["security"]).flat_map(fields_of).map(|(name, _)| match name {
         "apiKey" => "<code>Authorization: Bearer</code> with the API key",
+        "token" => "<code>Authorization: Bearer</code> with a token",
         _ => "the session's cookie",
     });
     let names: Vec<&str> = names.collect();

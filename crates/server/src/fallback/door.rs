@@ -125,7 +125,7 @@ fn stream(body: StreamBody) -> Asked {
 }
 
 fn poll(body: PollBody) -> Asked {
-    // Whoever is in no room says so by an empty list, and waits like everybody else.
+    // Empty positions are those of somebody in no room, who must be able to wait like anybody else.
     let is_first = body.positions.is_none() || body.hello.unwrap_or_default();
     let resume = body.positions.unwrap_or_default();
     Asked {

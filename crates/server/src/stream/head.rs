@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use http::{HeaderName, HeaderValue, header};
 
-use crate::answer;
+use crate::{answer, cors};
 
 /// Blanks before the first event: a proxy that passes nothing on before it has filled a buffer has filled it then.
 const PADDING: usize = 2048;
@@ -24,6 +24,7 @@ pub(crate) fn head(is_secure: bool) -> Vec<u8> {
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    cors::open(headers);
     answer::secure(&mut answer, is_secure);
     let mut head = b"HTTP/1.1 200 OK\r\n".to_vec();
     for (name, value) in answer.headers() {
@@ -53,6 +54,7 @@ mod tests {
             "cache-control: no-store, no-transform",
             "x-accel-buffering: no",
             "connection: close",
+            "access-control-allow-origin: *",
             "x-content-type-options: nosniff",
             "strict-transport-security: max-age=31536000",
         ] {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use moorline_layer::ChannelLayer;
+use moorline_layer::{ChannelLayer, Options};
 use moorline_server::{Metrics, Route, Server, ServerConfig};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -16,6 +16,11 @@ use tokio_websockets::{ClientBuilder, MaybeTlsStream, Message, WebSocketStream};
 
 /// Whatever is awaited comes within this time, also on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// A layer in memory on which nothing expires: that a busy machine reads a message after ten seconds is no failure.
+pub(crate) fn memory(options: Options) -> ChannelLayer {
+    ChannelLayer::memory(Options { expiry: 10 * SOON, ..options }).unwrap()
+}
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 

@@ -26,6 +26,7 @@ impl Kind {
             hosts: vec![Host::parse(&redis.url(0)).unwrap()],
             patience: Duration::from_millis(200),
             audit_every: Duration::from_millis(50),
+            expiry: 10 * SOON,
             ..Options::default()
         };
         match self {

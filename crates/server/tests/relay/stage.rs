@@ -12,7 +12,7 @@ use moorline_server::{Metrics, Origins};
 use moorline_store::{NewSession, Store, StoreConfig};
 use tempfile::TempDir;
 
-use crate::layered::{Layered, SOON, Socket};
+use crate::layered::{Layered, SOON, Socket, memory};
 
 const SECRET: &str = "a secret of the tests, long enough";
 pub(crate) const PAGE: (&str, &str) = ("origin", "http://django.example:8001");
@@ -61,7 +61,7 @@ impl Stage {
         limit_loopback: bool,
         options: Options,
     ) -> Self {
-        Self::start_on(rule, limit_loopback, ChannelLayer::memory(options).unwrap()).await
+        Self::start_on(rule, limit_loopback, memory(options)).await
     }
 
     /// On a layer over Redis, for example.

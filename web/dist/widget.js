@@ -1,0 +1,1 @@
+var e=()=>import(`./assets/widget-mount-snouc3th.js`);export{e as load};
