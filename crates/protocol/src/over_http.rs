@@ -46,7 +46,7 @@ pub struct StreamBody {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
 pub struct PollBody {
-    /// Where the client stands in each of its rooms.
+    /// Where the client stands in each of its rooms; empty where it is in none, absent where it does not know them yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "schema",

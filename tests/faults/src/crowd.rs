@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Between attempts to connect to a server that is away.
 const PAUSE: Duration = Duration::from_millis(15);
 /// One in so many rounds, somebody who has several transports changes to another.
-const CONSTANCY: u32 = 12;
+const CONSTANCY: u32 = 6;
 /// Commands that one person keeps in the outbox.
 const EAGERNESS: usize = 12;
 

@@ -12,16 +12,23 @@ use crate::people::{TestServer, position};
 struct Poller {
     http: Http,
     positions: serde_json::Map<String, Value>,
+    is_first: bool,
     more: bool,
 }
 
 impl Poller {
     async fn of(server: &TestServer, user: &str) -> Self {
-        Self { http: Http::of(server, user).await, positions: serde_json::Map::new(), more: false }
+        Self {
+            http: Http::of(server, user).await,
+            positions: serde_json::Map::new(),
+            is_first: true,
+            more: false,
+        }
     }
 
     async fn poll(&mut self, wait_ms: u64) -> Vec<Value> {
-        let body = json!({"positions": self.positions, "wait_ms": wait_ms});
+        let known = (!std::mem::take(&mut self.is_first)).then_some(&self.positions);
+        let body = json!({"positions": known, "wait_ms": wait_ms});
         let answer = self.http.post("/api/v1/poll", body).await;
         self.apply(answer)
     }
@@ -90,6 +97,20 @@ async fn a_poll_waits_for_something_and_no_longer_than_it_was_asked() {
     ann.send(&room, "at last").await;
     let answer = bob.http.answer().await;
     assert_eq!(messages(&bob.apply(answer)), ["at last"]);
+}
+
+#[tokio::test]
+async fn whoever_is_in_no_room_waits_and_is_told_of_the_first() {
+    let server = TestServer::start().await;
+    let mut bob = Poller::of(&server, "bob").await;
+    assert_eq!(bob.poll(0).await[0]["type"], "welcome");
+    assert_eq!(bob.poll(100).await, Vec::<Value>::new());
+    bob.http.begin("POST", "/api/v1/poll", r#"{"positions":{}}"#).await;
+    waiting(&server, 1).await;
+    let room = server.person("ann").await.create("group", &["bob"]).await;
+    let answer = bob.http.answer().await;
+    let frames = bob.apply(answer);
+    assert_eq!((&frames[0]["type"], &frames[0]["room"]["id"]), (&json!("room"), &json!(room)));
 }
 
 /// Until so many polls wait on the server.
