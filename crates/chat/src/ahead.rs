@@ -18,22 +18,22 @@ const MOST: usize = 4096;
 pub(crate) struct Ahead {
     rooms: HashMap<RoomId, Waiting>,
     count: usize,
-    /// Heads that feeds are to have reached by then, the earliest first.
+    /// Heads that feeds are to reach by themselves, and since when, the earliest first.
     expected: VecDeque<(Instant, Vec<(RoomId, Seq)>)>,
 }
 
 struct Waiting {
-    until: Instant,
+    since: Instant,
     events: BTreeMap<u64, Arc<Event>>,
 }
 
 impl Ahead {
     /// Lets events of one room wait. `false` when too many do: then the store has to be read now.
-    pub(crate) fn hold(&mut self, room: &RoomId, events: &[Arc<Event>], until: Instant) -> bool {
+    pub(crate) fn hold(&mut self, room: &RoomId, events: &[Arc<Event>], since: Instant) -> bool {
         if self.count + events.len() > MOST {
             return false;
         }
-        let new = || Waiting { until, events: BTreeMap::new() };
+        let new = || Waiting { since, events: BTreeMap::new() };
         let waiting = self.rooms.entry(room.clone()).or_insert_with(new);
         for event in events {
             let replaced = waiting.events.insert(event.seq.0, Arc::clone(event));
@@ -42,36 +42,36 @@ impl Ahead {
         true
     }
 
-    /// What waits in a room, in the order of its log, and until when it may; it waits no longer.
+    /// What waits in a room, in the order of its log, and since when; it waits no longer.
     pub(crate) fn take(&mut self, room: &RoomId) -> Option<(Instant, Vec<Arc<Event>>)> {
-        let Waiting { until, events } = self.rooms.remove(room)?;
+        let Waiting { since, events } = self.rooms.remove(room)?;
         self.count -= events.len();
-        Some((until, events.into_values().collect()))
+        Some((since, events.into_values().collect()))
     }
 
-    /// Feeds are expected to reach these heads by themselves until then.
-    pub(crate) fn expect(&mut self, heads: Vec<(RoomId, Seq)>, until: Instant) {
-        let place = self.expected.partition_point(|(other, _)| *other <= until);
-        self.expected.insert(place, (until, heads));
+    /// Feeds are expected to reach these heads by themselves, from now on.
+    pub(crate) fn expect(&mut self, heads: Vec<(RoomId, Seq)>, since: Instant) {
+        let place = self.expected.partition_point(|(other, _)| *other <= since);
+        self.expected.insert(place, (since, heads));
     }
 
-    /// Heads that were to be reached by now.
-    pub(crate) fn take_expected(&mut self, now: Instant) -> Vec<(RoomId, Seq)> {
-        let due = self.expected.partition_point(|(until, _)| *until <= now);
+    /// Heads that are expected since then or longer.
+    pub(crate) fn take_expected(&mut self, then: Instant) -> Vec<(RoomId, Seq)> {
+        let due = self.expected.partition_point(|(since, _)| *since <= then);
         self.expected.drain(..due).flat_map(|(_, heads)| heads).collect()
     }
 
-    /// When the first of all has waited long enough.
-    pub(crate) fn due(&self) -> Option<Instant> {
-        let waiting = self.rooms.values().map(|waiting| waiting.until).min();
-        let expected = self.expected.front().map(|(until, _)| *until);
+    /// Since when the first of all waits.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        let waiting = self.rooms.values().map(|waiting| waiting.since).min();
+        let expected = self.expected.front().map(|(since, _)| *since);
         waiting.into_iter().chain(expected).min()
     }
 
-    /// Rooms in which something has waited long enough.
-    pub(crate) fn overdue(&self, now: Instant) -> Vec<RoomId> {
-        let is_due = |(_, waiting): &(&RoomId, &Waiting)| waiting.until <= now;
-        self.rooms.iter().filter(is_due).map(|(room, _)| room.clone()).collect()
+    /// Rooms in which something waits since then or longer.
+    pub(crate) fn overdue(&self, then: Instant) -> Vec<RoomId> {
+        let is_overdue = |(_, waiting): &(&RoomId, &Waiting)| waiting.since <= then;
+        self.rooms.iter().filter(is_overdue).map(|(room, _)| room.clone()).collect()
     }
 }
 
@@ -118,29 +118,29 @@ mod tests {
         assert!(ahead.hold(&room("r"), &[event(7), event(8)], now));
         assert_eq!(taken(&mut ahead), Some(vec![7, 8, 9]));
         assert_eq!(taken(&mut ahead), None);
-        assert_eq!((ahead.count, ahead.due()), (0, None));
+        assert_eq!((ahead.count, ahead.oldest()), (0, None));
     }
 
     #[test]
-    fn a_room_is_due_when_its_first_event_has_waited_long_enough() {
+    fn a_room_waits_since_its_first_event_came() {
         let (mut ahead, now) = (Ahead::default(), Instant::now());
         ahead.hold(&room("r"), &[event(7)], now + WAIT);
         ahead.hold(&room("r"), &[event(8)], now + 2 * WAIT);
         ahead.hold(&room("late"), &[event(1)], now + 2 * WAIT);
-        assert_eq!(ahead.due(), Some(now + WAIT));
+        assert_eq!(ahead.oldest(), Some(now + WAIT));
         assert!(ahead.overdue(now).is_empty());
         assert_eq!(ahead.overdue(now + WAIT), [room("r")]);
     }
 
     #[test]
-    fn heads_that_are_expected_are_due_in_the_order_of_their_time_and_once() {
+    fn heads_that_are_expected_are_taken_in_the_order_of_their_time_and_once() {
         let (mut ahead, now) = (Ahead::default(), Instant::now());
         ahead.expect(vec![(room("late"), Seq(3))], now + 2 * WAIT);
         ahead.expect(vec![(room("r"), Seq(7)), (room("s"), Seq(1))], now + WAIT);
-        assert_eq!(ahead.due(), Some(now + WAIT));
+        assert_eq!(ahead.oldest(), Some(now + WAIT));
         assert_eq!(ahead.take_expected(now), []);
         ahead.hold(&room("r"), &[event(7)], now);
-        assert_eq!(ahead.due(), Some(now));
+        assert_eq!(ahead.oldest(), Some(now));
         let heads = ahead.take_expected(now + WAIT);
         assert_eq!(heads, [(room("r"), Seq(7)), (room("s"), Seq(1))]);
         assert_eq!(ahead.take_expected(now + 2 * WAIT), [(room("late"), Seq(3))]);

@@ -127,7 +127,7 @@ pub async fn prove(load: Load, planted: Planted) -> Result<Outcome> {
     }
     build(&nodes[0], load).await?;
     if planted == Planted::SlowHints {
-        nodes.iter().for_each(|node| node.wire.delay(Duration::from_millis(25)));
+        nodes.iter().for_each(|node| node.wire.delay(Duration::from_millis(200)));
     }
     cluster::connected(&nodes).await?;
     let (before, mut took) = (cluster::counts(&nodes).await?, Duration::ZERO);

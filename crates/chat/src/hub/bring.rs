@@ -79,13 +79,19 @@ impl Hub {
         if !self.bar_the_erased(&feed, events).await {
             return self.tell_memberships(events, wakers);
         }
-        let until = Instant::now() + self.patience();
-        if !self.bring_next(&feed, events, until, wakers).await {
+        let mut last = feed.position();
+        if !self.bring_next(&feed, events, Instant::now(), wakers).await {
             return;
         }
         loop {
-            let Some((until, waiting)) = self.ahead.lock().take(room) else { return };
-            if !self.bring_next(&feed, &waiting, until, wakers).await {
+            let Some((mut since, waiting)) = self.ahead.lock().take(room) else { return };
+            // A hole was closed. The next one has a time of its own: where two nodes write without a pause, something
+            // is always ahead.
+            if feed.position() > last {
+                since = Instant::now();
+                last = feed.position();
+            }
+            if !self.bring_next(&feed, &waiting, since, wakers).await {
                 return;
             }
         }
@@ -96,7 +102,7 @@ impl Hub {
         &self,
         feed: &Arc<Feed>,
         events: &[Arc<Event>],
-        until: Instant,
+        since: Instant,
         wakers: &mut Vec<Waker>,
     ) -> bool {
         let Delivered::Hole(last) = self.deliver_known(feed, events, wakers) else {
@@ -105,27 +111,29 @@ impl Hub {
         };
         let (known, ahead) = at(events, last);
         self.tell_memberships(known, wakers);
-        if self.nodes.is_some() && self.ahead.lock().hold(feed.room(), ahead, until) {
+        if self.nodes.is_some() && self.ahead.lock().hold(feed.room(), ahead, since) {
             return false;
         }
         self.fill_up_to(feed, ahead, wakers).await;
         true
     }
 
-    /// How long what is ahead waits for what other nodes may have said already; not at all where none is heard.
-    pub(super) fn patience(&self) -> Duration {
+    /// How long what is ahead waits for what other nodes may have said already; it is asked when the time is up, since
+    /// only then is known how long hints take now.
+    fn patience(&self) -> Duration {
         self.nodes.as_ref().map_or(Duration::ZERO, |nodes| nodes.patience())
     }
 
     /// When the store is to be read for what has waited in vain.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.ahead.lock().due()
+        self.ahead.lock().oldest().map(|since| since + self.patience())
     }
 
     /// Reads from the store what was waited for in vain.
     pub(crate) async fn bring_overdue(&self, now: Instant) {
+        let Some(then) = now.checked_sub(self.patience()) else { return };
         let mut wakers = Vec::new();
-        let overdue = self.ahead.lock().overdue(now);
+        let overdue = self.ahead.lock().overdue(then);
         for room in overdue {
             let waiting = self.ahead.lock().take(&room);
             let feed = self.feeds.lock().get(&room).cloned();
@@ -134,7 +142,7 @@ impl Hub {
             }
         }
         wakers.into_iter().for_each(Waker::wake);
-        let expected = self.ahead.lock().take_expected(now);
+        let expected = self.ahead.lock().take_expected(then);
         for (room, head) in expected {
             let feed = self.feeds.lock().get(&room).cloned();
             let last = feed.and_then(|feed| feed.position());

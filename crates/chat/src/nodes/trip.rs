@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-/// What is ahead of its neighbours waits at least so long for them: hardly a delay, and mostly enough.
-pub(crate) const LEAST: Duration = Duration::from_millis(5);
-/// And never longer: by then the store has been read.
-const MOST: Duration = Duration::from_millis(100);
+/// What is ahead of its neighbours waits at least so long for them. Where no hint is lost they come by themselves, and the
+/// wait costs nobody anything.
+pub(crate) const LEAST: Duration = Duration::from_millis(50);
+/// And never longer.
+const MOST: Duration = Duration::from_millis(500);
 
 /// The way of one own hint at a time.
 #[derive(Debug, Default)]
@@ -45,32 +46,32 @@ impl Trip {
 mod tests {
     use super::*;
 
-    const MS: Duration = Duration::from_millis(1);
+    const STEP: Duration = Duration::from_millis(10);
 
     #[test]
     fn patience_follows_the_way_of_the_own_hints_up_at_once_and_down_slowly() {
         let (mut trip, start) = (Trip::default(), Instant::now());
         assert_eq!(trip.patience(start), LEAST);
         trip.sent(1, start);
-        trip.came(1, start + MS);
-        assert_eq!(trip.patience(start + MS), LEAST);
+        trip.came(1, start + STEP);
+        assert_eq!(trip.patience(start + STEP), LEAST);
         trip.sent(2, start);
-        trip.sent(3, start + 10 * MS);
-        trip.came(3, start + 16 * MS);
-        assert_eq!(trip.patience(start + 16 * MS), 32 * MS, "the first of the two was watched");
-        trip.sent(4, start + 20 * MS);
-        trip.came(4, start + 21 * MS);
-        assert_eq!(trip.patience(start + 21 * MS), 28 * MS);
+        trip.sent(3, start + 10 * STEP);
+        trip.came(3, start + 16 * STEP);
+        assert_eq!(trip.patience(start + 16 * STEP), 32 * STEP, "the first of the two was watched");
+        trip.sent(4, start + 20 * STEP);
+        trip.came(4, start + 21 * STEP);
+        assert_eq!(trip.patience(start + 21 * STEP), 28 * STEP);
     }
 
     #[test]
     fn what_has_not_come_back_yet_counts_and_nobody_waits_for_ever() {
         let (mut trip, start) = (Trip::default(), Instant::now());
         trip.sent(1, start);
-        assert_eq!(trip.patience(start + 20 * MS), 40 * MS);
-        assert_eq!(trip.patience(start + 3_000 * MS), MOST);
-        trip.sent(2, start + 3_000 * MS);
-        trip.came(2, start + 3_001 * MS);
-        assert_eq!(trip.patience(start + 3_001 * MS), LEAST, "the first is lost");
+        assert_eq!(trip.patience(start + 20 * STEP), 40 * STEP);
+        assert_eq!(trip.patience(start + 3_000 * STEP), MOST);
+        trip.sent(2, start + 3_000 * STEP);
+        trip.came(2, start + 3_001 * STEP);
+        assert_eq!(trip.patience(start + 3_001 * STEP), LEAST, "the first is lost");
     }
 }
