@@ -142,14 +142,24 @@ impl<'a> Description<'a> {
         self
     }
 
-    /// The header that makes a repeated request harmless.
-    pub(crate) fn idempotency_key(mut self, required: bool) -> Self {
+    /// The header that makes a repeated request harmless, for ever.
+    pub(crate) fn idempotency_key(self, required: bool) -> Self {
+        self.key(required, "The request's own id: the same again is carried out once, for ever.")
+            .refuses(&[ErrorCode::CidConflict])
+    }
+
+    /// The same header where it is remembered for a while only.
+    pub(crate) fn passing_key(self) -> Self {
+        self.key(false, "The request's own id: the same again within ten minutes is done once.")
+    }
+
+    fn key(mut self, required: bool, text: &str) -> Self {
         let schema = self.generator.subschema_for::<moorline_protocol::Cid>();
         self.parameters.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": required, "schema": schema,
-            "description": "The request's own id: the same again is carried out once, for ever.",
+            "description": text,
         }));
-        self.refuses(&[ErrorCode::CidConflict])
+        self
     }
 
     /// An answer in JSON.

@@ -142,7 +142,7 @@ pub(crate) fn describe(operation: Operation, to: Description<'_>) -> Description
             .refuses(&[Code::NotFound]),
         Op::PostNotice => to
             .backend()
-            .idempotency_key(false)
+            .passing_key()
             .body::<PostNotice>()
             .json::<NoticeShown>(200, "It is told, or was before.")
             .refuses(&[Code::NotFound, Code::TooDeep]),

@@ -295,6 +295,6 @@ fn check_person(signed: &Signed, known: Option<&store::User>) -> Result<(), Refu
 
 fn refused(why: impl std::fmt::Display, user: Option<&UserId>) -> Refused {
     let user = user.map(tracing::field::display);
-    info!(user.id = user, reason = %why, "token refused: {why}");
+    info!(user.id = user, "token refused: {why}");
     Refused::Token
 }
