@@ -26,7 +26,7 @@ test("the banner says reconnecting, connected, and then nothing", limit(90_000),
   const stage = await Stage.set(t, browser, "banner");
   const ann = await stage.person("ann");
   await silent(ann);
-  stage.proxy.refuseWebSockets();
+  stage.proxy.refuseChat();
   await says(ann, "reconnecting");
   stage.proxy.pass();
   await says(ann, "connected");
@@ -37,7 +37,7 @@ test("the banner says offline when the browser says so, and goes when it is back
   const stage = await Stage.set(t, browser, "offline");
   const ann = await stage.person("ann");
   await ann.page.context().setOffline(true);
-  stage.proxy.refuseWebSockets();
+  stage.proxy.refuseChat();
   await says(ann, "offline");
   stage.proxy.pass();
   await ann.page.context().setOffline(false);
@@ -73,7 +73,7 @@ async function writesTooLate(stage, text) {
   const room = await ann.makeRoom("group", { name: "Harbour", people: ["bob"] });
   const bobId = bob.watch.welcome().user.id;
   await bob.enter(room);
-  stage.proxy.refuseWebSockets();
+  stage.proxy.refuseChat();
   await until("the socket is gone", () => bob.watch.sockets.at(-1).closed, SOON_MS);
   await bob.say(text);
   await bob.sees(text, "queued");

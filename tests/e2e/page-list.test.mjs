@@ -58,7 +58,7 @@ test("unread counts stand in list, title and icon, also for what came during a c
   assert.match(await ann.page.title(), /^\(1\) /);
   assert.equal(await icon(ann), "/favicon-unread.svg");
   const { bob: bobId } = { bob: bob.watch.welcome().user.id };
-  stage.proxy.refuseWebSockets();
+  stage.proxy.refuseChat();
   await until("ann is cut", () => ann.watch.sockets.at(-1).closed, SOON_MS);
   for (const body of ["two", "three"]) await stage.backend.say(harbour, bobId, body);
   stage.proxy.pass();
@@ -96,6 +96,8 @@ test("keys lead to unread rooms, to any room, to the search and to their list", 
   await ann.at("go-option").filter({ hasText: "Room three" }).waitFor();
   await ann.page.keyboard.press("Enter");
   await ann.page.getByRole("heading", { name: "Room three", level: 1 }).waitFor();
+  // While a dialog closes, keys are still its own.
+  await ann.page.getByRole("dialog").waitFor({ state: "detached" });
   await ann.page.keyboard.press("Control+Shift+F");
   await ann.page.waitForURL(/search\/three/);
   await ann.page.keyboard.press("Escape");
@@ -168,7 +170,7 @@ test("people are added, rooms renamed, people removed and left, each after a que
 test("after a reload without connection, on a device that knows nothing yet, the list says so, and fills itself", limit(90_000), async (t) => {
   const { stage, ann, room } = await two(t, "list-away");
   const harbour = await room("harbour");
-  stage.proxy.refuseWebSockets();
+  stage.proxy.refuseChat();
   await forget(ann);
   await ann.reload();
   await ann.at("rooms-away").waitFor();

@@ -93,7 +93,7 @@ test("a reload while the browser is offline shows the same, and heals by itself"
   const all = await settled(t, "away-offline");
   const { stage, ann, room } = all;
   await ann.page.context().setOffline(true);
-  stage.proxy.refuseWebSockets();
+  stage.proxy.refuseChat();
   await ann.reload();
   await seesAsItWas(ann, room);
   await ann.say("written offline");
@@ -148,7 +148,7 @@ test("after signing out nothing is left on the device but the page itself", limi
 
 test("signing out with something unsent asks first, and then removes that too", limit(90_000), async (t) => {
   const { stage, ann } = await settled(t, "away-unsent");
-  stage.proxy.refuseWebSockets();
+  stage.proxy.refuseChat();
   await until("the socket is gone", () => ann.watch.sockets.at(-1).closed, SOON_MS);
   await ann.say("never to be sent");
   await ann.sees("never to be sent", "queued");

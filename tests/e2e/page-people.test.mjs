@@ -57,7 +57,7 @@ test("what one person queued is never sent as another", limit(90_000), async (t)
   const room = await ann.makeRoom("group", { name: "Harbour", people: ["bob"] });
   await bob.close();
 
-  stage.proxy.refuseWebSockets();
+  stage.proxy.refuseChat();
   await until("the socket is gone", () => ann.watch.sockets.at(-1).closed, SOON_MS);
   await ann.say("queued by ann");
   await ann.sees("queued by ann", "queued");
@@ -90,7 +90,7 @@ test("a tab takes over what a closed tab had queued", limit(90_000), async (t) =
   const other = await stage.tab(ann);
   // The tabs share one connection: this one need not have a socket of its own.
   await other.at("new-room").first().waitFor();
-  stage.proxy.refuseWebSockets();
+  stage.proxy.refuseChat();
   await until("the socket is gone", () => ann.watch.sockets.at(-1).closed, SOON_MS);
   await ann.say("from a tab that closes");
   await ann.sees("from a tab that closes", "queued");

@@ -107,7 +107,7 @@ test("the search keeps to one room where that is chosen", limit(90_000), async (
 
 test("a question asked without connection waits and is answered afterwards", limit(90_000), async (t) => {
   const { stage, ann } = await harbour(t, "search-away");
-  stage.proxy.refuseWebSockets();
+  stage.proxy.refuseChat();
   await until("the socket is gone", () => ann.watch.sockets.at(-1).closed, SOON_MS);
   await ann.go("#/search");
   await ann.at("search-input").fill("service");

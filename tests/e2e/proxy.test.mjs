@@ -77,17 +77,19 @@ test("a frozen connection delivers late what was held back", async (t) => {
   await hears(client, "late");
 });
 
-test("a WebSocket is refused while pages pass", async (t) => {
+test("all ways of the chat are refused while pages pass, also on a connection that is kept", async (t) => {
   const { proxy, client: cut } = await stage(t);
   await hears(cut, HEAD);
-  proxy.refuseWebSockets();
+  proxy.refuseChat();
   const refused = await client(proxy);
   await until("both are gone", () => cut.seen.closed && refused.seen.closed, SOON);
   const page = connect(Number(new URL(proxy.url).port), "127.0.0.1");
   page.write("GET / HTTP/1.1\r\n\r\n");
   const [answer] = await once(page, "data");
   assert.match(String(answer), /^GET \/ /);
-  page.destroy();
+  page.write("POST /api/v1/poll HTTP/1.1\r\n\r\n");
+  page.on("error", () => {});
+  await until("the kept one is gone", () => page.destroyed, SOON);
 });
 
 test("an idle connection is cut, a busy one is not", async (t) => {

@@ -98,7 +98,7 @@ async function throughFault(name, fault, { ann, bob, sent, from, history }) {
 async function reloadWithFullOutbox(proxy, window, sent) {
   const queued = async () => (await window.shown()).filter((row) => row.state === "queued").length;
   await until("an empty outbox", async () => (await queued()) === 0, BACK_MS);
-  proxy.refuseWebSockets();
+  proxy.refuseChat();
   await until("the socket is gone", () => window.watch.sockets.at(-1).closed, SOON_MS);
   await write(window, "ann", 1_000, OUTBOX, sent);
   await window.sees(`ann says ${1_000 + OUTBOX - 1}`, "queued");

@@ -10,6 +10,9 @@ import { connect, createServer } from "node:net";
 
 /** The request line of a WebSocket; Chromium never reuses a connection for one. */
 const WEBSOCKET = /^GET \/ws[ ?]/;
+/** The request lines of all ways of the chat. */
+const CHAT = /^(GET \/ws|(GET|POST) \/api\/v1\/(stream|poll|commands))[ ?]/;
+const isOfChat = (bytes) => CHAT.test(bytes.toString("latin1", 0, 32));
 
 /**
  * Ends a socket by a reset. One that has said its end already is only destroyed: Node would never
@@ -27,17 +30,19 @@ class Pair {
   lost = false;
   #lastByte = performance.now();
 
-  constructor(browser, server) {
+  /** @param {(bytes: Buffer) => boolean} isRefused whether a request that the browser begins ends the connection */
+  constructor(browser, server, isRefused) {
     this.browser = browser;
     this.server = server;
-    this.#join(browser, server);
-    this.#join(server, browser);
+    this.#join(browser, server, isRefused);
+    this.#join(server, browser, () => false);
   }
 
-  #join(from, to) {
+  #join(from, to, isRefused) {
     from.on("data", (bytes) => {
       this.#lastByte = performance.now();
       if (this.lost) return;
+      if (isRefused(bytes)) return this.reset();
       if (!to.write(bytes)) from.pause();
     });
     to.on("drain", () => from.resume());
@@ -106,14 +111,15 @@ export class Proxy {
     browser.on("close", () => this.#browsers.delete(browser));
     browser.on("error", () => browser.destroy());
     browser.once("data", (head) => {
-      const webSocket = WEBSOCKET.test(head.toString("latin1", 0, 16));
-      if (webSocket && this.#mode === "refuse") {
-        this.bites.refused += 1;
-        reset(browser);
-        return;
-      }
-      this.#connect(browser, head, webSocket);
+      if (this.#refuses(head)) return reset(browser);
+      this.#connect(browser, head, WEBSOCKET.test(head.toString("latin1", 0, 16)));
     });
+  }
+
+  #refuses(bytes) {
+    const isRefused = this.#mode === "refuse" && isOfChat(bytes);
+    if (isRefused) this.bites.refused += 1;
+    return isRefused;
   }
 
   #connect(browser, head, webSocket) {
@@ -122,7 +128,7 @@ export class Proxy {
     server.setNoDelay(true);
     browser.setNoDelay(true);
     server.on("error", () => reset(browser));
-    const pair = new Pair(browser, server);
+    const pair = new Pair(browser, server, (bytes) => this.#refuses(bytes));
     pair.webSocket = webSocket;
     this.#pairs.add(pair);
     for (const end of [browser, server]) {
@@ -169,8 +175,8 @@ export class Proxy {
     for (const pair of this.#pairs) pair.freeze();
   }
 
-  /** Lets pages through but no WebSocket, and cuts those that are open. */
-  refuseWebSockets() {
+  /** Lets pages through but no way of the chat, neither WebSocket nor streams, polls and commands; cuts WebSockets that are open. */
+  refuseChat() {
     this.#mode = "refuse";
     for (const pair of this.#webSockets()) pair.reset();
   }

@@ -38,7 +38,7 @@ export async function confirm(window) {
 
 /** Takes the connection away but not the page. */
 export async function disconnect(stage, window) {
-  stage.proxy.refuseWebSockets();
+  stage.proxy.refuseChat();
   await until("the socket is gone", () => window.watch.sockets.at(-1).closed, SOON_MS);
 }
 

@@ -204,7 +204,7 @@ async function connection(window, { proxy }, see) {
   const waiting = WAITING[(walks += 1) % WAITING.length];
   await window.go("#/room/night");
   await window.sees("keys of the crane");
-  proxy.refuseWebSockets();
+  proxy.refuseChat();
   await window.say(waiting);
   await window.sees(waiting, "queued");
   await until("the banner", async () => (await window.banner()) === "reconnecting", BANNER_MS);
