@@ -1,4 +1,5 @@
-//! `cargo xtask schema`: the JSON Schema and the SDK's types, written from the Rust types.
+//! `cargo xtask schema`: the JSON Schema and the SDK's types, written from the Rust types, and the reference of all
+//! settings, written from the program's options.
 //!
 //! The types of `moorline-protocol` are the one definition of the protocol. What is made from them
 //! is committed, so that readers and the SDK need no Rust; `--check` shows that it is current.
@@ -19,10 +20,20 @@ pub(crate) struct Args {
 /// Where the example puts each part below the folder that it is given, and where that is committed.
 const SCHEMA: &str = "docs/schema";
 const TYPES: &str = "clients/typescript/src/protocol.generated.ts";
+/// What the program itself prints; a test of the program holds it against that.
+const PAGES: &[(&str, &[&str])] = &[("docs/configuration.md", &["config", "reference"])];
 
 /// Writes or checks what is generated.
 pub(crate) fn run(repository: &Repository, args: &Args) -> Result<()> {
-    if args.check { check(repository) } else { write(repository, &repository.path("")) }
+    if args.check {
+        return check(repository);
+    }
+    write(repository, &repository.path(""))?;
+    for (page, words) in PAGES {
+        let program = repository.command("cargo").args(["run", "--quiet", "-p", "moorline", "--"]);
+        std::fs::write(repository.path(page), program.args(*words).output()? + "\n")?;
+    }
+    Ok(())
 }
 
 fn write(repository: &Repository, root: &std::path::Path) -> Result<()> {

@@ -10,6 +10,8 @@ use crate::backup::args::{BackupArgs, ImportArgs, RestoreArgs, VerifyArgs};
 use crate::layer::LayerArgs;
 use crate::outside::OutsideArgs;
 use crate::relay::RelayArgs;
+use crate::settings::init::InitArgs;
+use crate::settings::show::ConfigCommand;
 
 /// A self-hosted chat server whose connections hold and whose messages are never lost.
 #[derive(Debug, Parser)]
@@ -20,6 +22,9 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// Settings file (TOML), which `moorline init` writes; options and variables beat it [env: MOORLINE_CONFIG]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
 }
 
 /// The commands.
@@ -27,6 +32,16 @@ pub struct Cli {
 pub enum Command {
     /// Run the server: chat page, WebSocket and HTTP API on one port.
     Serve(Box<ServeArgs>),
+    /// Write a settings file with every setting in it, explained.
+    Init(InitArgs),
+    /// Look for mistakes in the settings; takes the options of serve.
+    Check(Box<ServeArgs>),
+    /// Show the settings and where they come from.
+    Config {
+        /// What to show.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Make sign-in tokens for people of your own application.
     Token {
         /// What to do with tokens.
@@ -58,6 +73,16 @@ pub enum Command {
         /// What to check.
         #[command(subcommand)]
         command: SoakCommand,
+    },
+    /// Print the script that completes commands and options in a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one a command into a folder.
+    Man {
+        /// The folder; it is made if need be.
+        folder: Option<PathBuf>,
     },
     /// Say which version this is.
     Version {
@@ -277,6 +302,7 @@ pub fn env_name(option: &str) -> String {
 pub fn command() -> clap::Command {
     Cli::command()
         .mut_subcommand("serve", |serve| serve.mut_args(with_env_name))
+        .mut_subcommand("check", |check| check.mut_args(with_env_name))
         .mut_subcommand("token", |token| {
             token.mut_subcommand("mint", |mint| {
                 mint.mut_arg("jwt_secret", with_env_name).mut_arg("jwt_secret_file", with_env_name)

@@ -25,6 +25,8 @@ use crate::settings::{Environment, Setting};
 /// Everything that `serve` needs to know.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The file that some of this comes from.
+    pub settings_file: Option<PathBuf>,
     /// Where to listen.
     pub listen: Listen,
     /// Where /metrics is answered to anyone; none: to loopback peers only, on the main address.
@@ -118,6 +120,7 @@ impl Config {
         let is_known_elsewhere = jwt_secret.is_some() || auth_url.is_some();
         let layer = LayerConfig::resolve(&args.layer, environment)?;
         let config = Self {
+            settings_file: environment.file().map(|file| file.path().to_owned()),
             metrics_bind: pick(&args.metrics_bind, "metrics-bind")
                 .map(socket_address)
                 .transpose()?,

@@ -131,12 +131,14 @@ impl std::fmt::Display for LayerConfig {
 
 /// `MOORLINE_REDIS_URL` beats `REDIS_URL`, as other programs know it.
 fn hosts(args: &LayerArgs, environment: &Environment) -> Result<Vec<Host>, Failure> {
-    let given = environment.pick_all(&args.redis_url, "redis-url");
+    let has_flag = !args.redis_url.is_empty() || args.redis_url_file.is_some();
+    let nearest = environment.nearest(has_flag, "redis-url");
+    let given = nearest.pick_all(&args.redis_url, "redis-url");
     if let Some(first) = given.first()
-        && args.redis_url_file.is_some()
+        && let Some(file) = nearest.pick(args.redis_url_file.as_ref(), "redis-url-file")
     {
         return Err(Failure::usage(
-            format!("{} and --redis-url-file are both given.", first.source),
+            format!("{} and {} are both given.", first.source, file.source),
             "Keep the one with the file and drop the other.",
         ));
     }

@@ -14,6 +14,7 @@ pub mod layer_numbers;
 pub mod listen;
 pub mod lock;
 pub mod logging;
+pub mod manual;
 pub mod migrate;
 pub mod outside;
 pub mod page;
@@ -29,13 +30,15 @@ pub mod users;
 pub mod version;
 pub mod welcome;
 
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use crate::args::{Cli, Command, SoakCommand, TokenCommand};
 use crate::failure::{Exit, Failure};
-use crate::settings::Environment;
+use crate::settings::show::ConfigCommand;
+use crate::settings::{Environment, init, reference, show};
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
@@ -55,30 +58,42 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    let environment = Environment::of_process();
-    match cli.command {
-        Command::Serve(args) => serve::run(&args, &environment).map(|()| ExitCode::SUCCESS),
+    let file = cli.config.as_deref();
+    let settings = || Environment::of_process().with_file(file);
+    let text = match cli.command {
+        Command::Serve(args) => {
+            serve::run(&args, &settings()?)?;
+            String::new()
+        }
+        Command::Init(args) => init::run(&args)?,
+        Command::Check(args) => show::check(&args, Environment::of_process(), file)?,
+        Command::Config { command: ConfigCommand::Show(args) } => {
+            show::show(&args, Environment::of_process(), file)?
+        }
+        Command::Config { command: ConfigCommand::Reference } => reference::page(),
         Command::Token { command: TokenCommand::Mint(args) } => {
-            println!("{}", token::mint(&args, &environment, SystemTime::now())?);
-            Ok(ExitCode::SUCCESS)
+            format!("{}\n", token::mint(&args, &settings()?, SystemTime::now())?)
         }
-        Command::Migrate { command } => {
-            print!("{}", migrate::run(&command, &environment)?);
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Backup(args) => backup::backup(&args, &environment),
-        Command::Restore(args) => backup::restore(&args, &environment),
-        Command::Verify(args) => backup::verify(&args, &environment),
-        Command::Import(args) => backup::import(&args, &environment),
+        Command::Migrate { command } => migrate::run(&command, &settings()?)?,
+        Command::Backup(args) => return backup::backup(&args, &settings()?),
+        Command::Restore(args) => return backup::restore(&args, &settings()?),
+        Command::Verify(args) => return backup::verify(&args, &settings()?),
+        Command::Import(args) => return backup::import(&args, &settings()?),
         Command::Users { command } => {
-            users::run(&command, &environment, &mut std::io::stdout().lock())?;
-            Ok(ExitCode::SUCCESS)
+            users::run(&command, &settings()?, &mut std::io::stdout().lock())?;
+            String::new()
         }
-        Command::Soak { command: SoakCommand::Verify { file, json } } => verify(&file, json),
-        Command::Version { json } => {
-            println!("{}", version::text(json));
-            Ok(ExitCode::SUCCESS)
+        Command::Soak { command: SoakCommand::Verify { file, json } } => {
+            return verify(&file, json);
         }
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { folder } => manual::man(folder.as_deref())?,
+        Command::Version { json } => format!("{}\n", version::text(json)),
+    };
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        // The reader of `moorline config show | head` has what it wanted.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Ok(Exit::Failed.into()),
+        _ => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -34,7 +34,7 @@ pub fn resolve(
     has_redis: bool,
 ) -> Result<Vec<RelayRule>, Failure> {
     let mut rules: Vec<RelayRule> = Vec::new();
-    for setting in settings(args, environment) {
+    for setting in environment.pick_divided(&args.relay, "relay", ';') {
         let rule = rule(&setting)?;
         if rules.iter().any(|other| shape(&other.path) == shape(&rule.path)) {
             let what = format!("Two relays have the path `{}`.", rule.path);
@@ -50,17 +50,6 @@ pub fn resolve(
         rules.push(rule);
     }
     Ok(rules)
-}
-
-fn settings(args: &RelayArgs, environment: &Environment) -> Vec<Setting> {
-    if !args.relay.is_empty() {
-        return environment.pick_all(&args.relay, "relay");
-    }
-    let Some(Setting { value, source }) = environment.pick(None, "relay") else {
-        return Vec::new();
-    };
-    let texts = value.split(';').map(str::trim).filter(|text| !text.is_empty());
-    texts.map(|text| Setting { value: text.into(), source: source.clone() }).collect()
 }
 
 /// The routes of these relays, on this layer or, without one, on one of this process alone.

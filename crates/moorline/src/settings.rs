@@ -1,23 +1,39 @@
-//! Where a setting comes from: the flag, else the environment variable, else nothing (the default).
-//! `config` asks here; the process environment is read once, so that tests can bring their own.
+//! Where a setting comes from: the flag, else the environment variable, else the settings file, else nothing (the
+//! default). `config` asks here; the process environment is read once, so that tests can bring their own.
+
+pub mod file;
+pub mod init;
+pub mod reference;
+pub mod show;
+pub mod table;
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
 
 use crate::args::env_name;
 use crate::failure::Failure;
 use crate::secret::Secret;
+use file::SettingsFile;
 
-/// The variables of the environment, of which the `MOORLINE_…` ones are ours; an empty one counts as absent.
+/// The variable that names the settings file.
+const FILE_VARIABLE: &str = "MOORLINE_CONFIG";
+
+/// What stands behind the flags: the variables of the environment, of which the `MOORLINE_…` ones are ours and an empty
+/// one counts as absent, and the settings file.
 #[derive(Default, Clone)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment {
+    variables: Arc<BTreeMap<String, String>>,
+    file: Option<Arc<SettingsFile>>,
+}
 
 /// One value with the name under which it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
     /// The text as typed.
     pub value: String,
-    /// `--port` or `MOORLINE_PORT`: what an error message names.
+    /// `--port`, `MOORLINE_PORT` or `moorline.toml:3:8`: what an error message names.
     pub source: String,
 }
 
@@ -30,26 +46,78 @@ impl Environment {
         std::env::vars_os().filter_map(text).collect()
     }
 
-    /// The flag's value, else the variable's.
+    /// The same with the settings file that the flag or `MOORLINE_CONFIG` names. Without either there is none: no file is
+    /// read only because it lies somewhere.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or has mistakes.
+    pub fn with_file(self, flag: Option<&Path>) -> Result<Self, Failure> {
+        let path = flag.or_else(|| self.variables.get(FILE_VARIABLE).map(Path::new));
+        let file = path.map(SettingsFile::read).transpose()?.map(Arc::new);
+        Ok(Self { file, ..self })
+    }
+
+    /// The same with the file as it is now.
+    ///
+    /// # Errors
+    /// As `with_file`.
+    pub fn reread(&self) -> Result<Self, Failure> {
+        self.clone().with_file(self.file().map(SettingsFile::path))
+    }
+
+    /// The settings file.
+    pub fn file(&self) -> Option<&SettingsFile> {
+        self.file.as_deref()
+    }
+
+    /// The flag's value, else the variable's, else the file's.
     pub fn pick(&self, flag: Option<&String>, option: &str) -> Option<Setting> {
         if let Some(value) = flag {
             return Some(Setting { value: value.clone(), source: format!("--{option}") });
         }
-        let source = env_name(option);
-        let value = self.0.get(&source)?.clone();
-        Some(Setting { value, source })
+        self.variable(env_name(option)).or_else(|| self.in_file(option).into_iter().next())
     }
 
-    /// The same for an option that may be given several times; a variable separates by commas.
+    /// The same for an option that may be given several times; a variable separates by commas, a file has a list.
     pub fn pick_all(&self, flags: &[String], option: &str) -> Vec<Setting> {
+        self.pick_divided(flags, option, ',')
+    }
+
+    /// The same where a variable separates by something else.
+    pub fn pick_divided(&self, flags: &[String], option: &str, separator: char) -> Vec<Setting> {
         if !flags.is_empty() {
             let source = format!("--{option}");
             let setting = |value: &String| Setting { value: value.clone(), source: source.clone() };
             return flags.iter().map(setting).collect();
         }
-        let Some(Setting { value, source }) = self.pick(None, option) else { return Vec::new() };
-        let words = value.split(',').map(str::trim).filter(|word| !word.is_empty());
+        let Some(Setting { value, source }) = self.variable(env_name(option)) else {
+            return self.in_file(option);
+        };
+        let words = value.split(separator).map(str::trim).filter(|word| !word.is_empty());
         words.map(|word| Setting { value: word.into(), source: source.clone() }).collect()
+    }
+
+    /// What a variable says.
+    pub fn variable(&self, source: String) -> Option<Setting> {
+        let value = self.variables.get(&source)?.clone();
+        Some(Setting { value, source })
+    }
+
+    fn in_file(&self, option: &str) -> Vec<Setting> {
+        self.file.iter().flat_map(|file| file.values(option)).collect()
+    }
+
+    /// Only the nearest place that gives a secret or names its file: flags leave nothing of the environment, a variable
+    /// nothing of the settings file.
+    pub fn nearest(&self, has_flag: bool, option: &str) -> Self {
+        let file_option = format!("{option}-file");
+        let has_variable =
+            [option, &file_option].iter().any(|name| self.variables.contains_key(&env_name(name)));
+        match (has_flag, has_variable) {
+            (true, _) => Self::default(),
+            (false, true) => Self { file: None, ..self.clone() },
+            (false, false) => self.clone(),
+        }
     }
 
     /// A flag without a value: given, or its variable is 1, true, yes or on.
@@ -67,7 +135,8 @@ impl Environment {
         }
     }
 
-    /// A secret, given as it is or by a file. A flag of either form beats both variables.
+    /// A secret, given as it is or by a file. A flag of either form beats both variables, and those beat both keys of the
+    /// settings file.
     pub fn secret(
         &self,
         plain: Option<&String>,
@@ -75,8 +144,7 @@ impl Environment {
         option: &str,
     ) -> Result<Option<Secret>, Failure> {
         let file_option = format!("{option}-file");
-        let nothing = Self::default();
-        let environment = if plain.is_some() || file.is_some() { &nothing } else { self };
+        let environment = self.nearest(plain.is_some() || file.is_some(), option);
         let plain = environment.pick(plain, option);
         let file = environment.pick(file, &file_option);
         let (text, source) = match (plain, file) {
@@ -101,19 +169,20 @@ impl Environment {
 
     /// A secret in a variable that other programs read too, or in the file that its `_FILE` form names.
     pub fn shared_secret(&self, name: &str) -> Result<Option<Secret>, Failure> {
-        if let Some(text) = self.0.get(name) {
+        if let Some(text) = self.variables.get(name) {
             return Ok(Some(Secret::new(text.as_str())));
         }
         let source = format!("{name}_FILE");
-        let Some(value) = self.0.get(&source).cloned() else { return Ok(None) };
+        let Some(value) = self.variables.get(&source).cloned() else { return Ok(None) };
         Ok(Some(Secret::new(read_secret(&Setting { value, source })?)))
     }
 
     /// Variables that look like a misspelt one of ours, with the one that was probably meant.
     pub fn misspelt(&self, options: &[String]) -> Vec<(String, String)> {
-        let known: Vec<String> = options.iter().map(|option| env_name(option)).collect();
+        let mut known: Vec<String> = options.iter().map(|option| env_name(option)).collect();
+        known.push(FILE_VARIABLE.to_owned());
         let mut found = Vec::new();
-        for name in self.0.keys().filter(|name| name.starts_with("MOORLINE_")) {
+        for name in self.variables.keys().filter(|name| name.starts_with("MOORLINE_")) {
             let near = |other: &&String| strsim::damerau_levenshtein(name, other) <= 2;
             if let Some(meant) = known.iter().find(near)
                 && !known.contains(name)
@@ -128,7 +197,8 @@ impl Environment {
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<T: IntoIterator<Item = (String, String)>>(variables: T) -> Self {
         let is_set = |(_, value): &(String, String)| !value.trim().is_empty();
-        Self(variables.into_iter().filter(is_set).collect())
+        let variables = variables.into_iter().filter(is_set).collect();
+        Self { variables: Arc::new(variables), file: None }
     }
 }
 
@@ -230,5 +300,44 @@ mod tests {
         let environment = environment(&[("MOORLINE_PROT", "1"), ("MOORLINE_SERVICE_HOST", "h")]);
         let found = environment.misspelt(&["port".into(), "bind".into()]);
         assert_eq!(found, [("MOORLINE_PROT".to_owned(), "MOORLINE_PORT".to_owned())]);
+    }
+
+    #[test]
+    fn a_flag_beats_a_variable_and_a_variable_beats_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.toml");
+        let text =
+            "port = 5\nbind = \"::1\"\norigin = [\"https://a,b.example\", \"https://c.example\"]\n";
+        std::fs::write(&path, text).unwrap();
+        let environment =
+            environment(&[("MOORLINE_PORT", "9"), (FILE_VARIABLE, path.to_str().unwrap())]);
+        let environment = environment.with_file(None).unwrap();
+        let value = |flag: Option<&str>, option| {
+            environment.pick(flag.map(str::to_owned).as_ref(), option).map(|picked| picked.value)
+        };
+        assert_eq!(value(Some("7"), "port").as_deref(), Some("7"));
+        assert_eq!(value(None, "port").as_deref(), Some("9"));
+        assert_eq!(value(None, "bind").as_deref(), Some("::1"));
+        assert_eq!(value(None, "signup"), None);
+        assert!(environment.pick(None, "bind").unwrap().source.ends_with("m.toml:2:8"));
+        assert_eq!(environment.pick_all(&[], "origin").len(), 2, "a list is not divided at commas");
+        std::fs::write(&path, "bind = \"::2\"").unwrap();
+        assert_eq!(environment.reread().unwrap().pick(None, "bind").unwrap().value, "::2");
+        std::fs::write(&path, "bnd = 1").unwrap();
+        assert!(environment.reread().is_err());
+    }
+
+    #[test]
+    fn a_secret_of_the_file_gives_way_to_either_form_in_the_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, key) = (folder.path().join("m.toml"), folder.path().join("key"));
+        std::fs::write(&path, format!("api-key-file = {:?}\n", key)).unwrap();
+        std::fs::write(&key, "of the file").unwrap();
+        let secret = |variables: &[(&str, &str)]| {
+            let environment = environment(variables).with_file(Some(&path)).unwrap();
+            environment.secret(None, None, "api-key").unwrap().unwrap().expose().to_owned()
+        };
+        assert_eq!(secret(&[]), "of the file");
+        assert_eq!(secret(&[("MOORLINE_API_KEY", "of the environment")]), "of the environment");
     }
 }

@@ -39,6 +39,8 @@ impl Welcome {
             ("Server API", on_off(config.api_key.is_some(), "on", "--api-key-file")),
             ("Metrics", metrics(config)),
         ]);
+        let file = config.settings_file.as_deref();
+        facts.extend(file.map(|file| ("Settings", full_path(file))));
         Self { page, facts, warnings: warnings(config, args) }
     }
 
