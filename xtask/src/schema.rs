@@ -21,7 +21,10 @@ pub(crate) struct Args {
 const SCHEMA: &str = "docs/schema";
 const TYPES: &str = "clients/typescript/src/protocol.generated.ts";
 /// What the program itself prints; a test of the program holds it against that.
-const PAGES: &[(&str, &[&str])] = &[("docs/configuration.md", &["config", "reference"])];
+const PAGES: &[(&str, &[&str])] = &[
+    ("docs/configuration.md", &["config", "reference"]),
+    ("docs/from-daphne.md", &["config", "daphne"]),
+];
 
 /// Writes or checks what is generated.
 pub(crate) fn run(repository: &Repository, args: &Args) -> Result<()> {

@@ -12,6 +12,7 @@ use crate::outside::OutsideArgs;
 use crate::relay::RelayArgs;
 use crate::settings::init::InitArgs;
 use crate::settings::show::ConfigCommand;
+use crate::sockets::SocketArgs;
 
 /// A self-hosted chat server whose connections hold and whose messages are never lost.
 #[derive(Debug, Parser)]
@@ -174,7 +175,7 @@ pub struct ServeArgs {
     /// Listen on this Unix socket instead of a port (with -b or -p: as well)
     #[arg(short, long, value_name = "PATH", help_heading = "Listening")]
     pub unix_socket: Option<String>,
-    /// Listen on this inherited descriptor (systemd socket activation; the first is 3)
+    /// Listen on this inherited descriptor, 3 or more, as systemd or whoever starts the server hands it over
     #[arg(long, value_name = "NUMBER", help_heading = "Listening")]
     pub fd: Option<String>,
     /// Answer /metrics on this address instead of, to loopback peers only, on the main one
@@ -268,6 +269,9 @@ pub struct ServeArgs {
     /// Serve the page from this folder instead of the built-in one (for work on the page)
     #[arg(long, value_name = "FOLDER", help_heading = "Output")]
     pub web_dir: Option<String>,
+    /// What whoever comes from Daphne knows.
+    #[command(flatten)]
+    pub sockets: SocketArgs,
 }
 
 /// `moorline token mint`, as typed.
@@ -346,6 +350,13 @@ where
 {
     let matches = command().try_get_matches_from(words)?;
     Cli::from_arg_matches(&matches)
+}
+
+/// The options of the `serve` that this process runs; none where it runs another command.
+pub fn flags_of_process() -> clap::ArgMatches {
+    let typed = command().try_get_matches_from(std::env::args_os());
+    let serve = typed.ok().and_then(|mut matches| matches.remove_subcommand());
+    serve.map(|(_, serve)| serve).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::parse::{self, Origin};
 use crate::relay;
 use crate::secret::Secret;
 use crate::settings::{Environment, Setting};
+use crate::sockets::SocketConfig;
 
 /// Everything that `serve` needs to know.
 #[derive(Debug, Clone)]
@@ -53,6 +54,8 @@ pub struct Config {
     pub ping_timeout: Duration,
     /// 10 s: well below the 30 s after which Kubernetes kills.
     pub drain_timeout: Duration,
+    /// How long connections may take, and who hears of them.
+    pub sockets: SocketConfig,
     /// Whether peers on this machine are limited too.
     pub limit_loopback: bool,
     /// Pages that may use a cookie; empty: only the server's own.
@@ -140,6 +143,7 @@ impl Config {
             ping_interval: seconds(&args.ping_interval, "ping-interval", 25)?,
             ping_timeout: seconds(&args.ping_timeout, "ping-timeout", 60)?,
             drain_timeout: seconds(&args.drain_timeout, "drain-timeout", 10)?,
+            sockets: SocketConfig::resolve(&args.sockets, environment)?,
             limit_loopback: environment.is_on(args.limit_loopback, "limit-loopback")?,
             origins: origins(environment.pick_all(&args.origin, "origin"))?,
             embed_origins: origins(environment.pick_all(&args.embed_origin, "embed-origin"))?,

@@ -1,10 +1,12 @@
 //! The `moorline` program as a library: arguments, configuration, wiring, the built-in page, commands.
 //! `main` reads the command line, runs one command and prints its failure, if any. Nothing below knows of it.
 
+pub mod access_log;
 pub mod args;
 pub mod auth_url;
 pub mod backup;
 pub mod config;
+pub mod daphne;
 pub mod database;
 pub(crate) mod embed;
 pub mod failure;
@@ -20,10 +22,12 @@ pub mod outside;
 pub mod page;
 pub mod parse;
 pub mod relay;
+pub mod reload;
 pub mod secret;
 pub mod serve;
 pub mod settings;
 pub mod soak;
+pub mod sockets;
 mod stop;
 pub mod token;
 pub mod users;
@@ -46,15 +50,13 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    match run(cli) {
-        Ok(code) => code,
-        Err(failure) => {
-            let (red, plain) =
-                if logging::has_colours() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-            eprintln!("{red}error:{plain} {failure}");
-            failure.exit.into()
-        }
-    }
+    run(cli).unwrap_or_else(|failure| failed(&failure))
+}
+
+fn failed(failure: &Failure) -> ExitCode {
+    let (red, plain) = if logging::has_colours() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    eprintln!("{red}error:{plain} {failure}");
+    failure.exit.into()
 }
 
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
@@ -71,6 +73,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             show::show(&args, Environment::of_process(), file)?
         }
         Command::Config { command: ConfigCommand::Reference } => reference::page(),
+        Command::Config { command: ConfigCommand::Daphne } => daphne::page(),
         Command::Token { command: TokenCommand::Mint(args) } => {
             format!("{}\n", token::mint(&args, &settings()?, SystemTime::now())?)
         }
@@ -110,6 +113,11 @@ fn verify(file: &Path, json: bool) -> Result<ExitCode, Failure> {
 /// Prints clap's help or error; asking for help is no mistake.
 fn usage(error: &clap::Error) -> ExitCode {
     let is_mistake = error.use_stderr();
+    let words: Vec<String> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    if let Some(failure) = daphne::instead(&words).filter(|_| is_mistake) {
+        return failed(&failure);
+    }
     // Where the output is gone, nothing can be said any more.
     let _ = error.print();
     if is_mistake { Exit::Usage.into() } else { ExitCode::SUCCESS }

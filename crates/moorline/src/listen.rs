@@ -4,7 +4,9 @@
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use listenfd::ListenFd;
 use moorline_server::Listener;
@@ -36,6 +38,25 @@ impl Drop for SocketFile {
         // Whoever removed it before has done the same.
         let _ = std::fs::remove_file(&self.0);
     }
+}
+
+/// Begins this program anew as one that was handed sockets in systemd's way, where a descriptor was handed over without:
+/// a descriptor can be taken over safely only by those who are told of it by the environment. The process stays the same.
+/// Comes back only where there is nothing to do, or where it is not possible.
+pub fn adopt(listen: &Listen) -> Result<(), Failure> {
+    let Some(number) = listen.fd.filter(|_| std::env::var_os("LISTEN_FDS").is_none()) else {
+        return Ok(());
+    };
+    let again = std::env::current_exe().map(|program| {
+        Command::new(program)
+            .args(std::env::args_os().skip(1))
+            .env_remove("LISTEN_PID")
+            .env("LISTEN_FDS", (number - 2).to_string())
+            .exec()
+    });
+    let error = again.unwrap_or_else(|error| error);
+    let what = format!("Descriptor {number} cannot be taken over.");
+    Err(Failure::new(Exit::Refused, what, "Use --port, or set LISTEN_FDS.").because(error))
 }
 
 /// Binds everything that the configuration names.
@@ -133,7 +154,8 @@ fn inherited(number: usize) -> Result<(Listener, Option<SocketAddr>), Failure> {
         Failure::new(
             Exit::Refused,
             format!("No listening socket was handed over as descriptor {number}."),
-            "Start the server by systemd socket activation or systemfd (they set LISTEN_FDS), or use --port.",
+            "Whoever starts the server must open it, listen on it and leave it open; systemd sets LISTEN_FDS as well. Or \
+             use --port.",
         )
     };
     let mut handed = ListenFd::from_env();

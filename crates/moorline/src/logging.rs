@@ -4,29 +4,61 @@
 mod held;
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::reload::Handle;
 
 use crate::config::LogFormat;
 pub use held::Flush;
-use held::Held;
+pub(crate) use held::Held;
 
-/// Starts the log; `verbosity` 1 shows each connection, 2 each command. Whoever ends the process drops what this
-/// returns, so that the last lines are written.
+/// How much a log says, to be changed while it is written.
+#[derive(Clone)]
+pub struct Level(Arc<dyn Fn(u8) + Send + Sync>);
+
+impl Level {
+    /// From now on as much as this verbosity asks for.
+    pub fn set(&self, verbosity: u8) {
+        (self.0)(verbosity);
+    }
+}
+
+/// Starts the log; `verbosity` 1 shows each connection, 2 each command. Whoever ends the process drops the first that
+/// this returns, so that the last lines are written.
 ///
 /// # Errors
 /// Where there can be no further thread.
-pub fn start(format: LogFormat, verbosity: u8) -> io::Result<Flush> {
+pub fn start(format: LogFormat, verbosity: u8) -> io::Result<(Flush, Level)> {
     let (held, flush) = Held::new(io::stderr())?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter(verbosity)))
         .with_writer(held);
     // A second start happens in tests only, and keeps the first log.
-    let _ = match format {
-        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).try_init(),
-        LogFormat::Text => log.with_ansi(has_colours()).with_target(verbosity > 0).try_init(),
+    let level = match format {
+        LogFormat::Json => {
+            let log = log.json().flatten_event(true).with_current_span(false);
+            let log = log.with_filter_reloading();
+            let level = level(log.reload_handle());
+            let _ = log.try_init();
+            level
+        }
+        LogFormat::Text => {
+            let log = log.with_ansi(has_colours()).with_target(verbosity > 0);
+            let log = log.with_filter_reloading();
+            let level = level(log.reload_handle());
+            let _ = log.try_init();
+            level
+        }
     };
-    Ok(flush)
+    Ok((flush, level))
+}
+
+fn level<S: 'static>(filter_of: Handle<EnvFilter, S>) -> Level {
+    Level(Arc::new(move |verbosity| {
+        // It fails only where the log is gone, and then nobody could be told.
+        let _ = filter_of.reload(EnvFilter::new(filter(verbosity)));
+    }))
 }
 
 fn filter(verbosity: u8) -> String {

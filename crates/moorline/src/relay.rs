@@ -10,6 +10,7 @@ use moorline_server::auth::Authenticator;
 use moorline_server::relay::{FromBrowser, RelayCounts, RelayRule, RelaySettings, Template};
 use moorline_server::{Metrics, Origins, Route};
 
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::layer_numbers;
 use crate::settings::{Environment, Setting};
@@ -54,12 +55,13 @@ pub fn resolve(
 
 /// The routes of these relays, on this layer or, without one, on one of this process alone.
 pub fn routes(
-    rules: &[RelayRule],
+    config: &Config,
     layer: Option<ChannelLayer>,
     (chat, auth): (&Arc<Chat>, &Arc<Authenticator>),
     (origins, limit_loopback): (Origins, bool),
     metrics: &Metrics,
 ) -> Result<Vec<Route>, Failure> {
+    let rules = &config.relays;
     let layer = match layer {
         Some(layer) => layer,
         None if rules.is_empty() => return Ok(Vec::new()),
@@ -74,7 +76,9 @@ pub fn routes(
     let counts = Arc::new(RelayCounts::default());
     counts.register(metrics);
     let (chat, auth) = (Arc::clone(chat), Arc::clone(auth));
-    let settings = RelaySettings { layer, chat, auth, origins, limit_loopback, counts };
+    let message_bytes = config.sockets.message_bytes;
+    let settings =
+        RelaySettings { layer, chat, auth, origins, limit_loopback, message_bytes, counts };
     for rule in rules {
         tracing::info!(path = rule.path, "relaying sockets to the channel layer's groups");
     }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +15,13 @@ use moorline_server::api::Api;
 use moorline_server::auth::{Authenticator, Invites, SignIn, SignInSettings};
 use moorline_server::fallback::Fallbacks;
 use moorline_server::session::{ChatConsumer, SessionSettings};
-use moorline_server::{Degraded, Metrics, OriginCheck, Origins, Pace, Route, Server, ServerConfig};
+use moorline_server::{
+    AccessLog, Degraded, Metrics, OriginCheck, Origins, Pace, Route, Server, ServerConfig,
+};
 use moorline_store::{Commits, Error, Store, StoreConfig};
+use tokio::signal::unix::{SignalKind, signal};
 
+use crate::access_log::AccessFile;
 use crate::args::ServeArgs;
 use crate::auth_url::AuthUrl;
 use crate::config::{Config, LogFormat};
@@ -24,11 +29,13 @@ use crate::failure::{Exit, Failure};
 use crate::layer::LayerConfig;
 use crate::listen::{Bound, bind_all, bind_tcp};
 use crate::lock::FolderLock;
+use crate::logging::Level;
 use crate::outside::Outside;
 use crate::page::Page;
+use crate::reload::{LiveParts, Reload, Upkeep};
 use crate::settings::Environment;
 use crate::welcome::Welcome;
-use crate::{args, gauges, logging, relay, stop};
+use crate::{args, gauges, listen, logging, relay, stop};
 
 /// How long the store may take to write down what was accepted; far more than it needs.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -39,8 +46,12 @@ const FIRST_WORD: Duration = Duration::from_millis(500);
 /// Runs the server until it is told to stop.
 pub fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
     let config = Config::resolve(args, environment)?;
-    let _log =
+    listen::adopt(&config.listen)?;
+    let (_log, level) =
         logging::start(config.log_format, config.verbosity).map_err(|error| threads(&error))?;
+    let access = config.sockets.access_log.as_deref();
+    let access = access.map(|path| AccessFile::open(path, config.log_format)).transpose()?;
+    let (access, _access_log) = access.unzip();
     for (name, meant) in environment.misspelt(&options()) {
         tracing::warn!("{name} is no setting of Moorline; {meant} is");
     }
@@ -54,7 +65,8 @@ pub fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
     let (store, commits) = Store::open(place).map_err(|error| cannot_open(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| threads(&error))?;
-    runtime.block_on(serve(&config, args, bound, (store, commits)))
+    let told = Told { args, environment, level, access };
+    runtime.block_on(serve(&config, told, bound, (store, commits)))
 }
 
 fn threads(error: &std::io::Error) -> Failure {
@@ -62,14 +74,39 @@ fn threads(error: &std::io::Error) -> Failure {
     Failure::new(Exit::Failed, "The server's threads cannot be started.", fix).because(error)
 }
 
+/// What the process was told, and its logs.
+struct Told<'a> {
+    args: &'a ServeArgs,
+    environment: &'a Environment,
+    level: Level,
+    access: Option<Arc<AccessFile>>,
+}
+
+impl Told<'_> {
+    /// What follows the settings from now on.
+    fn reload(self, config: &Config, parts: LiveParts, chat: &Arc<Chat>) -> Reload {
+        Reload {
+            args: self.args.clone(),
+            flags: args::flags_of_process(),
+            environment: self.environment.clone(),
+            config: config.clone(),
+            parts,
+            level: self.level,
+            access: self.access,
+            upkeep: Upkeep::start(chat, config.retention),
+        }
+    }
+}
+
 async fn serve(
     config: &Config,
-    args: &ServeArgs,
+    told: Told<'_>,
     mut bound: Bound,
     (store, commits): (Store, Commits),
 ) -> Result<(), Failure> {
     // From here on a signal is a wish to stop, not the end.
     let stopping = stop::on_signal().map_err(|error| unusable("signals", &error))?;
+    let hangup = signal(SignalKind::hangup()).map_err(|error| unusable("signals", &error))?;
     let layer = config.layer.as_ref().map(LayerConfig::open).transpose()?;
     let (chat, publishing) =
         Chat::start_with(store.clone(), commits, config.directory, layer.clone(), config.presence);
@@ -79,16 +116,17 @@ async fn serve(
         None => Invites::new(&invite_key(&config.data_dir)?),
     };
     let page = config.web_dir.clone().map_or(Page::BuiltIn, Page::Folder);
-    let mut welcome = Welcome::new(config, args, &bound, page.exists());
+    let mut welcome = Welcome::new(config, told.args, &bound, page.exists());
     let metrics = Arc::new(Metrics::new());
     let auth = authenticator(config, &store, &metrics)?;
-    let router = router(config, &chat, &auth, &invites, page).await?;
-    let (commands, sessions) = sessions(config, &chat, auth.clone());
+    let parts = LiveParts::of(config, Arc::clone(&auth));
+    let (router, parts) = router(config, &chat, parts, &invites, page).await?;
+    let (commands, sessions) = sessions(config, &chat, &parts);
     gauges::register(&metrics, &chat);
     let outside = Outside::start(&config.outside, &chat, layer.as_ref(), &metrics);
-    let from = (origins(config), config.limit_loopback);
-    let relays = relay::routes(&config.relays, layer, (&chat, &auth), from, &metrics)?;
-    let mut server = Server::new(server_config(config))
+    let from = (Origins::Live(parts.origins.clone()), config.limit_loopback);
+    let relays = relay::routes(config, layer, (&chat, &auth), from, &metrics)?;
+    let mut server = Server::new(server_config(config, &parts, told.access.clone()))
         .http(router.merge(commands))
         .routes(sessions)
         .routes(relays)
@@ -96,12 +134,7 @@ async fn serve(
         .ready_when("store", Box::new(store_check(store.clone())))
         .degraded_by(Box::new(degraded_check(Arc::clone(&chat))))
         .degraded_by(outside.check());
-    for listener in bound.listeners.drain(..) {
-        server = server.listen(listener);
-    }
-    if let Some(address) = config.metrics_bind {
-        server = server.listen_for_metrics(bind_tcp(address, "--metrics-bind")?);
-    }
+    server = listening(server, &mut bound, config.metrics_bind)?;
     if config.signup == moorline_protocol::api::Signup::Invite
         && let Some(made) = invites.make(now_ms())
     {
@@ -111,26 +144,43 @@ async fn serve(
         welcome.add_trouble(&trouble.error);
     }
     announce(config, &welcome);
-    let upkeep = tokio::spawn(Arc::clone(&chat).keep_up(config.retention));
+    let following = tokio::spawn(told.reload(config, parts, &chat).follow(hangup));
     let served = server.run(stopping).await.map_err(|error| unusable("the listeners", &error));
-    upkeep.abort();
+    following.abort();
+    // It ends by being told to, and with it the upkeep, before the store does.
+    let _ = following.await;
     close(store, publishing).await;
     chat.hub().tell_end(now_ms());
     outside.finish().await;
     served
 }
 
+fn listening(
+    mut server: Server,
+    bound: &mut Bound,
+    metrics: Option<SocketAddr>,
+) -> Result<Server, Failure> {
+    for listener in bound.listeners.drain(..) {
+        server = server.listen(listener);
+    }
+    match metrics {
+        Some(address) => Ok(server.listen_for_metrics(bind_tcp(address, "--metrics-bind")?)),
+        None => Ok(server),
+    }
+}
+
 async fn router(
     config: &Config,
     chat: &Arc<Chat>,
-    auth: &Arc<Authenticator>,
+    parts: LiveParts,
     invites: &Invites,
     page: Page,
-) -> Result<Router, Failure> {
+) -> Result<(Router, LiveParts), Failure> {
+    let auth = &parts.auth;
     let settings = SignInSettings {
-        signup: config.signup,
+        signup: parts.signup.clone(),
         invites: invites.clone(),
-        origins: origins(config),
+        origins: Origins::Live(parts.origins.clone()),
         limit_loopback: config.limit_loopback,
     };
     let sign_in = SignIn::new(Arc::clone(chat), Arc::clone(auth), settings).await;
@@ -139,15 +189,16 @@ async fn router(
     let api = Api::new(Arc::clone(chat), key, Arc::clone(auth))
         .keeping_messages(config.keeps_erased_messages);
     let framers = config.embed_origins.iter().map(|origin| origin.as_str().to_owned()).collect();
-    Ok(page.router(framers).merge(sign_in.router()).merge(api.router()))
+    let parts = LiveParts { api_key: api.key(), ..parts };
+    Ok((page.router(framers).merge(sign_in.router()).merge(api.router()), parts))
 }
 
 /// The ways of clients into the chat: commands over HTTP, and the routes of WebSockets, streams and polls.
-fn sessions(config: &Config, chat: &Arc<Chat>, auth: Arc<Authenticator>) -> (Router, Vec<Route>) {
+fn sessions(config: &Config, chat: &Arc<Chat>, parts: &LiveParts) -> (Router, Vec<Route>) {
     let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let settings = Arc::new(SessionSettings {
         chat: Arc::clone(chat),
-        auth,
+        auth: Arc::clone(&parts.auth),
         keepalive: Keepalive {
             interval_ms: ms(config.ping_interval),
             timeout_ms: ms(config.ping_timeout),
@@ -155,7 +206,8 @@ fn sessions(config: &Config, chat: &Arc<Chat>, auth: Arc<Authenticator>) -> (Rou
         limit_loopback: config.limit_loopback,
     });
     let shown = config.auth_url.as_ref().map(AuthUrl::headers).unwrap_or_default();
-    let check = OriginCheck::with_cookie(origins(config), "moorline_session").or_headers(shown);
+    let check = OriginCheck::with_cookie(Origins::Live(parts.origins.clone()), "moorline_session")
+        .or_headers(shown);
     let fallbacks = Fallbacks::new(Arc::clone(&settings), check.clone());
     let websocket = Route::new("/ws", move |_| ChatConsumer::new(Arc::clone(&settings)))
         .admission(check)
@@ -175,17 +227,30 @@ fn authenticator(
     Ok(Arc::new(Authenticator::new(store.clone(), secret).asking(backend)))
 }
 
-fn server_config(config: &Config) -> ServerConfig {
+fn server_config(
+    config: &Config,
+    parts: &LiveParts,
+    access: Option<Arc<AccessFile>>,
+) -> ServerConfig {
+    let sockets = &config.sockets;
     ServerConfig {
         pace: Pace { interval: config.ping_interval, timeout: config.ping_timeout },
         limit_loopback: config.limit_loopback,
-        trusted_proxies: config.trusted_proxies.clone(),
+        trusted_proxies: parts.proxies.clone(),
         drain_timeout: config.drain_timeout,
+        connect_timeout: sockets.connect_timeout,
+        http_timeout: sockets.http_timeout,
+        websocket_timeout: sockets.websocket_timeout,
+        close_timeout: sockets.close_timeout,
+        root_path: sockets.root_path.clone(),
+        server_name: sockets.server_name.clone(),
+        access_log: access.map(|log| log as Arc<dyn AccessLog>),
         ..ServerConfig::default()
     }
 }
 
-fn origins(config: &Config) -> Origins {
+/// The pages that may use a cookie.
+pub(crate) fn origins(config: &Config) -> Origins {
     if config.origins.is_empty() {
         return Origins::Own;
     }

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::consumer::Refusal;
+use crate::live::Live;
 use crate::scope::Scope;
 
 /// One layer before a consumer.
@@ -22,6 +23,8 @@ pub enum Origins {
     Own,
     /// Exactly these, each written as browsers do: `https://chat.example.org` or with a port.
     Listed(Vec<String>),
+    /// What is in there at the moment of asking.
+    Live(Live<Origins>),
 }
 
 /// Refuses handshakes from foreign pages. A socket that a cookie may sign in needs an `Origin` at all; `null` never
@@ -86,6 +89,7 @@ impl Origins {
         let (Some(origin), None) = (sent.next(), sent.next()) else { return false };
         let Ok(origin) = origin.to_str() else { return false };
         match self {
+            Self::Live(origins) => origins.get().allow(headers, is_secure),
             Self::Listed(listed) => listed.iter().any(|allowed| same_origin(allowed, origin)),
             Self::Own => {
                 own_origin(headers, is_secure).is_some_and(|own| same_origin(&own, origin))

@@ -24,6 +24,7 @@ use moorline_protocol::api::Operation;
 use moorline_protocol::{Cid, ErrorCode};
 
 use crate::auth::Authenticator;
+use crate::live::Live;
 use failure::Failure;
 pub use key::ApiKey;
 use mount::Mount;
@@ -32,7 +33,7 @@ use mount::Mount;
 #[derive(Clone)]
 pub struct Api {
     chat: Arc<Chat>,
-    key: Option<ApiKey>,
+    key: Live<Option<ApiKey>>,
     keeps_messages: bool,
     sessions: Arc<Authenticator>,
 }
@@ -41,7 +42,13 @@ impl Api {
     /// The API over a chat; without a key every call is refused, but for what signed-in people may ask as well.
     #[must_use]
     pub fn new(chat: Arc<Chat>, key: Option<&str>, sessions: Arc<Authenticator>) -> Self {
-        Self { chat, key: key.map(ApiKey::new), sessions, keeps_messages: false }
+        Self { chat, key: Live::new(key.map(ApiKey::new)), sessions, keeps_messages: false }
+    }
+
+    /// The key, to be replaced while the server runs.
+    #[must_use]
+    pub fn key(&self) -> Live<Option<ApiKey>> {
+        self.key.clone()
     }
 
     /// Whether the messages of an erased person stay, under the name of nobody, unless a request says otherwise; else

@@ -10,16 +10,30 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::{Sleep, sleep, timeout};
 
 use crate::websocket::Socket;
 
 /// How long an answer may wait for the peer to read on.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long the end of an HTTP connection waits for the peer to end its side, so that it can read the last answer.
+const LINGER: Duration = Duration::from_secs(1);
+
 const CONTENT_LENGTH: &[u8] = b"content-length";
 const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
+
+/// Lets the peer read the last answer: an end with unread bytes would reset the socket and take the answer with it.
+pub(crate) async fn linger(mut socket: Socket) {
+    let ended = async {
+        socket.shutdown().await?;
+        let mut scrap = [0; 4096];
+        while socket.read(&mut scrap).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    let _ = timeout(LINGER, ended).await;
+}
 
 /// The framing headers that were seen since the last request was handed to the service.
 #[derive(Clone, Default)]

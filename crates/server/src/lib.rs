@@ -4,6 +4,7 @@
 //! does with its connection is its own affair; the rules of chat live in `moorline-chat`, behind the chat consumer.
 
 mod accept;
+mod access;
 mod admission;
 mod answer;
 pub mod api;
@@ -18,6 +19,7 @@ mod health;
 mod http_io;
 mod info;
 mod limits;
+mod live;
 mod metrics;
 mod poll;
 mod proxy;
@@ -29,17 +31,20 @@ mod search;
 mod server;
 mod service;
 pub mod session;
+mod site_name;
 mod stream;
 mod transport;
 mod websocket;
 
 pub use accept::Listener;
+pub use access::{AccessLog, Outcome, Visit};
 pub use admission::{Admission, OriginCheck, Origins};
 pub use answer::PAGE_CSP;
 pub use channel::Channel;
 pub use connection::{Connection, ConnectionId};
 pub use consumer::{Accept, Closed, Consumer, Dispatched, Incoming, Refusal, Side};
 pub use health::{Degraded, DegradedCheck, ReadyCheck};
+pub use live::Live;
 pub use metrics::Metrics;
 pub use moorline_chat::{Close, Outbox};
 pub use moorline_layer::{ChannelLayer, Message};

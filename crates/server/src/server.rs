@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use http::HeaderValue;
 use moorline_chat::DEFAULT_LIMIT_BYTES;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::accept::{Entrance, Listener, accept_all};
+use crate::access::AccessLog;
 use crate::health::{DegradedCheck, Health, ReadyCheck};
 use crate::limits::{HandshakeRate, Unauthenticated};
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::proxy::Network;
 use crate::registry::Registry;
@@ -31,7 +34,7 @@ pub struct ServerConfig {
     /// Whether clients on this machine, which no proxy stands before, are limited too.
     pub limit_loopback: bool,
     /// Proxies on other machines whose word on the client's address is believed.
-    pub trusted_proxies: Vec<Network>,
+    pub trusted_proxies: Live<Vec<Network>>,
     /// The longest body of an HTTP request.
     pub body_bytes: usize,
     /// Bytes of live events that may wait for one connection.
@@ -40,6 +43,21 @@ pub struct ServerConfig {
     pub drain_spread: Duration,
     /// A drain ends at the latest after this, below the 30 s after which orchestrators kill.
     pub drain_timeout: Duration,
+    /// How long admissions and a consumer's `connect` may take.
+    pub connect_timeout: Duration,
+    /// How long an HTTP request may take until its answer begins; none: each wait within has its own limit. Streams and
+    /// polls wait by design and are not meant.
+    pub http_timeout: Option<Duration>,
+    /// How long a WebSocket may be open; none, as it should be: for as long as it is healthy.
+    pub websocket_timeout: Option<Duration>,
+    /// How long a consumer may take to put its things in order after the end of its connection.
+    pub close_timeout: Duration,
+    /// The path before all paths, such as `/chat`; a proxy may or may not take it away.
+    pub root_path: String,
+    /// The `Server` header; none: there is none.
+    pub server_name: Option<HeaderValue>,
+    /// Who hears of each request.
+    pub access_log: Option<Arc<dyn AccessLog>>,
 }
 
 impl Default for ServerConfig {
@@ -49,11 +67,18 @@ impl Default for ServerConfig {
             handshakes_per_second: 20,
             unauthenticated_sockets: 1000,
             limit_loopback: false,
-            trusted_proxies: Vec::new(),
+            trusted_proxies: Live::default(),
             body_bytes: 1024 * 1024,
             outbox_bytes: DEFAULT_LIMIT_BYTES,
             drain_spread: Duration::from_secs(3),
             drain_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(10),
+            http_timeout: None,
+            websocket_timeout: None,
+            close_timeout: Duration::from_secs(10),
+            root_path: String::new(),
+            server_name: None,
+            access_log: None,
         }
     }
 }
@@ -159,7 +184,12 @@ impl Server {
             routes: self.routes,
             health: self.health,
             registry: Arc::new(Registry::new(Arc::clone(&metrics))),
-            settings: Arc::new(Settings { pace: self.config.pace, metrics: Arc::clone(&metrics) }),
+            settings: Arc::new(Settings {
+                pace: self.config.pace,
+                max_age: self.config.websocket_timeout,
+                close_timeout: self.config.close_timeout,
+                metrics: Arc::clone(&metrics),
+            }),
             rate: HandshakeRate::new(self.config.handshakes_per_second),
             unauthenticated: Unauthenticated::new(self.config.unauthenticated_sockets),
             metrics_for: if metrics_entrances.is_empty() {

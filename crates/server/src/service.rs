@@ -18,18 +18,18 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use moorline_chat::Outbox;
 use parking_lot::Mutex;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tower::ServiceExt;
 
+use crate::access::Visit;
 use crate::answer;
 use crate::body::{Lender, TimedBody};
 use crate::connection::Connection;
 use crate::consumer::{Accept, Refusal};
 use crate::cors;
 use crate::health::Health;
-use crate::http_io::{Framing, HttpIo};
+use crate::http_io::{Framing, HttpIo, linger};
 use crate::limits::{HandshakeRate, Unauthenticated, UnauthenticatedSlot};
 use crate::metrics::Metrics;
 use crate::proxy::client_address;
@@ -37,6 +37,7 @@ use crate::registry::Registry;
 use crate::route::{Accepted, Begin, Route, Start};
 use crate::scope::{ClientAddress, Scope};
 use crate::server::ServerConfig;
+use crate::site_name;
 use crate::transport::Transport;
 use crate::websocket::{Opening, Settings, Socket, Wire, accept_key, is_upgrade, subprotocols};
 
@@ -50,10 +51,6 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const HEAD_BYTES: usize = 16 * 1024;
 /// The most headers of a request.
 const HEADERS: usize = 100;
-/// How long admissions and a consumer's `connect` may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the end of an HTTP connection waits for the peer to end its side, so that it can read the last answer.
-const LINGER: Duration = Duration::from_secs(1);
 
 /// What all sockets of a server share.
 pub(crate) struct Site {
@@ -109,6 +106,8 @@ struct Handoff {
     wire: Wire,
     transport: Transport,
     connection: Connection,
+    /// For the access log, once the connection has ended.
+    visit: Option<Box<Visit>>,
 }
 
 /// The socket goes to a driver that answers the request itself.
@@ -186,30 +185,29 @@ fn hand_over(site: &Arc<Site>, handoff: Handoff, socket: Socket, unread: Vec<u8>
         connection: handoff.connection,
         registration,
         settings: Arc::clone(&site.settings),
+        visit: handoff.visit,
     }));
-}
-
-/// Lets the peer read the last answer: an end with unread bytes would reset the socket and take the answer with it.
-async fn linger(mut socket: Socket) {
-    let ended = async {
-        socket.shutdown().await?;
-        let mut scrap = [0; 4096];
-        while socket.read(&mut scrap).await? > 0 {}
-        std::io::Result::Ok(())
-    };
-    let _ = timeout(LINGER, ended).await;
 }
 
 type Answer = BoxFuture<'static, Result<Response, HandedOver>>;
 
-fn answer_boxed(desk: Arc<Desk>, request: Request<Incoming>) -> Answer {
+fn answer_boxed(desk: Arc<Desk>, mut request: Request<Incoming>) -> Answer {
     Box::pin(async move {
-        let client =
-            client_address(desk.peer, request.headers(), &desk.site.config.trusted_proxies);
+        let config = &desk.site.config;
+        let client = client_address(desk.peer, request.headers(), &config.trusted_proxies.get());
+        let log = config.access_log.as_ref();
+        let visit = log.map(|log| Box::new(Visit::of(&request, &client, log)));
+        site_name::below_root(&mut request, &config.root_path);
         let is_open = cors::is_open(request.uri().path());
         let mut response = match cors::preflight(&request) {
             Some(preflight) => preflight,
-            None => desk.answer(request, client).await?,
+            None => match desk.answer(request, client).await {
+                Ok(response) => response,
+                Err(handed_over) => {
+                    desk.remember(visit, StatusCode::OK);
+                    return Err(handed_over);
+                }
+            },
         };
         if is_open {
             cors::open(response.headers_mut());
@@ -217,11 +215,22 @@ fn answer_boxed(desk: Arc<Desk>, request: Request<Incoming>) -> Answer {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             answer::secure(&mut response, client.secure);
         }
+        site_name::sign(&mut response, config.server_name.as_ref());
+        desk.remember(visit, response.status());
         Ok(response)
     })
 }
 
 impl Desk {
+    /// Tells the access log of an answer, and keeps the visit for the end of the connection that it begins.
+    fn remember(&self, visit: Option<Box<Visit>>, status: StatusCode) {
+        let Some(visit) = visit else { return };
+        visit.answered(status.as_u16());
+        if let Some(handoff) = self.handoff.lock().as_mut() {
+            handoff.visit = Some(visit);
+        }
+    }
+
     async fn answer(
         &self,
         request: Request<Incoming>,
@@ -271,7 +280,10 @@ impl Desk {
         let lender = Lender::default();
         let mut request = request.map(|body| Body::new(lender.lend(TimedBody::new(body, limit))));
         request.extensions_mut().insert(client);
-        let Ok(response) = self.site.router.clone().oneshot(request).await;
+        let asked = self.site.router.clone().oneshot(request);
+        let Some(Ok(response)) = within(self.site.config.http_timeout, asked).await else {
+            return closing(overloaded("The server took too long to answer.").into_response());
+        };
         // hyper ends a connection with unread bytes of a body, without saying so in the answer.
         if !lender.finish().await {
             return closing(response);
@@ -306,13 +318,14 @@ impl Desk {
             extensions: http::Extensions::new(),
             parameters,
         };
-        let Accepted { accept, start } = timeout(CONNECT_TIMEOUT, route.connect(&mut scope))
-            .await
-            .unwrap_or_else(|_| Err(overloaded("The server took too long to decide.")))?;
+        let Accepted { accept, start } =
+            timeout(self.site.config.connect_timeout, route.connect(&mut scope))
+                .await
+                .unwrap_or_else(|_| Err(overloaded("The server took too long to decide.")))?;
         let connection = self.connection(&accept, &mut scope)?;
         let wire = Wire::WebSocket { message_limit: route.message_bytes };
         let transport = Transport::WebSocket;
-        *self.handoff.lock() = Some(Handoff { start, wire, transport, connection });
+        *self.handoff.lock() = Some(Handoff { start, wire, transport, connection, visit: None });
         Ok(switching(key, accept.subprotocol.as_deref()))
     }
 
@@ -351,6 +364,14 @@ impl Desk {
             Some(slot) => Ok(Some(slot)),
             None => Err(overloaded("Too many connections wait for their sign-in.")),
         }
+    }
+}
+
+/// What comes in time; none if it does not.
+async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        Some(limit) => timeout(limit, work).await.ok(),
+        None => Some(work.await),
     }
 }
 

@@ -20,7 +20,7 @@ const HOLD: Duration = Duration::from_millis(20);
 const MOST_BYTES: usize = 64 * 1024;
 
 /// Lines on their way to `out`. Clones are handles of the same one.
-pub(super) struct Held<W> {
+pub(crate) struct Held<W> {
     shared: Arc<Shared<W>>,
 }
 
@@ -64,7 +64,7 @@ impl<W: Write + Send + 'static> Held<W> {
     ///
     /// # Errors
     /// Where there can be no further thread.
-    pub(super) fn new(out: W) -> io::Result<(Self, Flush)> {
+    pub(crate) fn new(out: W) -> io::Result<(Self, Flush)> {
         let (state, news) = (Mutex::new(State::default()), Condvar::new());
         let shared = Arc::new(Shared { state, out: Mutex::new(out), news });
         let writer = Arc::clone(&shared);
@@ -72,6 +72,13 @@ impl<W: Write + Send + 'static> Held<W> {
         let last = Arc::clone(&shared);
         let flush = Flush(Box::new(move || last.end()));
         Ok((Self { shared }, flush))
+    }
+}
+
+impl<W: Write> Held<W> {
+    /// Takes one whole line, its end included.
+    pub(crate) fn line(&self, line: &[u8]) {
+        self.shared.take(line, false);
     }
 }
 
@@ -119,7 +126,7 @@ impl<W: Write> Shared<W> {
 }
 
 /// One line, given as a whole.
-pub(super) struct Line<'a, W: Write> {
+pub(crate) struct Line<'a, W: Write> {
     held: &'a Held<W>,
     at_once: bool,
 }

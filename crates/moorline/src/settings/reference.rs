@@ -2,6 +2,7 @@
 //! `moorline config reference` for the program at hand.
 
 use super::table::{self, Entry, Kind};
+use crate::reload;
 
 /// What stands before the tables.
 const INTRODUCTION: &str = include_str!("reference.md");
@@ -31,7 +32,9 @@ fn row(entry: &Entry) -> String {
         (None, Kind::Count) => "0".to_owned(),
         (None, _) => String::new(),
     };
-    let marks = [(entry.kind == Kind::List, "a list"), (entry.is_secret, "secret")];
+    let is_live = reload::LIVE.contains(&entry.name.as_str());
+    let marks =
+        [(entry.kind == Kind::List, "a list"), (entry.is_secret, "secret"), (is_live, "live")];
     let marks: Vec<&str> =
         marks.iter().filter(|(is_so, _)| *is_so).map(|(_, mark)| *mark).collect();
     let marks = if marks.is_empty() { String::new() } else { format!(" *({})*", marks.join(", ")) };

@@ -20,6 +20,8 @@ pub enum ConfigCommand {
     Show(ShowArgs),
     /// Print the reference of all settings, as Markdown
     Reference,
+    /// Print each option of Daphne with ours, as Markdown
+    Daphne,
 }
 
 /// `moorline config show`, as typed.
@@ -138,18 +140,16 @@ pub fn in_force(flags: &ArgMatches, environment: &Environment) -> Vec<InForce> {
 }
 
 fn one(entry: Entry, flags: &ArgMatches, environment: &Environment) -> InForce {
-    if flags.value_source(&entry.id) == Some(ValueSource::CommandLine) {
+    if is_typed(flags, &entry.id) {
         let values = typed(&entry, flags);
         let source = Some(format!("--{}", entry.name));
         return InForce { entry, values, origin: Origin::Flag, source };
     }
     // A secret of the file gives way to its twin in the environment, and the other way round.
     let secret = entry.name.strip_suffix("-file").unwrap_or(&entry.name);
-    let has_flag = [secret.to_owned(), format!("{secret}-file")].iter().any(|name| {
-        let id = name.replace('-', "_");
-        let is_known = flags.ids().any(|known| known.as_str() == id);
-        is_known && flags.value_source(&id) == Some(ValueSource::CommandLine)
-    });
+    let has_flag = [secret.to_owned(), format!("{secret}-file")]
+        .iter()
+        .any(|name| is_typed(flags, &name.replace('-', "_")));
     let nearest = environment.nearest(has_flag, secret);
     let given: Vec<Setting> = match nearest.variable(entry.variable()) {
         Some(variable) => vec![variable],
@@ -177,6 +177,12 @@ fn one(entry: Entry, flags: &ArgMatches, environment: &Environment) -> InForce {
     };
     let values = default.into_iter().collect();
     InForce { entry, values, origin: Origin::Default, source: None }
+}
+
+/// Whether it stands on the command line; no for what is no option at all.
+fn is_typed(flags: &ArgMatches, id: &str) -> bool {
+    flags.try_contains_id(id).unwrap_or(false)
+        && flags.value_source(id) == Some(ValueSource::CommandLine)
 }
 
 fn typed(entry: &Entry, flags: &ArgMatches) -> Vec<String> {

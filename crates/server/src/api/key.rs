@@ -48,7 +48,7 @@ pub(super) async fn require(State(api): State<Api>, request: Request, next: Next
 pub(super) fn check(api: &Api, headers: &HeaderMap) -> Result<(), &'static str> {
     let header = headers.get(header::AUTHORIZATION);
     let shown = header.and_then(|value| value.to_str().ok()).and_then(bearer);
-    match (&api.key, shown) {
+    match (&*api.key.get(), shown) {
         (Some(key), Some(shown)) if key.is(shown) => Ok(()),
         (None, _) => Err("The server API is off. Start the server with --api-key-file."),
         (Some(_), None) => Err("Send the API key as `Authorization: Bearer KEY`."),

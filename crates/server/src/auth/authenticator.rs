@@ -13,6 +13,7 @@ use tracing::info;
 use super::backend::{Backend, Forwarded, Unanswered};
 use super::cookie::SessionToken;
 use super::{jwt, names};
+use crate::live::Live;
 
 /// The beginning of the ids of built-in accounts; no backend may give such an id.
 pub const RESERVED: &str = "u_";
@@ -112,14 +113,14 @@ impl Refused {
 #[derive(Clone)]
 pub struct Authenticator {
     store: Store,
-    secret: Option<Arc<[u8]>>,
+    secret: Live<Option<Arc<[u8]>>>,
     backend: Option<Arc<Backend>>,
 }
 
 impl std::fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = f.debug_struct("Authenticator");
-        shown.field("takes_tokens", &self.secret.is_some()).field("backend", &self.backend).finish()
+        shown.field("takes_tokens", &self.takes_tokens()).field("backend", &self.backend).finish()
     }
 }
 
@@ -127,7 +128,14 @@ impl Authenticator {
     /// Over a store; without a secret no token is good.
     #[must_use]
     pub fn new(store: Store, jwt_secret: Option<&str>) -> Self {
-        Self { store, secret: jwt_secret.map(|secret| secret.as_bytes().into()), backend: None }
+        let this = Self { store, secret: Live::default(), backend: None };
+        this.set_secret(jwt_secret);
+        this
+    }
+
+    /// From now on tokens are read by this secret, or none is good. Who is signed in stays so.
+    pub fn set_secret(&self, jwt_secret: Option<&str>) {
+        self.secret.set(jwt_secret.map(|secret| secret.as_bytes().into()));
     }
 
     /// Asks this backend about whoever comes with neither a token nor a cookie of ours.
@@ -139,7 +147,7 @@ impl Authenticator {
     /// Whether tokens are this server's to read; else they are the backend's.
     #[must_use]
     pub fn takes_tokens(&self) -> bool {
-        self.secret.is_some()
+        self.secret.get().is_some()
     }
 
     /// Who a token (JWT) says that it is of. Whether that person's tokens are still good, the store knows:
@@ -148,7 +156,8 @@ impl Authenticator {
     /// # Errors
     /// Where the token is not good.
     pub fn signed(&self, token: &str) -> Result<Signed, Refused> {
-        let Some(secret) = &self.secret else {
+        let secret = self.secret.get();
+        let Some(secret) = &*secret else {
             return Err(refused("this server was started without --jwt-secret", None));
         };
         let claims =

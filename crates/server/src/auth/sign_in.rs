@@ -29,6 +29,7 @@ use crate::api::failure::{self, Failure, empty, json};
 use crate::api::mount::Mount;
 use crate::api::path::Path;
 use crate::info::server_info;
+use crate::live::Live;
 use crate::scope::ClientAddress;
 
 /// Sign-in and sign-up over one chat's store.
@@ -38,7 +39,7 @@ pub struct SignIn {
     pub(super) authenticator: Arc<Authenticator>,
     passwords: Passwords,
     attempts: Attempts,
-    signup: Signup,
+    signup: Live<Signup>,
     invites: Invites,
     pub(super) origins: Origins,
     limit_loopback: bool,
@@ -48,7 +49,7 @@ pub struct SignIn {
 #[derive(Debug, Clone)]
 pub struct SignInSettings {
     /// Who may make an account.
-    pub signup: Signup,
+    pub signup: Live<Signup>,
     /// Signs invitations.
     pub invites: Invites,
     /// Pages that may use the cookie.
@@ -191,7 +192,7 @@ async fn sign_up(
 impl SignIn {
     fn check_signup(&self, invite: Option<&str>) -> Result<(), Failure> {
         let is_invited = || invite.is_some_and(|invite| self.invites.is_good(invite, now_ms()));
-        match self.signup {
+        match *self.signup.get() {
             Signup::Open => Ok(()),
             Signup::Invite if is_invited() => Ok(()),
             Signup::Invite => {
@@ -247,7 +248,7 @@ async fn session(
     let person =
         |found: Identity| Person { id: found.user, name: found.name.to_string(), presence: None };
     let server = server_info(&sign_in.chat);
-    let now = SessionNow { user: identity.map(person), signup: sign_in.signup, server };
+    let now = SessionNow { user: identity.map(person), signup: *sign_in.signup.get(), server };
     let response = json(StatusCode::OK, &now);
     if is_stale {
         return Ok(with_cookie(response, &cookie::clear_cookie(client.secure)));
@@ -295,7 +296,7 @@ async fn invite(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let (identity, _) = sign_in.identity(&headers).await?;
-    if sign_in.signup != Signup::Invite {
+    if *sign_in.signup.get() != Signup::Invite {
         let text = "This server takes no invitations: it was not started with --signup invite.";
         return Err(Failure::new(ErrorCode::SignupClosed, text));
     }

@@ -25,8 +25,6 @@ pub(crate) use page::Page;
 
 /// What the server still waits for once the client's time is up: rooms that are being read. Then the next poll goes on.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long `disconnect` of a consumer may take.
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the request hands over.
 pub(crate) struct PollOpening {
@@ -83,7 +81,7 @@ pub(crate) async fn drive<C: Consumer>(mut consumer: C, opening: PollOpening) {
     }
     let _ = answer.send(page);
     connection.outbox().shut();
-    disconnect(&mut consumer, &closed).await;
+    disconnect(&mut consumer, &closed, settings.close_timeout).await;
     drop(registration);
 }
 
@@ -175,13 +173,13 @@ fn closed(ending: &Ending) -> Closed {
     }
 }
 
-async fn disconnect<C: Consumer>(consumer: &mut C, closed: &Closed) {
+async fn disconnect<C: Consumer>(consumer: &mut C, closed: &Closed, limit: Duration) {
     let mut leaving = pin!(consumer.disconnect(closed));
     let guarded = poll_fn(|cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| leaving.as_mut().poll(cx)));
         polled.unwrap_or(Poll::Ready(()))
     });
-    if timeout(DISCONNECT_TIMEOUT, guarded).await.is_err() {
+    if timeout(limit, guarded).await.is_err() {
         tracing::warn!("a consumer's disconnect took too long and was given up");
     }
 }

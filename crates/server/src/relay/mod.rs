@@ -44,6 +44,8 @@ pub struct RelaySettings {
     pub origins: Origins,
     /// Whether clients on this machine are held to the rates too.
     pub limit_loopback: bool,
+    /// The longest message of a browser, in bytes.
+    pub message_bytes: usize,
     /// What the relays count.
     pub counts: Arc<RelayCounts>,
 }
@@ -81,6 +83,7 @@ impl RelaySettings {
         let relay = Arc::new(Relay { rule, settings: self.clone(), anonymous, frames });
         let entry = SignedIn(Arc::clone(&relay));
         Route::new(&path, move |_| RelayConsumer::new(Arc::clone(&relay)))
+            .message_bytes(self.message_bytes)
             .admission(origins)
             .admission(entry)
     }

@@ -9,13 +9,14 @@ use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{CONNECT_TIMEOUT, Desk, Handoff, Transport, overloaded};
+use super::{Desk, Handoff, Transport, overloaded};
 use crate::body::TimedBody;
 use crate::connection::Connection;
 use crate::consumer::{Accept, Refusal};
 use crate::poll::{Page, PollOpening};
 use crate::route::{Accepted, Begin, Route, Start};
 use crate::scope::{ClientAddress, Scope};
+use crate::site_name;
 use crate::stream::{Events, head};
 use crate::websocket::Wire;
 
@@ -39,17 +40,19 @@ impl Desk {
             let text = "The server restarts.";
             return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "draining", text));
         }
-        let Accepted { accept, start } = timeout(CONNECT_TIMEOUT, route.connect(&mut scope))
-            .await
-            .unwrap_or_else(|_| Err(overloaded("The server took too long to decide.")))?;
+        let Accepted { accept, start } =
+            timeout(self.site.config.connect_timeout, route.connect(&mut scope))
+                .await
+                .unwrap_or_else(|_| Err(overloaded("The server took too long to decide.")))?;
         let connection = self.connection(&accept, &mut scope)?;
         if route.transport == Transport::Poll {
             return Ok(Some(self.poll(accept, start, connection).await?));
         }
-        let head = head(client.secure);
+        let mut head = head(client.secure);
+        site_name::sign_head(&mut head, self.site.config.server_name.as_ref());
         let wire = Wire::Stream { events: Box::new(Events::new(accept.positions)), head };
         let transport = Transport::Stream;
-        *self.handoff.lock() = Some(Handoff { start, wire, transport, connection });
+        *self.handoff.lock() = Some(Handoff { start, wire, transport, connection, visit: None });
         Ok(None)
     }
 

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::farewell::end;
 use super::link::{Link, asked_close};
 use super::{Ending, Settings, Socket, Wire};
+use crate::access::Visit;
 use crate::connection::Connection;
 use crate::consumer::{Closed, Consumer, Incoming, Side};
 use crate::registry::Registration;
@@ -34,6 +35,8 @@ pub(crate) struct Opening {
     pub(crate) connection: Connection,
     pub(crate) registration: Registration,
     pub(crate) settings: Arc<Settings>,
+    /// Told of the end, where there is an access log.
+    pub(crate) visit: Option<Box<Visit>>,
 }
 
 /// What the consumer is called with next.
@@ -49,7 +52,7 @@ pub(crate) fn drive<C: Consumer>(
     mut consumer: C,
     opening: Opening,
 ) -> impl Future<Output = ()> + Send {
-    let Opening { socket, unread, wire, connection, registration, settings } = opening;
+    let Opening { socket, unread, wire, connection, registration, settings, visit } = opening;
     let mut link = Link::new(socket, unread, wire, settings);
     let began = Instant::now();
     // One block that uses its captures in place: an `async fn` would keep its arguments twice.
@@ -59,6 +62,9 @@ pub(crate) fn drive<C: Consumer>(
         let ending = serve(&mut consumer, &mut link, &connection).await;
         let closed = closed(&ending);
         log_closed(&connection, &mut link, &closed, began);
+        if let Some(visit) = visit {
+            visit.closed(transport, &closed, began.elapsed());
+        }
         // The end is boxed, so that an open connection holds no room for it.
         Box::pin(end(&mut consumer, &mut link, &connection, ending, &closed)).await;
         drop(registration);

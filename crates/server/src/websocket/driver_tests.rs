@@ -97,7 +97,13 @@ impl Client {
             wire: Wire::WebSocket { message_limit: 1 << 20 },
             registration: registry.register(&connection, Transport::WebSocket),
             connection: connection.clone(),
-            settings: Arc::new(Settings { pace: Pace::default(), metrics: Arc::clone(&metrics) }),
+            settings: Arc::new(Settings {
+                pace: Pace::default(),
+                max_age: None,
+                close_timeout: std::time::Duration::from_secs(10),
+                metrics: Arc::clone(&metrics),
+            }),
+            visit: None,
         };
         let consumer = Obedient { seen: Arc::clone(&seen), deadline: None };
         let driver = tokio::spawn(drive(consumer, opening));

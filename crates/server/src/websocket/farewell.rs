@@ -19,8 +19,6 @@ use crate::consumer::{Closed, Consumer};
 
 /// How long the last bytes and the peer's answer to a close may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long `disconnect` of a consumer may take.
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Says farewell to the peer and lets the consumer put its things in order.
 pub(super) async fn end<C: Consumer>(
@@ -32,19 +30,19 @@ pub(super) async fn end<C: Consumer>(
 ) {
     Farewell::new(ending, link).say(link, connection).await;
     connection.outbox().shut();
-    disconnect(consumer, closed).await;
+    disconnect(consumer, closed, link.settings().close_timeout).await;
     if let Some(channel) = consumer.channel() {
         channel.close().await;
     }
 }
 
-async fn disconnect<C: Consumer>(consumer: &mut C, closed: &Closed) {
+async fn disconnect<C: Consumer>(consumer: &mut C, closed: &Closed, limit: Duration) {
     let mut leaving = pin!(consumer.disconnect(closed));
     let guarded = poll_fn(|cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| leaving.as_mut().poll(cx)));
         polled.unwrap_or(Poll::Ready(()))
     });
-    if tokio::time::timeout(DISCONNECT_TIMEOUT, guarded).await.is_err() {
+    if tokio::time::timeout(limit, guarded).await.is_err() {
         tracing::warn!("a consumer's disconnect took too long and was given up");
     }
 }

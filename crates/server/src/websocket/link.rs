@@ -48,6 +48,8 @@ pub(crate) struct Link {
     stalled_since: Option<Instant>,
     /// When the message that is still incomplete began.
     incomplete_since: Option<Instant>,
+    /// When a WebSocket is closed however well it is, where the operator wants that.
+    ends_at: Option<Instant>,
     settings: Arc<Settings>,
 }
 
@@ -60,10 +62,12 @@ impl Link {
     ) -> Self {
         let now = Instant::now();
         let mut keepalive = Keepalive::new(now);
+        let mut ends_at = settings.max_age.map(|age| now + age);
         let (message_limit, writer) = match wire {
             Wire::WebSocket { message_limit } => (message_limit, Writer::default()),
             Wire::Stream { events, head } => {
                 keepalive.be_steady();
+                ends_at = None;
                 socket.give_up_unacknowledged_after(settings.pace.timeout);
                 (0, Writer::stream(events, head))
             }
@@ -80,6 +84,7 @@ impl Link {
             timer: Box::pin(sleep_until(now + settings.pace.interval)),
             stalled_since: None,
             incomplete_since: None,
+            ends_at,
             settings,
         }
     }
@@ -266,6 +271,10 @@ impl Link {
 
     fn keep_alive(&mut self, now: Instant, connection: &Connection) -> Result<Instant, Ending> {
         let pace = self.settings.pace;
+        if self.ends_at.is_some_and(|end| now >= end) {
+            let reason = "it was open for as long as the server allows";
+            return Err(Ending::Server(Close::new(CloseCode::MOVED, reason)));
+        }
         if self.incomplete_due().is_some_and(|due| now >= due) {
             let reason = "a message came too slowly";
             return Err(Ending::abrupt(CloseCode::PING_TIMEOUT, reason));
@@ -302,7 +311,8 @@ impl Link {
     /// Sees to it that the timer fires no later than the consumer's deadline and the end of a stall.
     pub(crate) fn arm(&mut self, cx: &mut Context<'_>, consumer: Option<Instant>) {
         let stall = self.stalled_since.map(|since| since + self.settings.pace.timeout);
-        if let Some(wanted) = [stall, consumer, self.incomplete_due()].into_iter().flatten().min()
+        if let Some(wanted) =
+            [stall, consumer, self.incomplete_due(), self.ends_at].into_iter().flatten().min()
             && wanted < self.timer.deadline()
         {
             self.timer.as_mut().reset(wanted);

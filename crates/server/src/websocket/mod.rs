@@ -16,11 +16,14 @@ mod header;
 mod keepalive;
 mod link;
 mod socket;
+#[cfg(test)]
+mod time_tests;
 mod utf8;
 mod writer;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use moorline_chat::Close;
 use moorline_protocol::CloseCode;
@@ -46,6 +49,10 @@ pub(crate) enum Wire {
 /// What all connections of a server share.
 pub(crate) struct Settings {
     pub(crate) pace: Pace,
+    /// How long a WebSocket may be open.
+    pub(crate) max_age: Option<Duration>,
+    /// How long a consumer's `disconnect` may take.
+    pub(crate) close_timeout: Duration,
     pub(crate) metrics: Arc<Metrics>,
 }
 

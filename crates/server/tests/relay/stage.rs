@@ -80,6 +80,7 @@ impl Stage {
             chat: Arc::clone(&chat),
             auth: Arc::new(Authenticator::new(store, Some(SECRET))),
             origins: Origins::Listed(vec![PAGE.1.to_owned()]),
+            message_bytes: moorline_server::DEFAULT_MESSAGE_BYTES,
             limit_loopback,
             counts,
         };
