@@ -12,7 +12,6 @@ use std::task::{Context, Poll};
 use moorline_chat::Close;
 use moorline_layer::Message;
 use moorline_protocol::CloseCode;
-use tokio::time::Instant;
 
 use super::farewell::end;
 use super::link::{Link, asked_close};
@@ -54,16 +53,15 @@ pub(crate) fn drive<C: Consumer>(
 ) -> impl Future<Output = ()> + Send {
     let Opening { socket, unread, wire, connection, registration, settings, visit } = opening;
     let mut link = Link::new(socket, unread, wire, settings);
-    let began = Instant::now();
     // One block that uses its captures in place: an `async fn` would keep its arguments twice.
     async move {
         let transport = link.transport();
         log_connected(&connection, transport);
         let ending = serve(&mut consumer, &mut link, &connection).await;
         let closed = closed(&ending);
-        log_closed(&connection, &mut link, &closed, began);
+        log_closed(&connection, &mut link, &closed);
         if let Some(visit) = visit {
-            visit.closed(transport, &closed, began.elapsed());
+            visit.closed(transport, &closed, link.age());
         }
         // The end is boxed, so that an open connection holds no room for it.
         Box::pin(end(&mut consumer, &mut link, &connection, ending, &closed)).await;
@@ -275,8 +273,8 @@ fn log_connected(connection: &Connection, transport: Transport) {
     tracing::info!(connection = %connection.id(), user, "{transport} connected");
 }
 
-fn log_closed(connection: &Connection, link: &mut Link, closed: &Closed, began: Instant) {
-    link.settings().metrics.closed(closed, began.elapsed());
+fn log_closed(connection: &Connection, link: &mut Link, closed: &Closed) {
+    link.settings().metrics.closed(closed, link.age());
     let user = connection.user();
     tracing::info!(
         connection = %connection.id(),
@@ -284,7 +282,7 @@ fn log_closed(connection: &Connection, link: &mut Link, closed: &Closed, began: 
         code = closed.code.0,
         side = closed.side.as_str(),
         reason = &*closed.reason,
-        age_s = began.elapsed().as_secs(),
+        age_s = link.age().as_secs(),
         round_trip_ms = link.keepalive().round_trip().map(|time| time.as_millis() as u64),
         "{} disconnecting",
         link.transport()

@@ -8,6 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use moorline_chat::Close;
 use moorline_protocol::CloseCode;
@@ -48,8 +49,7 @@ pub(crate) struct Link {
     stalled_since: Option<Instant>,
     /// When the message that is still incomplete began.
     incomplete_since: Option<Instant>,
-    /// When a WebSocket is closed however well it is, where the operator wants that.
-    ends_at: Option<Instant>,
+    began: Instant,
     settings: Arc<Settings>,
 }
 
@@ -62,12 +62,10 @@ impl Link {
     ) -> Self {
         let now = Instant::now();
         let mut keepalive = Keepalive::new(now);
-        let mut ends_at = settings.max_age.map(|age| now + age);
         let (message_limit, writer) = match wire {
             Wire::WebSocket { message_limit } => (message_limit, Writer::default()),
             Wire::Stream { events, head } => {
                 keepalive.be_steady();
-                ends_at = None;
                 socket.give_up_unacknowledged_after(settings.pace.timeout);
                 (0, Writer::stream(events, head))
             }
@@ -84,7 +82,7 @@ impl Link {
             timer: Box::pin(sleep_until(now + settings.pace.interval)),
             stalled_since: None,
             incomplete_since: None,
-            ends_at,
+            began: now,
             settings,
         }
     }
@@ -104,6 +102,17 @@ impl Link {
 
     pub(crate) fn transport(&self) -> Transport {
         if self.is_stream() { Transport::Stream } else { Transport::WebSocket }
+    }
+
+    /// How long it has been open.
+    pub(crate) fn age(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// When a WebSocket is closed however well it is, where the operator wants that.
+    fn ends_at(&self) -> Option<Instant> {
+        let age = self.settings.max_age.filter(|_| !self.is_stream())?;
+        Some(self.began + age)
     }
 
     /// Whether what waits to go out forbids taking more in.
@@ -271,7 +280,7 @@ impl Link {
 
     fn keep_alive(&mut self, now: Instant, connection: &Connection) -> Result<Instant, Ending> {
         let pace = self.settings.pace;
-        if self.ends_at.is_some_and(|end| now >= end) {
+        if self.ends_at().is_some_and(|end| now >= end) {
             let reason = "it was open for as long as the server allows";
             return Err(Ending::Server(Close::new(CloseCode::MOVED, reason)));
         }
@@ -312,7 +321,7 @@ impl Link {
     pub(crate) fn arm(&mut self, cx: &mut Context<'_>, consumer: Option<Instant>) {
         let stall = self.stalled_since.map(|since| since + self.settings.pace.timeout);
         if let Some(wanted) =
-            [stall, consumer, self.incomplete_due(), self.ends_at].into_iter().flatten().min()
+            [stall, consumer, self.incomplete_due(), self.ends_at()].into_iter().flatten().min()
             && wanted < self.timer.deadline()
         {
             self.timer.as_mut().reset(wanted);
