@@ -104,7 +104,7 @@ mod tests {
             "",
             "permessage-bzip2",
             "x-webkit-deflate-frame",
-            "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12", // Python's websockets
+            "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12", // A server by Python's websockets would
             "permessage-deflate; server_max_window_bits=14",
             "permessage-deflate; server_max_window_bits",
             "permessage-deflate; server_max_window_bits=16",
