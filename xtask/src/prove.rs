@@ -206,6 +206,12 @@ const PROOFS: &[Proof] = &[
         when: When::Prove,
     },
     Proof {
+        name: "autobahn-compression",
+        about: "the Autobahn cases about compression hold with all of their thousand messages each",
+        kind: Kind::Autobahn { short: "10", full: "1000" },
+        when: When::Prove,
+    },
+    Proof {
         name: "sdk-contract",
         about: "on 1,000 courses of faults each acknowledged message is seen once, in order, in all windows of the SDK",
         kind: Kind::Seeds { short: 100, full: 1_000 },
@@ -320,7 +326,7 @@ const PROOFS: &[Proof] = &[
 /// Runs the named proofs and tells whether all of them held.
 pub(crate) fn run(repository: &Repository, args: &Args) -> Result<bool> {
     if args.list {
-        PROOFS.iter().for_each(|proof| println!("{:<15} {}", proof.name, proof.about));
+        PROOFS.iter().for_each(|proof| println!("{:<20} {}", proof.name, proof.about));
         return Ok(true);
     }
     for name in &args.names {
