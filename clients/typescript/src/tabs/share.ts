@@ -13,6 +13,7 @@
 import type { State } from "../api.js";
 import { Connection, type ConnectionHost } from "../connection.js";
 import type { Environment, PageSignal } from "../env.js";
+import { watchPage } from "../page.js";
 import type { Command, Reply, Request, Welcome } from "../wire.js";
 import { Election, type ElectionHost } from "./election.js";
 import { Hub, type HubHost } from "./hub.js";
@@ -87,7 +88,7 @@ export class SharedConnection implements ElectionHost, HubHost {
     if (this.#isStarted) return void (this.state.is === "closed" && this.#ask({ is: "start" }));
     this.#isStarted = true;
     this.#unwatch = [
-      this.env.onPageSignal((signal) => this.#signalled(signal)),
+      (this.env.onPageSignal ?? watchPage)((signal) => this.#signalled(signal)),
       onRest(
         () => this.#rest(),
         () => this.#wake(),
