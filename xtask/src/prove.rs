@@ -244,8 +244,14 @@ const PROOFS: &[Proof] = &[
     },
     Proof {
         name: "widget",
-        about: "the widget in another site's page: under the strictest policy, beside the rudest style, in a frame, by keys",
-        kind: Kind::BrowserPairs(&["widget", "widget-look"]),
+        about: "the widget in another site's page: under the strictest policy, beside the rudest style, in a frame, by keys, by HTTP",
+        kind: Kind::BrowserPairs(&["widget", "widget-look", "widget-ways"]),
+        when: When::Always,
+    },
+    Proof {
+        name: "workers",
+        about: "the SDK connects, talks and comes back in a worker, a shared worker and a service worker",
+        kind: Kind::Browser(&["workers"]),
         when: When::Always,
     },
     Proof {

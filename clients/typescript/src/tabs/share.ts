@@ -150,7 +150,8 @@ export class SharedConnection implements ElectionHost, HubHost {
     if (!hub) return;
     this.#channels.get(tab)?.close();
     const channel = this.#open(tab, ({ data }: { data: Asked }) => hub.asked(tab, data));
-    hub.join(tab, (told) => channel.postMessage(told));
+    // An answer to a tab that went meanwhile, or to any after this one leads no more, finds a channel that is closed.
+    hub.join(tab, (told) => this.#channels.get(tab) === channel && channel.postMessage(told));
     this.#whenGone(tab, channel);
   }
 
@@ -168,14 +169,17 @@ export class SharedConnection implements ElectionHost, HubHost {
   async #enter(): Promise<void> {
     this.#seat.enter({ is: "connecting", attempt: 0 });
     const { signal } = (this.#presence = new AbortController());
-    await new Promise<void>((resolve) => {
+    const isAllowed = await new Promise<boolean>((resolve) => {
       const held = (): Promise<void> => {
-        resolve();
+        resolve(true);
         return new Promise((end) => signal.addEventListener("abort", () => end()));
       };
-      this.#locks.request(this.#nameOf(this.#tab), {}, held).catch(() => resolve());
+      this.#locks.request(this.#nameOf(this.#tab), {}, held).catch(() => resolve(false));
     });
-    if (!signal.aborted) this.#election.join();
+    if (signal.aborted) return;
+    // In a sandbox there are locks that nobody is given: a tab that waited for one would wait for ever.
+    if (isAllowed) this.#election.join();
+    else this.#goAlone();
   }
 
   #nameOf(tab: string): string {
