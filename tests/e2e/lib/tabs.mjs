@@ -2,7 +2,7 @@
  * People with several tabs each, in a browser of their own (a context), on the SDK alone. Each tab is a client of the
  * recorded history, by what its application sent and saw; each person's WebSockets are another, by what went over them.
  */
-import { SOON_MS } from "./form.mjs";
+import { BACK_MS, SOON_MS } from "./form.mjs";
 import { pause, until } from "./wait.mjs";
 import { now, Watch } from "./watch.mjs";
 
@@ -216,7 +216,7 @@ export class TabPerson {
   }
 
   untilLeads(but) {
-    return until(`${this.name} has a leader`, () => this.leaders.find((tab) => tab !== but), SOON_MS);
+    return until(`${this.name} has a leader`, () => this.leaders.find((tab) => tab !== but), BACK_MS);
   }
 
   /** Lines of all sockets of the person, as one client that connects again and again. */
