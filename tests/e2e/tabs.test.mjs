@@ -193,6 +193,9 @@ const STORAGE = {
   forbidden: {
     initScript: () => Object.defineProperty(indexedDB.constructor.prototype, "open", { value: () => { throw new DOMException("not here", "SecurityError"); } }),
   },
+  stuck: {
+    initScript: () => (IDBFactory.prototype.open = () => ({})),
+  },
   full: {
     initScript: () => (IDBObjectStore.prototype.put = () => { throw new DOMException("full", "QuotaExceededError"); }),
   },
