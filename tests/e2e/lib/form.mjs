@@ -19,10 +19,10 @@ const name = process.env.MOORLINE_PROOF_NAME ?? "";
 const MINUTE = 60_000;
 
 /** How long anything that should happen at once may take on a busy machine. */
-export const SOON_MS = 15_000;
+export const SOON_MS = 30_000;
 
 /** How long a fault may keep a window away before the run counts as failed. */
-export const BACK_MS = 30_000;
+export const BACK_MS = 60_000;
 
 export const latency = { messages: full ? 1_000 : 200, p99Ms: 250 };
 

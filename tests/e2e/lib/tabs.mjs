@@ -3,10 +3,10 @@
  * recorded history, by what its application sent and saw; each person's WebSockets are another, by what went over them.
  */
 import { BACK_MS, SOON_MS } from "./form.mjs";
-import { pause, until } from "./wait.mjs";
+import { pause, until, within } from "./wait.mjs";
 import { now, Watch } from "./watch.mjs";
 
-/** How long a busy machine may take to open a tab. */
+/** How long a busy machine may take to open a tab, or to answer from one. */
 const OPEN_MS = 90_000;
 
 /** How long Chromium may take to answer that it opened a page. */
@@ -69,7 +69,7 @@ export class Tab {
   }
 
   run(work, argument) {
-    return this.page.evaluate(work, argument);
+    return within(`an answer of ${this.name}`, this.page.evaluate(work, argument), OPEN_MS);
   }
 
   snapshot() {
