@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 /** The oldest React that the hooks are for; the newest is the package's own. */
 const old = new URL("test/react-18/node_modules/", import.meta.url).pathname;
 
-const test = { testTimeout: 10_000 };
+const test = { testTimeout: 60_000 };
 
 export default defineConfig({
   test: {

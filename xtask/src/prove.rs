@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::interop::Subject;
 use crate::repository::Repository;
-use crate::steps::{self, Step};
+use crate::steps::{self, OnFailure, Step};
 use crate::{install, test};
 use kind::{Form, Kind};
 
@@ -348,7 +348,7 @@ pub(crate) fn run(repository: &Repository, args: &Args) -> Result<bool> {
     if std::env::var_os("MOORLINE_BIN").is_none() {
         test::build(repository)?;
     }
-    Ok(steps::run(repository, &chosen, true))
+    Ok(steps::run(repository, &chosen, false))
 }
 
 /// The short forms of all proofs, as steps of `cargo xtask test`.
@@ -365,6 +365,11 @@ fn step(proof: &'static Proof, form: Form) -> Step {
             proof.about
         ),
         again: format!("cargo xtask prove {}{short}", proof.name),
+        on_failure: if proof.kind.is_in_a_browser() {
+            OnFailure::TryAgain
+        } else {
+            OnFailure::GoOn
+        },
         run: Box::new(move |repository| proof.kind.prove(repository, proof.name, form)),
     }
 }

@@ -49,6 +49,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// Whether it needs Chromium.
+    pub(super) fn is_in_a_browser(&self) -> bool {
+        matches!(self, Self::Browser(_) | Self::BrowserPairs(_))
+    }
+
     /// Runs a proof of this kind under its name.
     pub(super) fn prove(&self, repository: &Repository, name: &str, form: Form) -> Result<()> {
         match *self {
