@@ -250,8 +250,14 @@ const PROOFS: &[Proof] = &[
     },
     Proof {
         name: "widget",
-        about: "the widget in another site's page: under the strictest policy, beside the rudest style, in a frame, by keys",
-        kind: Kind::BrowserPairs(&["widget", "widget-look"]),
+        about: "the widget in another site's page: under the strictest policy, beside the rudest style, in a frame, by keys, by HTTP",
+        kind: Kind::BrowserPairs(&["widget", "widget-look", "widget-ways"]),
+        when: When::Always,
+    },
+    Proof {
+        name: "workers",
+        about: "the SDK connects, talks and comes back in a worker, a shared worker and a service worker",
+        kind: Kind::Browser(&["workers"]),
         when: When::Always,
     },
     Proof {
@@ -344,7 +350,10 @@ pub(crate) fn run(repository: &Repository, args: &Args) -> Result<bool> {
         .map(|proof| step(proof, form))
         .collect();
     install::everything(repository)?;
-    test::build(repository)?;
+    // A server that was named is there already.
+    if std::env::var_os("MOORLINE_BIN").is_none() {
+        test::build(repository)?;
+    }
     Ok(steps::run(repository, &chosen, false))
 }
 
