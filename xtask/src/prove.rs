@@ -371,10 +371,10 @@ fn step(proof: &'static Proof, form: Form) -> Step {
             proof.about
         ),
         again: format!("cargo xtask prove {}{short}", proof.name),
-        on_failure: if proof.kind.is_in_a_browser() {
-            OnFailure::TryAgain
-        } else {
-            OnFailure::GoOn
+        // The full form is a verdict, and has one attempt.
+        on_failure: match form == Form::Short && proof.kind.is_in_a_browser() {
+            true => OnFailure::TryAgain,
+            false => OnFailure::GoOn,
         },
         run: Box::new(move |repository| proof.kind.prove(repository, proof.name, form)),
     }
