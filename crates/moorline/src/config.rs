@@ -56,6 +56,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// How long connections may take, and who hears of them.
     pub sockets: SocketConfig,
+    /// Whether clients of `/ws` may negotiate compression.
+    pub compression: bool,
     /// Whether peers on this machine are limited too.
     pub limit_loopback: bool,
     /// Pages that may use a cookie; empty: only the server's own.
@@ -144,6 +146,7 @@ impl Config {
             ping_timeout: seconds(&args.ping_timeout, "ping-timeout", 60)?,
             drain_timeout: seconds(&args.drain_timeout, "drain-timeout", 10)?,
             sockets: SocketConfig::resolve(&args.sockets, environment)?,
+            compression: environment.is_on(args.compression, "compression")?,
             limit_loopback: environment.is_on(args.limit_loopback, "limit-loopback")?,
             origins: origins(environment.pick_all(&args.origin, "origin"))?,
             embed_origins: origins(environment.pick_all(&args.embed_origin, "embed-origin"))?,

@@ -39,7 +39,9 @@ use crate::scope::{ClientAddress, Scope};
 use crate::server::ServerConfig;
 use crate::site_name;
 use crate::transport::Transport;
-use crate::websocket::{Opening, Settings, Socket, Wire, accept_key, is_upgrade, subprotocols};
+use crate::websocket::{
+    Opening, Settings, Socket, Wire, accept_key, is_upgrade, negotiate, subprotocols, switching,
+};
 
 mod opened;
 
@@ -309,6 +311,7 @@ impl Desk {
         let key = accept_key(&request)?;
         self.check_limits(&client)?;
         let (head, _) = request.into_parts();
+        let extension = route.is_compressed.then(|| negotiate(&head.headers)).flatten();
         let mut scope = Scope {
             subprotocols: subprotocols(&head.headers),
             uri: head.uri,
@@ -323,10 +326,15 @@ impl Desk {
                 .await
                 .unwrap_or_else(|_| Err(overloaded("The server took too long to decide.")))?;
         let connection = self.connection(&accept, &mut scope)?;
-        let wire = Wire::WebSocket { message_limit: route.message_bytes };
+        let deflates = extension.is_some();
+        let wire = Wire::WebSocket { message_limit: route.message_bytes, deflates };
         let transport = Transport::WebSocket;
         *self.handoff.lock() = Some(Handoff { start, wire, transport, connection, visit: None });
-        Ok(switching(key, accept.subprotocol.as_deref()))
+        let mut response = switching(key, accept.subprotocol.as_deref());
+        if let Some(extension) = extension {
+            response.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, extension);
+        }
+        Ok(response)
     }
 
     fn connection(&self, accept: &Accept, scope: &mut Scope) -> Result<Connection, Refusal> {
@@ -381,17 +389,5 @@ fn overloaded(text: &'static str) -> Refusal {
 
 fn closing(mut response: Response) -> Response {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
-}
-
-fn switching(key: HeaderValue, subprotocol: Option<&str>) -> Response {
-    let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
-    if let Some(name) = subprotocol.and_then(|name| HeaderValue::from_str(name).ok()) {
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, name);
-    }
     response
 }

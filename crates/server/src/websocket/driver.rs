@@ -24,6 +24,8 @@ use crate::transport::Transport;
 
 /// After this many messages in a row the socket is written to and other connections get their turn.
 const MESSAGES_A_TURN: u32 = 64;
+/// A message counts as two more for each of these, since a compressed one may come in few bytes and still be work.
+const HEAVY_BYTES: usize = 8 * 1024;
 
 /// What the handshake hands over.
 pub(crate) struct Opening {
@@ -61,7 +63,7 @@ pub(crate) fn drive<C: Consumer>(
         let closed = closed(&ending);
         log_closed(&connection, &mut link, &closed);
         if let Some(visit) = visit {
-            visit.closed(transport, &closed, link.age());
+            visit.closed(transport, &closed, link.keepalive().began().elapsed());
         }
         // The end is boxed, so that an open connection holds no room for it.
         Box::pin(end(&mut consumer, &mut link, &connection, ending, &closed)).await;
@@ -147,7 +149,7 @@ fn turn<C: Consumer>(
         cx.waker().wake_by_ref();
     } else if let Some(next) = poll_next(cx, consumer, link, (is_held_up, is_over_mark), *in_a_row)?
     {
-        *in_a_row += 1;
+        *in_a_row += weight(&next);
         return Ok(Some(next));
     }
     *in_a_row = 0;
@@ -158,6 +160,16 @@ fn turn<C: Consumer>(
     }
     link.arm(cx, consumer.next_deadline());
     Ok(None)
+}
+
+/// What a message counts in a turn; always odd, so that layer and client go on alternating.
+fn weight(next: &Next) -> u32 {
+    let bytes = match next {
+        Next::Incoming(Incoming::Text(text)) => text.len(),
+        Next::Incoming(Incoming::Bytes(bytes)) => bytes.len(),
+        Next::Layer(_) => 0,
+    };
+    1 + 2 * u32::try_from(bytes / HEAVY_BYTES).unwrap_or(MESSAGES_A_TURN)
 }
 
 /// The next message, in turn from the layer and the client, so that neither can keep the other from being heard.
@@ -274,7 +286,8 @@ fn log_connected(connection: &Connection, transport: Transport) {
 }
 
 fn log_closed(connection: &Connection, link: &mut Link, closed: &Closed) {
-    link.settings().metrics.closed(closed, link.age());
+    let age = link.keepalive().began().elapsed();
+    link.settings().metrics.closed(closed, age);
     let user = connection.user();
     tracing::info!(
         connection = %connection.id(),
@@ -282,7 +295,7 @@ fn log_closed(connection: &Connection, link: &mut Link, closed: &Closed) {
         code = closed.code.0,
         side = closed.side.as_str(),
         reason = &*closed.reason,
-        age_s = link.age().as_secs(),
+        age_s = age.as_secs(),
         round_trip_ms = link.keepalive().round_trip().map(|time| time.as_millis() as u64),
         "{} disconnecting",
         link.transport()

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::{Opening, Pace, Settings, Socket, Wire, drive};
+use super::{Opening, Settings, Socket, Wire, drive};
 use crate::connection::Connection;
 use crate::consumer::{Closed, Consumer, Incoming, Side};
 use crate::metrics::Metrics;
@@ -94,15 +94,10 @@ impl Client {
         let opening = Opening {
             socket: Socket::Unix(ours),
             unread: Vec::new(),
-            wire: Wire::WebSocket { message_limit: 1 << 20 },
+            wire: Wire::WebSocket { message_limit: 1 << 20, deflates: false },
             registration: registry.register(&connection, Transport::WebSocket),
             connection: connection.clone(),
-            settings: Arc::new(Settings {
-                pace: Pace::default(),
-                max_age: None,
-                close_timeout: std::time::Duration::from_secs(10),
-                metrics: Arc::clone(&metrics),
-            }),
+            settings: Arc::new(Settings::usual(Arc::clone(&metrics))),
             visit: None,
         };
         let consumer = Obedient { seen: Arc::clone(&seen), deadline: None };

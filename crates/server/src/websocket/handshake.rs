@@ -1,5 +1,6 @@
 //! The opening handshake (RFC 6455 section 4.2): what a request must say, and the answer to it.
 
+use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
@@ -61,6 +62,19 @@ fn single(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
         (Some(value), None) => value.to_str().ok().map(str::trim),
         _ => None,
     }
+}
+
+/// The answer that lets the client go on as a WebSocket.
+pub(crate) fn switching(key: HeaderValue, subprotocol: Option<&str>) -> Response {
+    let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
+    if let Some(name) = subprotocol.and_then(|name| HeaderValue::from_str(name).ok()) {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, name);
+    }
+    response
 }
 
 #[cfg(test)]

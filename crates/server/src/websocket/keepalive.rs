@@ -1,6 +1,6 @@
 //! When to ping and when a peer counts as dead. Rules only: time is an argument, the driver has the timer.
 //!
-//! There is no limit on the age of a healthy connection.
+//! There is no limit on the age of a healthy connection, unless the operator sets one, which `link` keeps.
 
 use std::time::Duration;
 
@@ -46,6 +46,7 @@ pub(crate) enum Due {
 /// One connection's keepalive.
 #[derive(Debug)]
 pub(crate) struct Keepalive {
+    began: Instant,
     last_heard: Instant,
     last_ping: Instant,
     number: u32,
@@ -59,6 +60,7 @@ pub(crate) struct Keepalive {
 impl Keepalive {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
+            began: now,
             last_heard: now,
             last_ping: now,
             number: 0,
@@ -66,6 +68,11 @@ impl Keepalive {
             is_steady: false,
             round_trip: None,
         }
+    }
+
+    /// When the connection was opened.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
     }
 
     /// Something came from the peer.

@@ -8,7 +8,6 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use moorline_chat::Close;
 use moorline_protocol::CloseCode;
@@ -49,7 +48,6 @@ pub(crate) struct Link {
     stalled_since: Option<Instant>,
     /// When the message that is still incomplete began.
     incomplete_since: Option<Instant>,
-    began: Instant,
     settings: Arc<Settings>,
 }
 
@@ -62,17 +60,23 @@ impl Link {
     ) -> Self {
         let now = Instant::now();
         let mut keepalive = Keepalive::new(now);
-        let (message_limit, writer) = match wire {
-            Wire::WebSocket { message_limit } => (message_limit, Writer::default()),
+        let (decoder, writer) = match wire {
+            Wire::WebSocket { message_limit, deflates } => {
+                let writer = match deflates {
+                    true => Writer::deflating(Arc::clone(&settings.metrics)),
+                    false => Writer::default(),
+                };
+                (Decoder::new(message_limit, deflates), writer)
+            }
             Wire::Stream { events, head } => {
                 keepalive.be_steady();
                 socket.give_up_unacknowledged_after(settings.pace.timeout);
-                (0, Writer::stream(events, head))
+                (Decoder::new(0, false), Writer::stream(events, head))
             }
         };
         Self {
             socket,
-            decoder: Decoder::new(message_limit),
+            decoder,
             writer,
             unread,
             unread_at: 0,
@@ -82,7 +86,6 @@ impl Link {
             timer: Box::pin(sleep_until(now + settings.pace.interval)),
             stalled_since: None,
             incomplete_since: None,
-            began: now,
             settings,
         }
     }
@@ -104,15 +107,9 @@ impl Link {
         if self.is_stream() { Transport::Stream } else { Transport::WebSocket }
     }
 
-    /// How long it has been open.
-    pub(crate) fn age(&self) -> Duration {
-        self.began.elapsed()
-    }
-
     /// When a WebSocket is closed however well it is, where the operator wants that.
     fn ends_at(&self) -> Option<Instant> {
-        let age = self.settings.max_age.filter(|_| !self.is_stream())?;
-        Some(self.began + age)
+        self.settings.max_age.filter(|_| !self.is_stream()).map(|age| self.keepalive.began() + age)
     }
 
     /// Whether what waits to go out forbids taking more in.

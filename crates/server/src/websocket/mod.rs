@@ -1,15 +1,20 @@
 //! The WebSocket transport: a server-role frame loop of our own (RFC 6455).
 //!
-//! `header`, `utf8` and `decoder` read frames without a socket, `writer` writes them, `keepalive` has the rules of time,
+//! `extension` negotiates compression and `deflate` does it, message by message (RFC 7692). `header`, `utf8` and `decoder`
+//! read frames without a socket, `writer` writes them, `keepalive` has the rules of time,
 //! `link` joins these to one socket, `driver` runs a consumer on a link, and `farewell` ends it. Event streams go over the
 //! same link, driver and writer: `stream` has what they frame otherwise.
 
 mod decoder;
 #[cfg(test)]
 mod decoder_tests;
+mod deflate;
+#[cfg(test)]
+mod deflating_tests;
 mod driver;
 #[cfg(test)]
 mod driver_tests;
+mod extension;
 mod farewell;
 mod handshake;
 mod header;
@@ -33,7 +38,8 @@ pub use keepalive::Pace;
 pub(crate) use socket::Socket;
 
 pub(crate) use driver::{Opening, drive};
-pub(crate) use handshake::{accept_key, is_upgrade, subprotocols};
+pub(crate) use extension::negotiate;
+pub(crate) use handshake::{accept_key, is_upgrade, subprotocols, switching};
 
 use crate::metrics::Metrics;
 use crate::stream::Events;
@@ -41,7 +47,7 @@ use crate::stream::Events;
 /// How a connection frames what it carries.
 pub(crate) enum Wire {
     /// Frames of RFC 6455, in both directions.
-    WebSocket { message_limit: usize },
+    WebSocket { message_limit: usize, deflates: bool },
     /// Events of an HTTP answer whose head is still to be written.
     Stream { events: Box<Events>, head: Vec<u8> },
 }
@@ -54,6 +60,15 @@ pub(crate) struct Settings {
     /// How long a consumer's `disconnect` may take.
     pub(crate) close_timeout: Duration,
     pub(crate) metrics: Arc<Metrics>,
+}
+
+#[cfg(test)]
+impl Settings {
+    /// As they are with nothing said.
+    fn usual(metrics: Arc<Metrics>) -> Self {
+        let close_timeout = Duration::from_secs(10);
+        Self { pace: Pace::default(), max_age: None, close_timeout, metrics }
+    }
 }
 
 /// Why the frame loop of a connection ended.

@@ -9,7 +9,7 @@ use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::{Opening, Pace, Settings, Socket, Wire, drive};
+use super::{Opening, Settings, Socket, Wire, drive};
 use crate::connection::Connection;
 use crate::consumer::{Closed, Consumer, Incoming};
 use crate::metrics::Metrics;
@@ -37,14 +37,13 @@ fn connect(max_age: Option<u64>, close_timeout: u64) -> (UnixStream, JoinHandle<
     let opening = Opening {
         socket: Socket::Unix(ours),
         unread: Vec::new(),
-        wire: Wire::WebSocket { message_limit: 1000 },
+        wire: Wire::WebSocket { message_limit: 1000, deflates: false },
         registration: registry.register(&connection, Transport::WebSocket),
         connection,
         settings: Arc::new(Settings {
-            pace: Pace::default(),
             max_age: max_age.map(Duration::from_secs),
             close_timeout: Duration::from_secs(close_timeout),
-            metrics,
+            ..Settings::usual(metrics)
         }),
         visit: None,
     };
