@@ -15,6 +15,7 @@ use moorline_protocol::{CloseCode, Frame, UserId};
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use crate::access::Visit;
 use crate::limits::UnauthenticatedSlot;
 
 /// One open connection. Clones are handles on the same one.
@@ -44,6 +45,8 @@ struct Rare {
     application_ping: Option<Frame>,
     unauthenticated: Option<UnauthenticatedSlot>,
     news: News,
+    /// For the access log, once the connection has ended.
+    visit: Option<Box<Visit>>,
 }
 
 /// What was asked of the driver since it last looked.
@@ -134,6 +137,16 @@ impl Connection {
 }
 
 impl Shared {
+    /// Keeps for the end what the access log was told of the beginning.
+    pub(crate) fn remember(&self, visit: Box<Visit>) {
+        self.rare.lock().visit = Some(visit);
+    }
+
+    /// What was kept, once.
+    pub(crate) fn take_visit(&self) -> Option<Box<Visit>> {
+        self.rare.lock().visit.take()
+    }
+
     /// Asks the driver to tell its consumer that the server stops.
     pub(crate) fn begin_drain(&self, after: Duration) {
         self.tell(|rare| rare.news.drain = Some(after));

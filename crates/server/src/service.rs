@@ -108,8 +108,6 @@ struct Handoff {
     wire: Wire,
     transport: Transport,
     connection: Connection,
-    /// For the access log, once the connection has ended.
-    visit: Option<Box<Visit>>,
 }
 
 /// The socket goes to a driver that answers the request itself.
@@ -187,7 +185,6 @@ fn hand_over(site: &Arc<Site>, handoff: Handoff, socket: Socket, unread: Vec<u8>
         connection: handoff.connection,
         registration,
         settings: Arc::clone(&site.settings),
-        visit: handoff.visit,
     }));
 }
 
@@ -229,7 +226,7 @@ impl Desk {
         let Some(visit) = visit else { return };
         visit.answered(status.as_u16());
         if let Some(handoff) = self.handoff.lock().as_mut() {
-            handoff.visit = Some(visit);
+            handoff.connection.shared().remember(visit);
         }
     }
 
@@ -329,7 +326,7 @@ impl Desk {
         let deflates = extension.is_some();
         let wire = Wire::WebSocket { message_limit: route.message_bytes, deflates };
         let transport = Transport::WebSocket;
-        *self.handoff.lock() = Some(Handoff { start, wire, transport, connection, visit: None });
+        *self.handoff.lock() = Some(Handoff { start, wire, transport, connection });
         let mut response = switching(key, accept.subprotocol.as_deref());
         if let Some(extension) = extension {
             response.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, extension);

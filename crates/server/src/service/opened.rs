@@ -52,7 +52,7 @@ impl Desk {
         site_name::sign_head(&mut head, self.site.config.server_name.as_ref());
         let wire = Wire::Stream { events: Box::new(Events::new(accept.positions)), head };
         let transport = Transport::Stream;
-        *self.handoff.lock() = Some(Handoff { start, wire, transport, connection, visit: None });
+        *self.handoff.lock() = Some(Handoff { start, wire, transport, connection });
         Ok(None)
     }
 

@@ -37,7 +37,6 @@ fn connect(metrics: &Arc<Metrics>, deflates: bool) -> (Connection, UnixStream) {
             registration: registry.register(&connection, Transport::WebSocket),
             connection: connection.clone(),
             settings: Arc::new(Settings::usual(Arc::clone(metrics))),
-            visit: None,
         },
     ));
     (connection, theirs)

@@ -16,7 +16,6 @@ use moorline_protocol::CloseCode;
 use super::farewell::end;
 use super::link::{Link, asked_close};
 use super::{Ending, Settings, Socket, Wire};
-use crate::access::Visit;
 use crate::connection::Connection;
 use crate::consumer::{Closed, Consumer, Incoming, Side};
 use crate::registry::Registration;
@@ -36,8 +35,6 @@ pub(crate) struct Opening {
     pub(crate) connection: Connection,
     pub(crate) registration: Registration,
     pub(crate) settings: Arc<Settings>,
-    /// Told of the end, where there is an access log.
-    pub(crate) visit: Option<Box<Visit>>,
 }
 
 /// What the consumer is called with next.
@@ -53,7 +50,7 @@ pub(crate) fn drive<C: Consumer>(
     mut consumer: C,
     opening: Opening,
 ) -> impl Future<Output = ()> + Send {
-    let Opening { socket, unread, wire, connection, registration, settings, visit } = opening;
+    let Opening { socket, unread, wire, connection, registration, settings } = opening;
     let mut link = Link::new(socket, unread, wire, settings);
     // One block that uses its captures in place: an `async fn` would keep its arguments twice.
     async move {
@@ -62,7 +59,7 @@ pub(crate) fn drive<C: Consumer>(
         let ending = serve(&mut consumer, &mut link, &connection).await;
         let closed = closed(&ending);
         log_closed(&connection, &mut link, &closed);
-        if let Some(visit) = visit {
+        if let Some(visit) = connection.shared().take_visit() {
             visit.closed(transport, &closed, link.keepalive().began().elapsed());
         }
         // The end is boxed, so that an open connection holds no room for it.

@@ -98,7 +98,6 @@ impl Client {
             registration: registry.register(&connection, Transport::WebSocket),
             connection: connection.clone(),
             settings: Arc::new(Settings::usual(Arc::clone(&metrics))),
-            visit: None,
         };
         let consumer = Obedient { seen: Arc::clone(&seen), deadline: None };
         let driver = tokio::spawn(drive(consumer, opening));

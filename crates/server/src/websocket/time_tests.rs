@@ -45,7 +45,6 @@ fn connect(max_age: Option<u64>, close_timeout: u64) -> (UnixStream, JoinHandle<
             close_timeout: Duration::from_secs(close_timeout),
             ..Settings::usual(metrics)
         }),
-        visit: None,
     };
     (stream, tokio::spawn(drive(Endless, opening)))
 }
