@@ -2,6 +2,7 @@
 //! `main` reads the command line, runs one command and prints its failure, if any. Nothing below knows of it.
 
 pub mod access_log;
+pub mod admin;
 pub mod args;
 pub mod auth_url;
 pub mod backup;
@@ -12,6 +13,7 @@ pub(crate) mod embed;
 pub mod failure;
 pub mod gauges;
 pub mod layer;
+pub mod layer_commands;
 pub mod layer_numbers;
 pub mod listen;
 pub mod lock;
@@ -63,10 +65,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let file = cli.config.as_deref();
     let settings = || Environment::of_process().with_file(file);
     let text = match cli.command {
-        Command::Serve(args) => {
-            serve::run(&args, &settings()?)?;
-            String::new()
-        }
+        Command::Serve(args) => done(serve::run(&args, &settings()?))?,
         Command::Init(args) => init::run(&args)?,
         Command::Check(args) => show::check(&args, Environment::of_process(), file)?,
         Command::Config { command: ConfigCommand::Show(args) } => {
@@ -77,15 +76,25 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Token { command: TokenCommand::Mint(args) } => {
             format!("{}\n", token::mint(&args, &settings()?, SystemTime::now())?)
         }
+        Command::Token { command: TokenCommand::Inspect(args) } => {
+            let good = token::inspect(&args, &settings()?, SystemTime::now(), &mut stdout())?;
+            return Ok(if good { ExitCode::SUCCESS } else { Exit::Failed.into() });
+        }
         Command::Migrate { command } => migrate::run(&command, &settings()?)?,
         Command::Backup(args) => return backup::backup(&args, &settings()?),
         Command::Restore(args) => return backup::restore(&args, &settings()?),
         Command::Verify(args) => return backup::verify(&args, &settings()?),
         Command::Import(args) => return backup::import(&args, &settings()?),
-        Command::Users { command } => {
-            users::run(&command, &settings()?, &mut std::io::stdout().lock())?;
-            String::new()
+        Command::Tail(args) => done(admin::tail(&args, &settings()?, &mut stdout()))?,
+        Command::Clients { command } => {
+            done(admin::clients(&command, &settings()?, &mut stdout()))?
         }
+        Command::Rooms { command } => done(admin::rooms(&command, &settings()?, &mut stdout()))?,
+        Command::Layer { command } => {
+            done(layer_commands::run(&command, &settings()?, &mut stdout()))?
+        }
+        Command::Send(args) => done(admin::send(&args, &settings()?, &mut stdout()))?,
+        Command::Users { command } => done(users::run(&command, &settings()?, &mut stdout()))?,
         Command::Soak { command: SoakCommand::Verify { file, json } } => {
             return verify(&file, json);
         }
@@ -93,11 +102,20 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Man { folder } => manual::man(folder.as_deref())?,
         Command::Version { json } => format!("{}\n", version::text(json)),
     };
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    match stdout().write_all(text.as_bytes()) {
         // The reader of `moorline config show | head` has what it wanted.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Ok(Exit::Failed.into()),
         _ => Ok(ExitCode::SUCCESS),
     }
+}
+
+fn stdout() -> std::io::StdoutLock<'static> {
+    std::io::stdout().lock()
+}
+
+/// Of what has said itself all that there is to say.
+fn done(result: Result<(), Failure>) -> Result<String, Failure> {
+    result.map(|()| String::new())
 }
 
 /// Judges a history; a broken promise is a failed check.

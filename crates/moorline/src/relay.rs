@@ -6,13 +6,13 @@ use std::sync::Arc;
 use clap::Args;
 use moorline_chat::Chat;
 use moorline_layer::{ChannelLayer, Options};
-use moorline_server::auth::Authenticator;
 use moorline_server::relay::{FromBrowser, RelayCounts, RelayRule, RelaySettings, Template};
 use moorline_server::{Metrics, Origins, Route};
 
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::layer_numbers;
+use crate::reload::LiveParts;
 use crate::settings::{Environment, Setting};
 
 /// What a whole option looks like, for whoever got one wrong.
@@ -57,8 +57,7 @@ pub fn resolve(
 pub fn routes(
     config: &Config,
     layer: Option<ChannelLayer>,
-    (chat, auth): (&Arc<Chat>, &Arc<Authenticator>),
-    (origins, limit_loopback): (Origins, bool),
+    (chat, parts): (&Arc<Chat>, &LiveParts),
     metrics: &Metrics,
 ) -> Result<Vec<Route>, Failure> {
     let rules = &config.relays;
@@ -75,7 +74,8 @@ pub fn routes(
     }
     let counts = Arc::new(RelayCounts::default());
     counts.register(metrics);
-    let (chat, auth) = (Arc::clone(chat), Arc::clone(auth));
+    let (chat, auth) = (Arc::clone(chat), Arc::clone(&parts.auth));
+    let (origins, limit_loopback) = (Origins::Live(parts.origins.clone()), config.limit_loopback);
     let message_bytes = config.sockets.message_bytes;
     let settings =
         RelaySettings { layer, chat, auth, origins, limit_loopback, message_bytes, counts };

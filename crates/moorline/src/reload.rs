@@ -14,7 +14,7 @@ use tokio::signal::unix::Signal;
 use tokio::task::JoinHandle;
 
 use crate::access_log::AccessFile;
-use crate::args::ServeArgs;
+use crate::args::{self, ServeArgs};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::logging::Level;
@@ -110,6 +110,13 @@ impl Drop for Upkeep {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// The options of the `serve` that this process runs; none where it runs another command.
+pub fn flags_of_process() -> clap::ArgMatches {
+    let typed = args::command().try_get_matches_from(std::env::args_os());
+    let serve = typed.ok().and_then(|mut matches| matches.remove_subcommand());
+    serve.map(|(_, serve)| serve).unwrap_or_default()
 }
 
 /// What a reload found.

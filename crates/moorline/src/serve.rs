@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +15,13 @@ use moorline_server::auth::{Authenticator, Invites, SignIn, SignInSettings};
 use moorline_server::fallback::Fallbacks;
 use moorline_server::session::{ChatConsumer, SessionSettings};
 use moorline_server::{
-    AccessLog, Degraded, Metrics, OriginCheck, Origins, Pace, Route, Server, ServerConfig,
+    AccessLog, Admin, Degraded, Metrics, OriginCheck, Origins, Pace, Route, Server, ServerConfig,
 };
 use moorline_store::{Commits, Error, Store, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::access_log::AccessFile;
+use crate::admin::AdminSocket;
 use crate::args::ServeArgs;
 use crate::auth_url::AuthUrl;
 use crate::config::{Config, LogFormat};
@@ -35,7 +35,7 @@ use crate::page::Page;
 use crate::reload::{LiveParts, Reload, Upkeep};
 use crate::settings::Environment;
 use crate::welcome::Welcome;
-use crate::{args, gauges, listen, logging, relay, stop};
+use crate::{args, gauges, listen, logging, relay, reload, stop};
 
 /// How long the store may take to write down what was accepted; far more than it needs.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -57,6 +57,7 @@ pub fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
     }
     let bound = bind_all(&config.listen)?;
     let _folder = FolderLock::take(&config.data_dir)?;
+    let admin = AdminSocket::open(&config.admin, &config.data_dir)?;
     let place = StoreConfig::new(&config.data_dir);
     let place = match config.database.clone() {
         Some(url) => place.in_database(url),
@@ -66,7 +67,7 @@ pub fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| threads(&error))?;
     let told = Told { args, environment, level, access };
-    runtime.block_on(serve(&config, told, bound, (store, commits)))
+    runtime.block_on(serve(&config, told, (bound, admin), (store, commits)))
 }
 
 fn threads(error: &std::io::Error) -> Failure {
@@ -87,7 +88,7 @@ impl Told<'_> {
     fn reload(self, config: &Config, parts: LiveParts, chat: &Arc<Chat>) -> Reload {
         Reload {
             args: self.args.clone(),
-            flags: args::flags_of_process(),
+            flags: reload::flags_of_process(),
             environment: self.environment.clone(),
             config: config.clone(),
             parts,
@@ -101,7 +102,7 @@ impl Told<'_> {
 async fn serve(
     config: &Config,
     told: Told<'_>,
-    mut bound: Bound,
+    (mut bound, admin): (Bound, Option<AdminSocket>),
     (store, commits): (Store, Commits),
 ) -> Result<(), Failure> {
     // From here on a signal is a wish to stop, not the end.
@@ -124,17 +125,19 @@ async fn serve(
     let (commands, sessions) = sessions(config, &chat, &parts);
     gauges::register(&metrics, &chat);
     let outside = Outside::start(&config.outside, &chat, layer.as_ref(), &metrics);
-    let from = (Origins::Live(parts.origins.clone()), config.limit_loopback);
-    let relays = relay::routes(config, layer, (&chat, &auth), from, &metrics)?;
-    let mut server = Server::new(server_config(config, &parts, told.access.clone()))
+    let (listener, _admin_file) = admin.map(|admin| (admin.listener, admin.file)).unzip();
+    let admin = Admin::new(Arc::clone(&chat), auth.clone(), admin_token(config));
+    let relays = relay::routes(config, layer, (&chat, &parts), &metrics)?;
+    let server = Server::new(server_config(config, &parts, told.access.clone()))
         .http(router.merge(commands))
         .routes(sessions)
         .routes(relays)
         .metrics(metrics)
+        .admin(admin, listener)
         .ready_when("store", Box::new(store_check(store.clone())))
         .degraded_by(Box::new(degraded_check(Arc::clone(&chat))))
         .degraded_by(outside.check());
-    server = listening(server, &mut bound, config.metrics_bind)?;
+    let server = listening(server, config, &mut bound)?;
     if config.signup == moorline_protocol::api::Signup::Invite
         && let Some(made) = invites.make(now_ms())
     {
@@ -155,18 +158,14 @@ async fn serve(
     served
 }
 
-fn listening(
-    mut server: Server,
-    bound: &mut Bound,
-    metrics: Option<SocketAddr>,
-) -> Result<Server, Failure> {
+fn listening(mut server: Server, config: &Config, bound: &mut Bound) -> Result<Server, Failure> {
     for listener in bound.listeners.drain(..) {
         server = server.listen(listener);
     }
-    match metrics {
-        Some(address) => Ok(server.listen_for_metrics(bind_tcp(address, "--metrics-bind")?)),
-        None => Ok(server),
+    if let Some(address) = config.metrics_bind {
+        server = server.listen_for_metrics(bind_tcp(address, "--metrics-bind")?);
     }
+    Ok(server)
 }
 
 async fn router(
@@ -248,6 +247,10 @@ fn server_config(
         access_log: access.map(|log| log as Arc<dyn AccessLog>),
         ..ServerConfig::default()
     }
+}
+
+fn admin_token(config: &Config) -> Option<&str> {
+    config.admin.token.as_ref().map(|token| token.expose())
 }
 
 /// The pages that may use a cookie.

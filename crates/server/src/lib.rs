@@ -5,6 +5,7 @@
 
 mod accept;
 mod access;
+mod admin;
 mod admission;
 mod answer;
 pub mod api;
@@ -28,6 +29,7 @@ pub mod relay;
 mod route;
 mod scope;
 mod search;
+mod seen;
 mod server;
 mod service;
 pub mod session;
@@ -38,6 +40,7 @@ mod websocket;
 
 pub use accept::Listener;
 pub use access::{AccessLog, Outcome, Visit};
+pub use admin::Admin;
 pub use admission::{Admission, OriginCheck, Origins};
 pub use answer::PAGE_CSP;
 pub use channel::Channel;

@@ -19,7 +19,7 @@ use super::{Ending, Settings, Socket, Wire};
 use crate::connection::Connection;
 use crate::consumer::{Closed, Consumer, Incoming, Side};
 use crate::registry::Registration;
-use crate::transport::Transport;
+use crate::seen;
 
 /// After this many messages in a row the socket is written to and other connections get their turn.
 const MESSAGES_A_TURN: u32 = 64;
@@ -54,13 +54,12 @@ pub(crate) fn drive<C: Consumer>(
     let mut link = Link::new(socket, unread, wire, settings);
     // One block that uses its captures in place: an `async fn` would keep its arguments twice.
     async move {
-        let transport = link.transport();
-        log_connected(&connection, transport);
+        log_connected(&connection, link.settings());
         let ending = serve(&mut consumer, &mut link, &connection).await;
         let closed = closed(&ending);
         log_closed(&connection, &mut link, &closed);
         if let Some(visit) = connection.shared().take_visit() {
-            visit.closed(transport, &closed, link.keepalive().began().elapsed());
+            visit.closed(link.transport(), &closed, connection.shared().age());
         }
         // The end is boxed, so that an open connection holds no room for it.
         Box::pin(end(&mut consumer, &mut link, &connection, ending, &closed)).await;
@@ -78,6 +77,7 @@ async fn serve<C: Consumer>(consumer: &mut C, link: &mut Link, connection: &Conn
         // The calls themselves are made in the first poll, under the guard.
         let done = match turn {
             Ok(Next::Incoming(incoming)) => {
+                connection.shared().spoke();
                 let mut call = pin!(async { consumer.receive(incoming, connection).await });
                 poll_fn(|cx| poll_call(cx, call.as_mut(), link, connection)).await
             }
@@ -150,6 +150,9 @@ fn turn<C: Consumer>(
         return Ok(Some(next));
     }
     *in_a_row = 0;
+    if let Some(round_trip) = link.keepalive().round_trip() {
+        connection.shared().answered_after(round_trip);
+    }
     write(cx, link, connection)?;
     let is_free = is_held_up && !link.is_held_up(connection);
     if is_free || (is_over_mark && !connection.outbox().is_over_mark()) {
@@ -276,8 +279,10 @@ fn closed(ending: &Ending) -> Closed {
     Closed { code, side, reason }
 }
 
-fn log_connected(connection: &Connection, transport: Transport) {
+fn log_connected(connection: &Connection, settings: &Settings) {
     let user = connection.user();
+    let transport = connection.shared().facts().transport;
+    settings.tap.tell(user.as_ref(), || seen::connected(connection));
     let user = user.as_ref().map_or("-", |user| user.as_str());
     tracing::info!(connection = %connection.id(), user, "{transport} connected");
 }
@@ -286,6 +291,8 @@ fn log_closed(connection: &Connection, link: &mut Link, closed: &Closed) {
     let age = link.keepalive().began().elapsed();
     link.settings().metrics.closed(closed, age);
     let user = connection.user();
+    let settings = link.settings();
+    settings.tap.tell(user.as_ref(), || seen::closed(connection, closed));
     tracing::info!(
         connection = %connection.id(),
         user = user.as_ref().map_or("-", |user| user.as_str()),

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{Opening, Settings, Socket, Wire, drive};
-use crate::connection::Connection;
+use crate::connection::{Connection, Facts};
 use crate::consumer::{Closed, Consumer, Incoming, Side};
 use crate::metrics::Metrics;
 use crate::registry::Registry;
@@ -89,7 +89,8 @@ impl Client {
         let (ours, stream) = UnixStream::pair().unwrap();
         let seen = Arc::new(Seen::default());
         let metrics = Arc::new(Metrics::new());
-        let connection = Connection::new(Arc::new(Outbox::new(1000)), None, None);
+        let connection =
+            Connection::new(Arc::new(Outbox::new(1000)), None, None, Facts::of_a_test());
         let registry = Arc::new(Registry::new(Arc::clone(&metrics)));
         let opening = Opening {
             socket: Socket::Unix(ours),

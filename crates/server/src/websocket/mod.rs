@@ -30,7 +30,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moorline_chat::Close;
+use moorline_chat::{Close, Tap};
 use moorline_protocol::CloseCode;
 
 pub use header::Violation;
@@ -60,6 +60,8 @@ pub(crate) struct Settings {
     /// How long a consumer's `disconnect` may take.
     pub(crate) close_timeout: Duration,
     pub(crate) metrics: Arc<Metrics>,
+    /// Operators who watch.
+    pub(crate) tap: Arc<Tap>,
 }
 
 #[cfg(test)]
@@ -67,7 +69,7 @@ impl Settings {
     /// As they are with nothing said.
     fn usual(metrics: Arc<Metrics>) -> Self {
         let close_timeout = Duration::from_secs(10);
-        Self { pace: Pace::default(), max_age: None, close_timeout, metrics }
+        Self { pace: Pace::default(), max_age: None, close_timeout, metrics, tap: Arc::default() }
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{Opening, Settings, Socket, Wire, drive};
-use crate::connection::Connection;
+use crate::connection::{Connection, Facts};
 use crate::consumer::{Closed, Consumer, Incoming};
 use crate::metrics::Metrics;
 use crate::registry::Registry;
@@ -32,7 +32,7 @@ impl Consumer for Endless {
 fn connect(max_age: Option<u64>, close_timeout: u64) -> (UnixStream, JoinHandle<()>) {
     let (ours, stream) = UnixStream::pair().unwrap();
     let metrics = Arc::new(Metrics::new());
-    let connection = Connection::new(Arc::new(Outbox::new(1000)), None, None);
+    let connection = Connection::new(Arc::new(Outbox::new(1000)), None, None, Facts::of_a_test());
     let registry = Arc::new(Registry::new(Arc::clone(&metrics)));
     let opening = Opening {
         socket: Socket::Unix(ours),
