@@ -1,13 +1,12 @@
 //! The command line as typed: raw texts only. `config` gives them types and adds the environment.
 //! Every option of `serve` also has an environment variable, named by `env_name` and shown in the help.
 
-use std::path::PathBuf;
-
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::auth_url::AuthUrlArgs;
 use crate::backup::args::{BackupArgs, ImportArgs, RestoreArgs, VerifyArgs};
 use crate::layer::LayerArgs;
+use crate::load::args::{BenchArgs, SoakArgs};
 use crate::outside::OutsideArgs;
 use crate::relay::RelayArgs;
 
@@ -53,12 +52,10 @@ pub enum Command {
         #[command(subcommand)]
         command: UsersCommand,
     },
-    /// Check recorded histories against the delivery contract.
-    Soak {
-        /// What to check.
-        #[command(subcommand)]
-        command: SoakCommand,
-    },
+    /// Prove on an installation that nothing is lost: people talk, faults strike, a checker judges.
+    Soak(Box<SoakArgs>),
+    /// Measure an installation: how long messages take, and how many pass.
+    Bench(Box<BenchArgs>),
     /// Say which version this is.
     Version {
         /// As one JSON object.
@@ -122,19 +119,6 @@ pub struct DatabaseArgs {
     /// File that holds the database URL; - is standard input
     #[arg(long, value_name = "FILE")]
     pub database_url_file: Option<String>,
-}
-
-/// Commands about recorded histories.
-#[derive(Debug, Subcommand)]
-pub enum SoakCommand {
-    /// Decide from what clients sent and saw whether every promise was kept.
-    Verify {
-        /// The history: one JSON object a line.
-        file: PathBuf,
-        /// The verdict as JSON.
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 /// `moorline serve`, as typed.
@@ -282,6 +266,8 @@ pub fn command() -> clap::Command {
                 mint.mut_arg("jwt_secret", with_env_name).mut_arg("jwt_secret_file", with_env_name)
             })
         })
+        .mut_subcommand("soak", |soak| soak.mut_args(with_env_name_of_secret))
+        .mut_subcommand("bench", |bench| bench.mut_args(with_env_name_of_secret))
         .mut_subcommand("backup", |backup| backup.mut_args(with_env_name_of_store))
         .mut_subcommand("restore", |restore| restore.mut_args(with_env_name_of_store))
         .mut_subcommand("verify", |verify| verify.mut_args(with_env_name_of_store))
@@ -301,6 +287,12 @@ pub fn command() -> clap::Command {
 fn with_env_name_of_store(arg: clap::Arg) -> clap::Arg {
     let names = ["data-dir", "database-url", "database-url-file"];
     if arg.get_long().is_some_and(|long| names.contains(&long)) { with_env_name(arg) } else { arg }
+}
+
+/// Of the secret alone.
+fn with_env_name_of_secret(arg: clap::Arg) -> clap::Arg {
+    let is_secret = arg.get_long().is_some_and(|long| long.starts_with("jwt-secret"));
+    if is_secret { with_env_name(arg) } else { arg }
 }
 
 fn with_env_name(arg: clap::Arg) -> clap::Arg {

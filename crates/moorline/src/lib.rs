@@ -12,12 +12,14 @@ pub mod gauges;
 pub mod layer;
 pub mod layer_numbers;
 pub mod listen;
+pub mod load;
 pub mod lock;
 pub mod logging;
 pub mod migrate;
 pub mod outside;
 pub mod page;
 pub mod parse;
+pub mod process_numbers;
 pub mod relay;
 pub mod secret;
 pub mod serve;
@@ -33,8 +35,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use crate::args::{Cli, Command, SoakCommand, TokenCommand};
+use crate::args::{Cli, Command, TokenCommand};
 use crate::failure::{Exit, Failure};
+use crate::load::args::SoakCommand;
 use crate::settings::Environment;
 
 /// Runs the command that the process was started with.
@@ -74,7 +77,11 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             users::run(&command, &environment, &mut std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Soak { command: SoakCommand::Verify { file, json } } => verify(&file, json),
+        Command::Soak(args) => match &args.command {
+            Some(SoakCommand::Verify { file, json }) => verify(file, *json),
+            None => load::soak(&args, &environment),
+        },
+        Command::Bench(args) => load::bench(&args, &environment),
         Command::Version { json } => {
             println!("{}", version::text(json));
             Ok(ExitCode::SUCCESS)
