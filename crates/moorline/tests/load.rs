@@ -3,9 +3,10 @@
 
 mod running;
 
-use std::process::Output;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
-use running::program;
+use running::{PATIENCE, Running, SECRET, program};
 use serde_json::Value;
 
 fn run(words: &[&str]) -> Output {
@@ -97,4 +98,39 @@ fn a_command_that_fails_ends_the_soak_with_what_it_said() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("no such unit") && said.contains("exit status: 5"), "{said}");
+}
+
+/// Events that the server has given to live feeds.
+fn published(server: &Running) -> u64 {
+    let metrics = String::from_utf8(server.get("/metrics").send().body).unwrap();
+    let line =
+        metrics.lines().find_map(|line| line.strip_prefix("moorline_events_published_total "));
+    line.unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn a_server_that_stands_still_is_charged_for_every_message_that_it_kept_waiting() {
+    let server = Running::start(&["--jwt-secret", SECRET]);
+    let url = server.origin();
+    let words = ["bench", &url, "--duration", "8s", "--people", "4", "--rate", "40", "--json"];
+    let bench = program(&words)
+        .args(["--jwt-secret", SECRET])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while published(&server) < 30 {
+        assert!(Instant::now() < deadline, "the benchmark does not begin");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // The fault: for two of eight seconds nothing is answered.
+    server.signal("STOP");
+    std::thread::sleep(Duration::from_secs(2));
+    server.signal("CONT");
+    let said = json(&bench.wait_with_output().unwrap());
+    let ack = &said["phases"][0]["outcome"]["ack"];
+    // A quarter of the messages were meant to be sent then. Who waits with sending would have seen four slow ones.
+    assert!(ack["p90_ms"].as_f64().unwrap() > 500.0, "{ack}");
+    assert_eq!(ack["count"], said["phases"][0]["outcome"]["sent"], "none is left out: {ack}");
 }

@@ -35,7 +35,7 @@ pub(super) async fn pace(
             let meant = start + Duration::from_secs_f64(given as f64 / rate);
             given += 1;
             let to = chance.random_range(0..windows.len());
-            // Every window is over.
+            // A window has ended before the talk: so has the run.
             if windows[to].is_closed() {
                 return;
             }

@@ -11,11 +11,11 @@ use moorline_faults::soak::{is_clean, is_guilty, of_bug, of_nodes};
 const ONE_IN: [u64; 2] = [100, 10_000];
 const TALK: [[&str; 8]; 2] = [
     ["--duration", "10s", "--rate", "60", "--people", "4", "--rooms", "1"],
-    ["--duration", "60s", "--rate", "400", "--people", "12", "--rooms", "1"],
+    ["--duration", "60s", "--rate", "250", "--people", "12", "--rooms", "1"],
 ];
 const NODES: [[&str; 6]; 2] = [
     ["--duration", "20s", "--every", "5s", "--rate", "40"],
-    ["--duration", "10m", "--every", "12s", "--rate", "200"],
+    ["--duration", "10m", "--every", "12s", "--rate", "60"],
 ];
 const NODES_TALK: [&str; 8] = [
     "--people",
