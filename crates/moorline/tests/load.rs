@@ -102,7 +102,7 @@ fn a_command_that_fails_ends_the_soak_with_what_it_said() {
 
 /// Events that the server has given to live feeds.
 fn published(server: &Running) -> u64 {
-    let metrics = String::from_utf8(server.get("/metrics").send().body).unwrap();
+    let metrics = server.get("/metrics").send().text;
     let line =
         metrics.lines().find_map(|line| line.strip_prefix("moorline_events_published_total "));
     line.unwrap().trim().parse().unwrap()
