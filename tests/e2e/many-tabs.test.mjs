@@ -129,7 +129,7 @@ function assertComplete(people, bodies) {
   }
 }
 
-test("twelve tabs of four people lose, double and disorder nothing whatever becomes of their leaders", limit(manyTabs.lastsMs * 2), async (t) => {
+test("twelve tabs of four people lose, double and disorder nothing whatever becomes of their leaders", limit(manyTabs.lastsMs * 2 + BACK_MS * 5), async (t) => {
   const host = await TabServer.start();
   t.after(() => host.close());
   const server = await Server.start("many-tabs", [...WITH_API, ...host.serverArgs, "--ping-interval", String(PING_MS / 1_000)]);
