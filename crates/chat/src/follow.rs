@@ -176,6 +176,7 @@ fn queue(listener: &Listener, events: Vec<Event>, people: &[Person]) {
         if index == 0 {
             event.people = people.to_vec();
         }
+        // Made for one connection, so never deflated: that is done once for all, or not at all.
         listener.outbox().reply(Frame::json(&event));
     }
 }
