@@ -9,6 +9,7 @@ pub(super) mod presence;
 pub(super) mod resume;
 pub(super) mod rooms;
 pub(super) mod search;
+pub(super) mod tickets;
 pub(super) mod upkeep;
 pub(super) mod welcome;
 
@@ -33,6 +34,7 @@ pub(super) fn statements() -> Vec<String> {
         resume::statements(),
         rooms::statements(),
         search::statements(),
+        tickets::statements(),
         vec![people::SHARES.to_owned()],
     ]
     .concat()

@@ -14,4 +14,5 @@ mod rooms;
 mod search;
 mod sends;
 pub(crate) mod stage;
+mod tickets;
 mod unread;
