@@ -13,3 +13,5 @@ mod people;
 mod poll;
 mod query;
 mod stream;
+mod tickets;
+mod tickets_of_nodes;
