@@ -79,7 +79,11 @@ const ROWS: &[Row] = &[
         "run the named test alone: `pytest -k NAME` in tests/deploy, with MOORLINE_BIN",
     ),
     ("sdk-live", sdk::live, "run `npm run test:live` in clients/typescript"),
-    ("raw-clients", sdk::raw_clients, "run `node --test raw-clients.test.mjs` in tests/e2e"),
+    (
+        "raw-clients",
+        sdk::raw_clients,
+        "run `node --test raw-clients.test.mjs event-source.test.mjs` in tests/e2e",
+    ),
     (
         "examples",
         sdk::examples,
