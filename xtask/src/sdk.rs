@@ -37,7 +37,8 @@ pub(crate) fn examples(repository: &Repository) -> Result<()> {
 /// Clients that need no SDK: Python's `websockets`, Node's own WebSocket, and a browser's `EventSource`.
 pub(crate) fn raw_clients(repository: &Repository) -> Result<()> {
     end_to_end(repository, "raw-clients.test.mjs")?;
-    end_to_end(repository, "event-source.test.mjs")
+    end_to_end(repository, "event-source.test.mjs")?;
+    end_to_end(repository, "compression.test.mjs")
 }
 
 fn end_to_end(repository: &Repository, file: &str) -> Result<()> {
