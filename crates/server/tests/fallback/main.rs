@@ -8,6 +8,7 @@
 
 mod commands;
 mod http;
+mod nodes;
 #[path = "../people/mod.rs"]
 mod people;
 mod poll;
