@@ -18,6 +18,7 @@ mod queue;
 mod search;
 mod sqlite;
 mod store;
+mod ticket;
 mod upkeep;
 mod words;
 
@@ -41,6 +42,7 @@ pub use search::{Search, SearchCursor};
 pub use store::{
     DELETED_NAME, DELETED_USER, MAX_MEMBERS, MAX_ROOMS, SYSTEM_USER, Store, StoreConfig,
 };
+pub use ticket::{Holder, NewTicket, OPEN_TICKETS, TicketRow, USED_TICKETS, UseTicket};
 pub use upkeep::{
     Erasing, LogCursor, LogPlace, Overdue, Profile, Prune, RoomNumber, SetRetention, UPKEEP_STEP,
 };

@@ -46,7 +46,7 @@ impl Desk {
         if route.transport == Transport::Poll {
             return Ok(Some(self.poll(accept, start, connection).await?));
         }
-        let head = head(client.secure);
+        let head = head(client.secure, accept.set_cookie);
         let wire = Wire::Stream { events: Box::new(Events::new(accept.positions)), head };
         let transport = Transport::Stream;
         *self.handoff.lock() = Some(Handoff { start, wire, transport, connection });

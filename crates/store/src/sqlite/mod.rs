@@ -28,6 +28,7 @@ mod reads;
 mod rooms;
 mod schema;
 mod shared;
+mod tickets;
 mod upkeep;
 mod writer;
 
@@ -50,7 +51,7 @@ use crate::fingerprint::Hasher;
 use crate::queue::{Full, Job};
 use crate::{
     Account, Answer, Commits, Error, ForWelcome, Head, Health, Hits, Members, Page, Range, Read,
-    Reply, Resumed, RoomCursor, Rooms, Search, SessionRow, StoreConfig, User,
+    Reply, Resumed, RoomCursor, Rooms, Search, SessionRow, StoreConfig, TicketRow, User,
 };
 
 /// Commits that may wait for their reader: while it is behind by so many transactions, the writer waits.
@@ -221,6 +222,14 @@ impl Sqlite {
     ) -> Result<Vec<SessionRow>, Error> {
         let user = user.clone();
         self.ask(move |db| reads::accounts::sessions(db, &user, now_ms)).await
+    }
+
+    pub(crate) async fn ticket(
+        &self,
+        hash: [u8; 32],
+        now_ms: u64,
+    ) -> Result<Option<TicketRow>, Error> {
+        self.ask(move |db| reads::tickets::ticket(db, hash, now_ms)).await
     }
 
     pub(crate) async fn user(&self, user: &UserId) -> Result<Option<User>, Error> {
