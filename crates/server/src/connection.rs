@@ -48,6 +48,13 @@ const USER_AGENT: usize = 160;
 const PATH: usize = 200;
 
 impl Facts {
+    /// Of a connection that no handshake made.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        let transport = Transport::WebSocket;
+        Self { transport, address: None, path: "/ws".into(), user_agent: None }
+    }
+
     /// As its handshake says.
     pub(crate) fn of(scope: &Scope, transport: Transport) -> Self {
         Self {

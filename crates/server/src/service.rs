@@ -39,7 +39,9 @@ use crate::route::{Accepted, Begin, Route, Start};
 use crate::scope::{ClientAddress, Scope};
 use crate::server::ServerConfig;
 use crate::transport::Transport;
-use crate::websocket::{Opening, Settings, Socket, Wire, accept_key, is_upgrade, subprotocols};
+use crate::websocket::{
+    Opening, Settings, Socket, Wire, accept_key, is_upgrade, negotiate, subprotocols,
+};
 
 mod opened;
 
@@ -302,6 +304,7 @@ impl Desk {
         let key = accept_key(&request)?;
         self.check_limits(&client)?;
         let (head, _) = request.into_parts();
+        let extension = route.is_compressed.then(|| negotiate(&head.headers)).flatten();
         let mut scope = Scope {
             subprotocols: subprotocols(&head.headers),
             uri: head.uri,
@@ -316,9 +319,14 @@ impl Desk {
             .unwrap_or_else(|_| Err(overloaded("The server took too long to decide.")))?;
         let transport = Transport::WebSocket;
         let connection = self.connection(&accept, &mut scope, transport)?;
-        let wire = Wire::WebSocket { message_limit: route.message_bytes };
+        let deflates = extension.is_some();
+        let wire = Wire::WebSocket { message_limit: route.message_bytes, deflates };
         *self.handoff.lock() = Some(Handoff { start, wire, transport, connection });
-        Ok(switching(key, accept.subprotocol.as_deref()))
+        let mut response = switching(key, accept.subprotocol.as_deref());
+        if let Some(extension) = extension {
+            response.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, extension);
+        }
+        Ok(response)
     }
 
     fn connection(

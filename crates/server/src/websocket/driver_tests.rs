@@ -89,18 +89,13 @@ impl Client {
         let (ours, stream) = UnixStream::pair().unwrap();
         let seen = Arc::new(Seen::default());
         let metrics = Arc::new(Metrics::new());
-        let facts = Facts {
-            transport: Transport::WebSocket,
-            address: None,
-            path: "/ws".into(),
-            user_agent: None,
-        };
-        let connection = Connection::new(Arc::new(Outbox::new(1000)), None, None, facts);
+        let connection =
+            Connection::new(Arc::new(Outbox::new(1000)), None, None, Facts::for_tests());
         let registry = Arc::new(Registry::new(Arc::clone(&metrics)));
         let opening = Opening {
             socket: Socket::Unix(ours),
             unread: Vec::new(),
-            wire: Wire::WebSocket { message_limit: 1 << 20 },
+            wire: Wire::WebSocket { message_limit: 1 << 20, deflates: false },
             registration: registry.register(&connection, Transport::WebSocket),
             connection: connection.clone(),
             settings: Arc::new(Settings {
