@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::auth_url::AuthUrlArgs;
 use crate::backup::args::{BackupArgs, ImportArgs, RestoreArgs, VerifyArgs};
+use crate::doctor::DoctorArgs;
 use crate::layer::LayerArgs;
 use crate::outside::OutsideArgs;
 use crate::relay::RelayArgs;
@@ -27,6 +28,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the server: chat page, WebSocket and HTTP API on one port.
     Serve(Box<ServeArgs>),
+    /// Say what is wrong, and how to mend it: with the options of `serve`, or from outside with a URL.
+    Doctor(Box<DoctorArgs>),
     /// Make sign-in tokens for people of your own application.
     Token {
         /// What to do with tokens.
@@ -277,6 +280,7 @@ pub fn env_name(option: &str) -> String {
 pub fn command() -> clap::Command {
     Cli::command()
         .mut_subcommand("serve", |serve| serve.mut_args(with_env_name))
+        .mut_subcommand("doctor", |doctor| doctor.mut_args(with_env_name_of_serve))
         .mut_subcommand("token", |token| {
             token.mut_subcommand("mint", |mint| {
                 mint.mut_arg("jwt_secret", with_env_name).mut_arg("jwt_secret_file", with_env_name)
@@ -301,6 +305,12 @@ pub fn command() -> clap::Command {
 fn with_env_name_of_store(arg: clap::Arg) -> clap::Arg {
     let names = ["data-dir", "database-url", "database-url-file"];
     if arg.get_long().is_some_and(|long| names.contains(&long)) { with_env_name(arg) } else { arg }
+}
+
+/// Of all that `serve` has too, and of the token.
+fn with_env_name_of_serve(arg: clap::Arg) -> clap::Arg {
+    let own = ["only", "list-checks", "json", "idle"];
+    if arg.get_long().is_some_and(|long| own.contains(&long)) { arg } else { with_env_name(arg) }
 }
 
 fn with_env_name(arg: clap::Arg) -> clap::Arg {

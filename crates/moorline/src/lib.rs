@@ -6,6 +6,7 @@ pub mod auth_url;
 pub mod backup;
 pub mod config;
 pub mod database;
+pub mod doctor;
 pub(crate) mod embed;
 pub mod failure;
 pub mod gauges;
@@ -62,6 +63,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             println!("{}", token::mint(&args, &environment, SystemTime::now())?);
             Ok(ExitCode::SUCCESS)
         }
+        Command::Doctor(args) => doctor::run(&args, &environment),
         Command::Migrate { command } => {
             print!("{}", migrate::run(&command, &environment)?);
             Ok(ExitCode::SUCCESS)

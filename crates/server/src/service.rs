@@ -39,8 +39,10 @@ use crate::scope::{ClientAddress, Scope};
 use crate::server::ServerConfig;
 use crate::transport::Transport;
 use crate::websocket::{Opening, Settings, Socket, Wire, accept_key, is_upgrade, subprotocols};
+use silence::Silence;
 
 mod opened;
+mod silence;
 
 pub(crate) use opened::Posted;
 
@@ -109,6 +111,7 @@ struct Handoff {
     wire: Wire,
     transport: Transport,
     connection: Connection,
+    silence: Option<Silence>,
 }
 
 /// The socket goes to a driver that answers the request itself.
@@ -185,7 +188,10 @@ fn hand_over(site: &Arc<Site>, handoff: Handoff, socket: Socket, unread: Vec<u8>
         wire: handoff.wire,
         connection: handoff.connection,
         registration,
-        settings: Arc::clone(&site.settings),
+        settings: match handoff.silence {
+            Some(silence) => silence.settings(&site.settings),
+            None => Arc::clone(&site.settings),
+        },
     }));
 }
 
@@ -311,9 +317,11 @@ impl Desk {
             .unwrap_or_else(|_| Err(overloaded("The server took too long to decide.")))?;
         let connection = self.connection(&accept, &mut scope)?;
         let wire = Wire::WebSocket { message_limit: route.message_bytes };
-        let transport = Transport::WebSocket;
-        *self.handoff.lock() = Some(Handoff { start, wire, transport, connection });
-        Ok(switching(key, accept.subprotocol.as_deref()))
+        let (transport, silence) = (Transport::WebSocket, Silence::wanted(&scope.headers));
+        *self.handoff.lock() = Some(Handoff { start, wire, transport, connection, silence });
+        let mut response = switching(key, accept.subprotocol.as_deref());
+        silence.into_iter().for_each(|silence| silence.tell(&mut response));
+        Ok(response)
     }
 
     fn connection(&self, accept: &Accept, scope: &mut Scope) -> Result<Connection, Refusal> {

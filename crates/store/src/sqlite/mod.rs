@@ -8,6 +8,7 @@ pub(crate) mod backup;
 mod batch;
 mod cache;
 mod checkpoint;
+mod checkup;
 mod cids;
 mod comings;
 mod erase;
@@ -30,6 +31,8 @@ mod schema;
 mod shared;
 mod upkeep;
 mod writer;
+
+pub(crate) use checkup::checkup;
 
 use std::fmt;
 use std::path::Path;
