@@ -168,7 +168,6 @@ mod tests {
     }
 
     #[tokio::test]
-    #[expect(clippy::panic, reason = "the fault is planted")]
     async fn a_check_that_crashes_is_a_finding() {
         let found =
             outcome(|_| Box::pin(async { panic!("planted") }), Duration::from_secs(60)).await;
