@@ -125,7 +125,10 @@ pub(crate) async fn takes_events(subject: &Subject) -> Outcome {
     }
 }
 
-/// What other checks say where Redis was not to be had.
-pub(crate) fn unreached(_: Trouble) -> Outcome {
+/// What other checks say where Redis was not to be had, or refuses what they ask.
+pub(crate) fn unreached(trouble: Trouble) -> Outcome {
+    if trouble.why.starts_with("SCAN") {
+        return Outcome::skipped(format!("This user may not look: {}.", trouble.why));
+    }
     Outcome::skipped(UNREACHED)
 }

@@ -52,7 +52,7 @@ pub(crate) async fn each_host(
             Ok(probe) => look(probe, host, layer).await,
             Err(trouble) => Err(trouble),
         };
-        let outcome = looked.unwrap_or_else(|_| Outcome::skipped(UNREACHED));
+        let outcome = looked.unwrap_or_else(login::unreached);
         all = Some(match all {
             Some(before) => before.and(outcome),
             None => outcome,
@@ -79,6 +79,11 @@ pub(crate) async fn info(
         line.trim().split_once(':').map(|(name, value)| (name.to_owned(), value.to_owned()))
     };
     Ok(Some(text.lines().filter_map(pair).collect()))
+}
+
+/// A key of a check's own: under the prefix, which is what a restricted user may write to.
+pub(crate) fn own_key(layer: &Layer) -> String {
+    format!("{}moorline.doctor.{:08x}", layer.options.prefix, rand::random::<u32>())
 }
 
 /// The value of a name.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use moorline_layer::{Reply, Trouble};
 
-use super::{ANSWER, clock, denied, each_host, info, layer, open, value};
+use super::{ANSWER, clock, denied, each_host, info, layer, open, own_key, value};
 use crate::finding::Outcome;
 use crate::local::clock::{self as clocks, Around};
 use crate::subject::Subject;
@@ -16,7 +16,7 @@ const WAIT_SECONDS: &str = "6";
 const CLOSE: f64 = 1.0;
 
 pub(crate) async fn allows_commands(subject: &Subject) -> Outcome {
-    each_host(subject, async |mut probe, host, _| {
+    each_host(subject, async |mut probe, host, layer| {
         let version = info(&mut probe, "server").await?;
         let version = version.as_deref().and_then(|pairs| value(pairs, "redis_version"));
         let version = version.unwrap_or("of an unknown version").to_owned();
@@ -28,7 +28,7 @@ pub(crate) async fn allows_commands(subject: &Subject) -> Outcome {
                 "Upgrade Redis.",
             ));
         }
-        let key = format!("moorline:doctor:{:08x}", rand::random::<u32>());
+        let key = own_key(layer);
         let script = "return redis.call('zcard', KEYS[1])";
         let asked: [&[&str]; 4] = [
             &["ZADD", &key, "1", "a"],
@@ -58,8 +58,8 @@ pub(crate) async fn lets_wait(subject: &Subject) -> Outcome {
     {
         return Outcome::skipped("The Pub/Sub layer reads nothing that waits.");
     }
-    each_host(subject, async |mut probe, host, _| {
-        let key = format!("moorline:doctor:{:08x}", rand::random::<u32>());
+    each_host(subject, async |mut probe, host, layer| {
+        let key = own_key(layer);
         let started = std::time::Instant::now();
         let patience = Duration::from_secs(15);
         let why = "The layer, and channels_redis, read in this way all the time; each read that is cut loses a connection, and \

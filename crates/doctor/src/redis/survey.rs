@@ -1,7 +1,7 @@
 //! What lies in a Redis under a prefix, by looking through its keys in small steps, and whose Pub/Sub channels there are. It
 //! looks through a bounded number and says when there is more.
 
-use moorline_layer::{Probe, Reply, Trouble};
+use moorline_layer::{Cause, Probe, Reply, Trouble};
 
 use super::ANSWER;
 
@@ -10,7 +10,7 @@ const STEP: &str = "1000";
 /// Steps at most: two hundred thousand keys.
 const STEPS: usize = 200;
 
-/// The beginning of the names of our own groups, among nodes and of the doctor's test.
+/// The beginning of the names of our own groups and keys, among nodes and of the doctor's tests.
 const OURS: &str = "moorline.";
 
 /// Keys of one prefix.
@@ -36,7 +36,7 @@ impl Survey {
                 }
             } else if let Some(name) = rest.strip_suffix("$inflight") {
                 survey.in_flight.push(name.to_owned());
-            } else if is_channel(rest) {
+            } else if is_channel(rest) && !rest.starts_with(OURS) {
                 survey.queues.push(rest.to_owned());
             }
         }
@@ -46,10 +46,24 @@ impl Survey {
 
 /// The prefixes under which others have groups of the core layer in the connection's database.
 pub(super) async fn core_prefixes(probe: &mut Probe) -> Result<Vec<String>, Trouble> {
-    let keys = scan(probe, "*:group:*").await?;
-    let theirs = keys.iter().filter_map(|key| key.split_once(":group:"));
-    let theirs = theirs.filter(|(_, group)| !group.starts_with(OURS));
-    Ok(sorted(theirs.map(|(prefix, _)| prefix.to_owned()).collect()))
+    let mut prefixes = Vec::new();
+    for key in scan(probe, "*:group:*").await? {
+        let Some((prefix, group)) = key.split_once(":group:") else { continue };
+        let is_known = prefixes.iter().any(|known| known == prefix);
+        if !is_known && !group.starts_with(OURS) && has_sockets(probe, &key).await? {
+            prefixes.push(prefix.to_owned());
+        }
+    }
+    Ok(sorted(prefixes))
+}
+
+/// Whether a key is a group of Channels and not something of another program that is called alike: its members are channels
+/// of processes.
+async fn has_sockets(probe: &mut Probe, key: &str) -> Result<bool, Trouble> {
+    let reply = probe.ask(&["ZRANGE", key, "0", "0"], ANSWER).await?;
+    let member = reply.parts().first().and_then(Reply::text);
+    Ok(member
+        .is_some_and(|name| name.split_once('!').is_some_and(|(process, _)| is_channel(process))))
 }
 
 /// Groups of the Pub/Sub layer to which others listen now, as prefix and name. Database numbers mean nothing to them.
@@ -68,6 +82,10 @@ async fn scan(probe: &mut Probe, pattern: &str) -> Result<Vec<String>, Trouble> 
     let (mut cursor, mut keys) = ("0".to_owned(), Vec::new());
     for _ in 0..STEPS {
         let reply = probe.ask(&["SCAN", &cursor, "MATCH", pattern, "COUNT", STEP], ANSWER).await?;
+        if let Some(why) = super::denied(&reply) {
+            let (host, why) = (String::new(), format!("SCAN is refused: {why}"));
+            return Err(Trouble { host, cause: Cause::Refused, why });
+        }
         let [next, found] = reply.parts() else { break };
         keys.extend(found.parts().iter().filter_map(Reply::text));
         cursor = next.text().unwrap_or_default();

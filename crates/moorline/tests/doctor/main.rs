@@ -8,5 +8,6 @@ mod local;
 mod redis;
 #[path = "../running/mod.rs"]
 mod running;
+mod sentinel;
 mod web;
 mod whole;

@@ -92,6 +92,32 @@ async fn another_prefix_than_the_other_sides_is_found() {
 }
 
 #[tokio::test]
+async fn keys_of_other_programs_that_are_called_alike_are_no_other_side() {
+    let server = Server::start();
+    let _: i64 = server.query(&["ZADD", "shop:group:7", "1", "article-9"]).await;
+    let _: i64 = server.query(&["SADD", "shop:group:8", "article-9"]).await;
+    let doctor = on(&server.url(0));
+    asked(move || doctor.passes("ML-REDIS-008")).await;
+}
+
+#[tokio::test]
+async fn a_user_who_may_do_no_more_than_the_layer_needs_is_no_fault() {
+    let server = Server::start();
+    let rights =
+        "+@sortedset +@connection +@pubsub +@scripting +@transaction +expire +del +pttl +time";
+    let user: Vec<&str> = ["ACL", "SETUSER", "chat", "on", ">of-the-layer", "~asgi*", "&*"]
+        .into_iter()
+        .chain(rights.split(' '))
+        .collect();
+    let _: String = server.query(&user).await;
+    let doctor = on(&format!("redis://chat:of-the-layer@127.0.0.1:{}/0", server.port()));
+    let (exit, text) = asked(move || doctor.run(&["--only", "redis"])).await;
+    assert_eq!(exit, 0, "{text}");
+    assert!(text.contains("ok   ML-REDIS-019") && text.contains("SCAN is refused"), "{text}");
+    assert!(!text.contains("of-the-layer"), "{text}");
+}
+
+#[tokio::test]
 async fn the_other_kind_of_layer_is_found_from_both_sides() {
     let server = Server::start();
     let django = ChannelLayer::redis_pubsub(options(&server, 0)).unwrap();
