@@ -71,7 +71,7 @@ const PROXIES = [
     faults: { cutMs },
     by: "ws",
     bites: ({ cut }) => cut >= 3,
-    control: async (window) => !(await webSocketHolds(window, cutMs + 1_000)),
+    control: async (window) => !(await webSocketHolds(window, cutMs + BACK_MS)),
   },
   {
     name: "refuses upgrades and cuts every connection",
@@ -128,7 +128,8 @@ for (const { name, faults, by, bites, control } of PROXIES) {
     const sent = await history.fault(name, () => talk(ann, bob, proxy, bites));
     const ofAnn = await showsAll(ann, "ann", sent);
     assert.deepEqual(ofAnn, await showsAll(bob, "bob", sent));
-    assert.equal(ann.watch.transport, by);
+    // Where every connection is cut, a slow machine may see two that were cut before their welcome, and try the next way.
+    if (!faults.cutMs) assert.equal(ann.watch.transport, by);
     assert.equal(bob.watch.transport, "ws");
     assert.ok(await control(ann), "without the choosing it would have worked as well");
     assert.ok(bites(proxy.bites), `the fault did not bite: ${JSON.stringify(proxy.bites)}`);

@@ -8,7 +8,8 @@ import { after, before, test } from "node:test";
 
 import { Backend, WITH_API } from "./lib/backend.mjs";
 import { launch } from "./lib/browser.mjs";
-import { BACK_MS, isFull, limit, manyTabs } from "./lib/form.mjs";
+import { BACK_MS, limit, manyTabs } from "./lib/form.mjs";
+import { isInTime, watched } from "./lib/handover.mjs";
 import { History, withoutOneRow } from "./lib/history.mjs";
 import { Server, verify } from "./lib/server.mjs";
 import { freeze, stop } from "./lib/stand-still.mjs";
@@ -22,10 +23,8 @@ const TABS = 3;
 const ROOM = "harbour";
 /** Between two messages of one tab. */
 const SPACING_MS = 700;
-/** How soon another tab leads; on a machine that others keep busy, the short form gives it twice the time. */
-const HANDOVER_MS = isFull ? 2_000 : 4_000;
-/** How long a leader stands still; nobody waits for it so long. */
-const STILL_MS = 5_000;
+/** How long a leader stands still after another tab has taken over. */
+const STILL_MS = 4_000;
 const PING_MS = 2_000;
 
 let browser;
@@ -47,14 +46,14 @@ const FAULTS = {
   async frozen({ leader }, handedOver) {
     const thaw = await freeze(leader);
     await handedOver();
-    await pause(STILL_MS - HANDOVER_MS / 2);
+    await pause(STILL_MS);
     await thaw();
     return 0;
   },
   async "stands still"({ leader }, handedOver) {
     const goOn = await stop(leader);
     await handedOver();
-    await pause(STILL_MS - HANDOVER_MS / 2);
+    await pause(STILL_MS);
     await goOn();
     return 0;
   },
@@ -96,18 +95,19 @@ async function chat(people, isOver, sent) {
 /** One fault to one person's leader, and how long it took until another tab led. */
 async function through(name, person, { history, sent }) {
   const leader = await person.untilLeads();
+  const measures = await watched(person, leader);
   const began = now();
-  let tookMs;
+  let took;
   const handedOver = async () => {
     const next = await person.untilLeads(leader);
-    const told = next.told.findLast(({ is }) => is === "leads");
-    tookMs = Math.round((next.timeOf(told) - began) / 1_000);
+    const seenMs = Math.round((next.timeOf(next.told.findLast(({ is }) => is === "leads")) - began) / 1_000);
+    took = { seenMs, ...(await measures[name](next)) };
   };
   leader.isStill = true;
   const lost = await history.fault(name, () => FAULTS[name]({ leader }, handedOver));
   leader.isStill = leader.isGone;
   for (let n = 0; n < lost; n += 1) await opened(person, sent);
-  return { name, tookMs };
+  return { name, ...took };
 }
 
 /** All messages of the room as the store has them. */
@@ -138,7 +138,8 @@ test("twelve tabs of four people lose, double and disorder nothing whatever beco
   const history = new History({ pingMs: PING_MS });
   const sent = [];
   for (const person of people) for (let n = 0; n < TABS; n += 1) await opened(person, sent);
-  assert.equal(await server.connections(), NAMES.length, "each person has one connection");
+  const isOneEach = async () => (await server.connections()) === NAMES.length;
+  await until("each person has one connection", isOneEach, BACK_MS);
   const end = performance.now() + manyTabs.lastsMs;
   let isOver = false;
   const chatting = chat(people, () => isOver, sent);
@@ -146,7 +147,7 @@ test("twelve tabs of four people lose, double and disorder nothing whatever beco
   for (let round = 0; performance.now() < end || round < Object.keys(FAULTS).length; round += 1) {
     const name = Object.keys(FAULTS)[round % 4];
     handovers.push(await through(name, people[(round + Math.floor(round / 4)) % NAMES.length], { history, sent }));
-    await until("one connection a person again", async () => (await server.connections()) === NAMES.length, BACK_MS);
+    await until("one connection a person again", isOneEach, BACK_MS);
     await pause(manyTabs.calmMs);
   }
   isOver = true;
@@ -168,12 +169,14 @@ test("twelve tabs of four people lose, double and disorder nothing whatever beco
   assert.equal(new Set(bodies).size, bodies.length, "a message is stored twice");
   const lost = sent.filter(({ tab, body }) => !tab.isGone && !bodies.includes(body));
   assert.deepEqual(lost.map(({ body }) => body), [], "what a tab sent is not stored");
-  assert.equal(await server.connections(), NAMES.length);
-  for (const { name, leaders } of people) assert.equal(leaders.length, 1, `${name} has ${leaders.length} leading tabs`);
+  await until("each person has one connection in the end", isOneEach, BACK_MS);
+  for (const person of people) await until(`${person.name} has one leading tab`, () => person.leaders.length === 1, BACK_MS);
 
-  const slowest = (name) => Math.max(...handovers.filter((one) => one.name === name).map(({ tookMs }) => tookMs));
-  const figures = Object.keys(FAULTS).map((name) => `${name} ${slowest(name)} ms`);
+  const slowest = (name, time) => Math.max(...handovers.filter((one) => one.name === name).map((one) => one[time]));
+  const figures = Object.keys(FAULTS).map((name) => `${name} ${slowest(name, "ownMs")} ms (${slowest(name, "seenMs")} ms from the command)`);
   console.log(`  ${bodies.length} messages, ${handovers.length} changes of leader; the slowest: ${figures.join(", ")}`);
+  const excused = handovers.filter(({ mayTakeMs }) => mayTakeMs > 0);
+  console.log(`  ${excused.length} of them on a machine too busy to keep a tab's timers: ${JSON.stringify(excused)}`);
   assert.deepEqual(open.flatMap(({ watch }) => watch.faults), []);
 
   const messages = await stored(backend);
@@ -185,6 +188,6 @@ test("twelve tabs of four people lose, double and disorder nothing whatever beco
   console.log(verdict.said);
   assert.ok(verdict.holds, "the checker refuses the history");
   assert.match(verdict.said, /0 lost, 0 doubled, 0 out of order/);
-  for (const { name, tookMs } of handovers) assert.ok(tookMs < HANDOVER_MS, `${name}: another tab led only after ${tookMs} ms`);
+  for (const one of handovers) assert.ok(isInTime(one, manyTabs.handoverMs), `another tab led too late: ${JSON.stringify(one)}`);
   assert.ok(!verify(withoutOneRow(file)).holds, "the checker accepts a log with a row taken out");
 });

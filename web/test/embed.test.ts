@@ -83,6 +83,11 @@ test('the page’s styles become those of a box, word for word where nothing dep
   ]);
 });
 
+test('a rule whose query is half of the box and half of the window is refused, not lost', () => {
+  expect(() => boxed(':root { --bg: white; }\n@media (max-width: 40rem) and (hover: none) { .a { top: 0 } }')).toThrow('(max-width');
+  expect(() => boxed(':root { --bg: white; }\n@media (width < 40rem) { .a { top: 0 } }')).toThrow('(width');
+});
+
 test('each token that may be set from outside is one that the page has', () => {
   const tokens = readFileSync(join(web, 'src/style/tokens.css'), 'utf8');
   for (const name of Object.keys(open)) expect(tokens).toContain(`${name}:`);

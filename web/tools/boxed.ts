@@ -30,6 +30,8 @@ export function boxed(page: string): string {
     // The box is asked for its width, not the window.
     .replace(/@media\s*((?:\((?:min|max)-width:[^)]*\)(?:\s*and\s*)?)+)(?=\s*\{)/g, (_, query: string) => `@container ${inPixels(query)}`)
     .replace(/(?<![\w.#-])(-?\d*\.?\d+)rem\b/g, 'calc($1 * var(--rem))');
+  const [mixed] = /@(?:media|container)[^{]*var\([^{]*/.exec(css) ?? [];
+  if (mixed) throw new Error(`A browser would pass over this rule, since its query asks for a width and for something else: ${mixed.trim()}`);
   return `.moorline{all:initial;--rem:var(--moorline-size,${remPx}px)}\n${css}`;
 }
 

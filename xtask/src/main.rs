@@ -67,6 +67,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Measure what compression saves and costs in a room of 100: `cargo xtask bench-compression -- --help`.
+    BenchCompression {
+        /// Passed on to the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// Compare the channel layer with Python's channels_redis on the same Redis: `cargo xtask bench-layer -- --help`.
     BenchLayer {
         /// Passed on to the benchmark.
@@ -116,6 +122,9 @@ fn run(task: Task) -> Result<bool> {
             bench_with_servers(&repository, "moorline-bench-postgres", &rest)
         }
         Task::BenchNodes { rest } => bench_with_servers(&repository, "moorline-bench-nodes", &rest),
+        Task::BenchCompression { rest } => {
+            bench_with_servers(&repository, "moorline-bench-compression", &rest)
+        }
         Task::BenchLayer { rest } => interop::bench(&repository, &rest),
         Task::BenchStore { rest } => bench_store(&repository, &rest),
         Task::BenchDjango { rest } => django::bench(&repository, &rest),

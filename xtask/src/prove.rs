@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::interop::Subject;
 use crate::repository::Repository;
-use crate::steps::{self, Step};
+use crate::steps::{self, OnFailure, Step};
 use crate::{install, test};
 use kind::{Form, Kind};
 
@@ -206,6 +206,12 @@ const PROOFS: &[Proof] = &[
         when: When::Prove,
     },
     Proof {
+        name: "autobahn-compression",
+        about: "the Autobahn cases about compression hold with all of their thousand messages each",
+        kind: Kind::Autobahn { short: "10", full: "1000" },
+        when: When::Prove,
+    },
+    Proof {
         name: "sdk-contract",
         about: "on 1,000 courses of faults each acknowledged message is seen once, in order, in all windows of the SDK",
         kind: Kind::Seeds { short: 100, full: 1_000 },
@@ -244,8 +250,14 @@ const PROOFS: &[Proof] = &[
     },
     Proof {
         name: "widget",
-        about: "the widget in another site's page: under the strictest policy, beside the rudest style, in a frame, by keys",
-        kind: Kind::BrowserPairs(&["widget", "widget-look"]),
+        about: "the widget in another site's page: under the strictest policy, beside the rudest style, in a frame, by keys, by HTTP",
+        kind: Kind::BrowserPairs(&["widget", "widget-look", "widget-ways"]),
+        when: When::Always,
+    },
+    Proof {
+        name: "workers",
+        about: "the SDK connects, talks and comes back in a worker, a shared worker and a service worker",
+        kind: Kind::Browser(&["workers"]),
         when: When::Always,
     },
     Proof {
@@ -320,7 +332,7 @@ const PROOFS: &[Proof] = &[
 /// Runs the named proofs and tells whether all of them held.
 pub(crate) fn run(repository: &Repository, args: &Args) -> Result<bool> {
     if args.list {
-        PROOFS.iter().for_each(|proof| println!("{:<15} {}", proof.name, proof.about));
+        PROOFS.iter().for_each(|proof| println!("{:<20} {}", proof.name, proof.about));
         return Ok(true);
     }
     for name in &args.names {
@@ -338,8 +350,11 @@ pub(crate) fn run(repository: &Repository, args: &Args) -> Result<bool> {
         .map(|proof| step(proof, form))
         .collect();
     install::everything(repository)?;
-    test::build(repository)?;
-    Ok(steps::run(repository, &chosen, true))
+    // A server that was named is there already.
+    if std::env::var_os("MOORLINE_BIN").is_none() {
+        test::build(repository)?;
+    }
+    Ok(steps::run(repository, &chosen, false))
 }
 
 /// The short forms of all proofs, as steps of `cargo xtask test`.
@@ -356,6 +371,11 @@ fn step(proof: &'static Proof, form: Form) -> Step {
             proof.about
         ),
         again: format!("cargo xtask prove {}{short}", proof.name),
+        // The full form is a verdict, and has one attempt.
+        on_failure: match form == Form::Short && proof.kind.is_in_a_browser() {
+            true => OnFailure::TryAgain,
+            false => OnFailure::GoOn,
+        },
         run: Box::new(move |repository| proof.kind.prove(repository, proof.name, form)),
     }
 }

@@ -36,7 +36,8 @@ pub(crate) fn examples(repository: &Repository) -> Result<()> {
 
 /// The example clients that need no SDK: Python's `websockets` and Node's own WebSocket.
 pub(crate) fn raw_clients(repository: &Repository) -> Result<()> {
-    end_to_end(repository, "raw-clients.test.mjs")
+    end_to_end(repository, "raw-clients.test.mjs")?;
+    end_to_end(repository, "compression.test.mjs")
 }
 
 fn end_to_end(repository: &Repository, file: &str) -> Result<()> {

@@ -4,15 +4,15 @@
 use anyhow::{Result, bail};
 
 use crate::repository::Repository;
-use crate::steps::{self, Step};
+use crate::steps::{self, OnFailure, Step};
 use crate::{autobahn, django, docs, install, interop, prove, schema, sdk, web};
 
 /// Arguments of `cargo xtask test`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Go on after a step that failed.
+    /// Stop at the first step that fails.
     #[arg(long)]
-    keep_going: bool,
+    fail_fast: bool,
     /// Run only this step; repeatable.
     #[arg(long, value_name = "STEP")]
     only: Vec<String>,
@@ -79,7 +79,11 @@ const ROWS: &[Row] = &[
         "run the named test alone: `pytest -k NAME` in tests/deploy, with MOORLINE_BIN",
     ),
     ("sdk-live", sdk::live, "run `npm run test:live` in clients/typescript"),
-    ("raw-clients", sdk::raw_clients, "run `node --test raw-clients.test.mjs` in tests/e2e"),
+    (
+        "raw-clients",
+        sdk::raw_clients,
+        "run `node --test FILE` in tests/e2e; the files are raw-clients.test.mjs and compression.test.mjs",
+    ),
     (
         "examples",
         sdk::examples,
@@ -92,9 +96,19 @@ fn all_steps() -> Vec<Step> {
         name: (*name).to_owned(),
         remedy: (*remedy).to_owned(),
         again: format!("cargo xtask test --only {name}"),
+        on_failure: on_failure(name),
         run: Box::new(run),
     });
     rows.chain(prove::short_steps()).collect()
+}
+
+fn on_failure(name: &str) -> OnFailure {
+    match name {
+        "build" => OnFailure::Stop,
+        "install" | "sdk-live" | "raw-clients" | "examples" | "autobahn" | "api" | "interop"
+        | "django-package" | "django-example" | "deploy" => OnFailure::TryAgain,
+        _ => OnFailure::GoOn,
+    }
 }
 
 /// Runs the chosen steps and tells whether all of them passed.
@@ -117,7 +131,7 @@ pub(crate) fn run(repository: &Repository, args: &Args) -> Result<bool> {
     if !chosen.iter().any(|step| step.name == "install") {
         install::everything(repository)?;
     }
-    Ok(steps::run(repository, &chosen, args.keep_going))
+    Ok(steps::run(repository, &chosen, args.fail_fast))
 }
 
 fn format(repository: &Repository) -> Result<()> {
@@ -146,8 +160,10 @@ pub(crate) fn build(repository: &Repository) -> Result<()> {
 
 fn rust(repository: &Repository) -> Result<()> {
     let nextest = repository.command("cargo").args(["nextest", "--version"]).works();
-    let run: &[&str] =
-        if nextest { &["nextest", "run", "--no-fail-fast"] } else { &["test", "--no-fail-fast"] };
+    let run: &[&str] = match nextest {
+        true => &["nextest", "run", "--profile", "gate"],
+        false => &["test", "--no-fail-fast"],
+    };
     repository
         .command("cargo")
         .args(run)

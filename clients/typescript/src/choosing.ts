@@ -5,12 +5,11 @@
  */
 import type { ClientOptions, State } from "./api.js";
 import type { Environment, PageSignal } from "./env.js";
+import { watchPage } from "./page.js";
 import { PollTransport } from "./transport/poll.js";
 import { SseTransport } from "./transport/sse.js";
 import type { Transport, TransportEvents, TransportName } from "./transport/transport.js";
 import type { Welcome } from "./wire.js";
-
-export { watchPage } from "./page.js";
 
 const ALL: readonly TransportName[] = ["ws", "sse", "poll"];
 /** A way that worked on this network and fails once is a server that restarts; failing twice, it may be blocked. */
@@ -110,7 +109,7 @@ export class Choosing {
   }
 
   #watch(): void {
-    this.#unwatch ??= this.env.onPageSignal((signal) => this.#signalled(signal));
+    this.#unwatch ??= (this.env.onPageSignal ?? watchPage)((signal) => this.#signalled(signal));
   }
 
   #signalled(signal: PageSignal): void {

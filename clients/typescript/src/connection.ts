@@ -128,7 +128,7 @@ export class Connection implements TransportEvents {
 
   /** All that a first WebSocket does not need. Where it cannot be had, the WebSocket goes on alone. */
   async #loadChoosing(): Promise<void> {
-    const module = await import("./choosing.js").catch(() => {});
+    const module = await this.env.load.choosing().catch(() => {});
     if (module) this.#choosing ??= new module.Choosing(this.env, this, this.host, this.#attempt > 0);
   }
 

@@ -44,10 +44,21 @@ export interface Environment {
   readonly openChannel?: ((name: string) => ChannelLike) | undefined;
   /** False when the browser says that there is no network. */
   isOnline(): boolean;
-  /** Calls back at `online`, `offline`, when the tab becomes visible, and when the page comes out of the back-forward cache. */
-  onPageSignal(listener: (signal: PageSignal) => void): () => void;
+  /**
+   * Calls back at `online`, `offline`, when the tab becomes visible, and when the page comes out of the back-forward cache.
+   * Default: what the browser tells, from when a connection stands or failed; before, nothing can be done about it.
+   */
+  readonly onPageSignal?: ((listener: (signal: PageSignal) => void) => () => void) | undefined;
   /** Where the page is, for the default address; empty outside a page. */
   readonly location: string;
+  /** Loads what the core is without until it is needed. Where it is at hand already, as in tests, that takes no time. */
+  readonly load: Loading;
+}
+
+/** The parts that are files of their own. */
+export interface Loading {
+  choosing(): Promise<typeof import("./choosing.js")>;
+  leftovers(): Promise<typeof import("./tabs/leftovers.js")>;
 }
 
 /** The environment of the browser (or of Node, as far as it has these). */
@@ -64,12 +75,7 @@ export function defaultEnvironment(): Environment {
     locks: navigator?.locks as LocksLike | undefined,
     openChannel: location && navigator?.locks && ((name) => new BroadcastChannel(name)),
     isOnline: () => navigator?.onLine !== false,
-    onPageSignal: (listener) => {
-      const stop = new AbortController();
-      // Loaded once a connection stands or failed: before that there is nothing to be done about what the page does.
-      void import("./choosing.js").then(({ watchPage }) => watchPage(listener, stop.signal), () => {});
-      return () => stop.abort();
-    },
     location: location?.href ?? "",
+    load: { choosing: () => import("./choosing.js"), leftovers: () => import("./tabs/leftovers.js") },
   };
 }

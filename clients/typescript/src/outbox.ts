@@ -83,7 +83,7 @@ export class Outbox {
   async #begin(scope: string, release: AbortController): Promise<void> {
     const { env, tab } = this;
     const opened = (this.#storage = this.store.open(scope).catch(() => this.#undurable()));
-    const [{ watchLeftovers }, store] = await Promise.all([import("./tabs/leftovers.js"), opened]);
+    const [{ watchLeftovers }, store] = await Promise.all([env.load.leftovers(), opened]);
     const released = release.signal;
     if (!released.aborted) this.#scan = watchLeftovers({ env, scope, tab, store, released, adopt: (entries) => this.#adopt(entries) });
   }

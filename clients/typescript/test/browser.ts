@@ -72,10 +72,12 @@ export class Browser {
   readonly store = memoryStore();
   readonly server = new TinyServer(this.world);
   readonly tabs: Tab[] = [];
+  /** How often somebody spoke on a channel that was closed. */
+  afterClose = 0;
 
   /** A tab with a client that has started. */
-  async open(options: ClientOptions = {}): Promise<Tab> {
-    const tab = new Tab(this, `tab-${this.tabs.length + 1}`, options);
+  async open(options: ClientOptions = {}, environment: Partial<Environment> = {}): Promise<Tab> {
+    const tab = new Tab(this, `tab-${this.tabs.length + 1}`, options, environment);
     this.tabs.push(tab);
     tab.client.start();
     await this.world.settle();
@@ -103,9 +105,10 @@ export class Tab {
     private readonly browser: Browser,
     readonly name: string,
     options: ClientOptions,
+    environment: Partial<Environment>,
   ) {
     const getToken = (why: string): string => `${name}-${this.tokens.push(why)}`;
-    this.client = createClient({ environment: this.environment(), store: browser.store, user: "ann", getToken, ...options });
+    this.client = createClient({ environment: { ...this.environment(), ...environment }, store: browser.store, user: "ann", getToken, ...options });
     this.client.on("message", ({ message }) => this.heard.push(message.body));
   }
 
@@ -171,6 +174,10 @@ export class Tab {
     const channel: ChannelLike = {
       onmessage: null,
       postMessage: (message) => {
+        if (!channels.has(entry)) {
+          this.browser.afterClose += 1;
+          throw new DOMException("Channel is closed", "InvalidStateError");
+        }
         const data = structuredClone(message);
         for (const other of channels) {
           if (other.name !== name || other === entry) continue;

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Client } from "../src/api.js";
 import { createClient } from "../src/client.js";
 import { consume, memoryPositions, type Consumer, type ConsumerOptions, type Positions, type Skipped } from "../src/consumer/index.js";
@@ -13,6 +13,8 @@ beforeEach(() => {
   server.room({ id: "ops", members: ["bot", "ann"] });
   positions = memoryPositions();
 });
+
+afterEach(() => vi.restoreAllMocks());
 
 /** A bot's process: it has its handled events, and can be killed. */
 class Bot {
@@ -62,6 +64,30 @@ describe("a consumer", () => {
     for (const body of ["a", "b", "c"]) server.say("ops", "ann", body);
     await server.clock.advance(100);
     expect(bot.handled).toEqual(["ops 3 message a", "ops 4 message b", "ops 5 message c"]);
+  });
+
+  it("goes on, and no faster than else, where the callback for errors throws itself", async () => {
+    const uncaught: unknown[] = [];
+    vi.spyOn(globalThis, "queueMicrotask").mockImplementation((callback) => {
+      void Promise.resolve().then(callback).catch((error: unknown) => uncaught.push(error));
+    });
+    let pages = 0;
+    server.onFrame = ({ to, text }) => to === "server" && text.startsWith('{"type":"history"') && pages++;
+    const bot = new Bot({ onError: () => { throw new Error("in the callback"); } });
+    await server.clock.advance(100);
+    const save = positions.save.bind(positions);
+    positions.save = () => Promise.reject(new Error("the disk is full"));
+    server.say("ops", "ann", "a");
+    await server.clock.advance(10_000);
+    expect(pages).toBeLessThan(20);
+    expect(uncaught.length).toBeGreaterThan(0);
+    expect(uncaught.map((error) => (error as Error).message)).toEqual(uncaught.map(() => "in the callback"));
+    positions.save = save;
+    await server.clock.advance(60_000);
+    server.say("ops", "ann", "b");
+    await server.clock.advance(1_000);
+    expect(bot.handled.at(-1)).toBe("ops 3 message b");
+    await bot.consumer.stop();
   });
 
   it("begins with the oldest where it shall", async () => {

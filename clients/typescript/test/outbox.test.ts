@@ -1,6 +1,6 @@
 import { IDBFactory } from "fake-indexeddb";
 import "fake-indexeddb/auto";
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Client, ClientOptions, MessageItem } from "../src/api.js";
 import { createClient } from "../src/client.js";
 import { indexedDbStore } from "../src/store/indexeddb.js";
@@ -14,6 +14,11 @@ let database: IDBFactory;
 beforeEach(() => {
   world = new World(new FakeLocks());
   database = new IDBFactory();
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
 });
 
 function tab(options: ClientOptions = {}, where = world): Client {
@@ -93,6 +98,25 @@ describe("a message", () => {
     const client = tab({ store: broken });
     const peer = await greeted();
     client.room("r1").send("hi");
+    await world.settle();
+    expect(peer.all("send")).toHaveLength(1);
+    expect(client.getSnapshot().durable).toBe(false);
+  });
+
+  it.each([
+    ["opens", { open: () => ({}) as IDBOpenDBRequest }],
+    ["writes to", {}],
+  ])("is sent although the browser never %s its database, and the snapshot says that it is not durable", async (_, stuck) => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    vi.spyOn(IDBObjectStore.prototype, "put").mockImplementation(() => ({ transaction: { commit() {} } }) as never);
+    const factory = Object.assign(Object.create(database) as IDBFactory, { open: database.open.bind(database) }, stuck);
+    const client = tab({ store: indexedDbStore("test", factory) });
+    const peer = await greeted();
+    client.room("r1").send("hi");
+    await world.settle();
+    expect(peer.all("send")).toHaveLength(0);
+    expect(client.getSnapshot().durable).toBe(true);
+    await vi.advanceTimersByTimeAsync(5_000);
     await world.settle();
     expect(peer.all("send")).toHaveLength(1);
     expect(client.getSnapshot().durable).toBe(false);

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-import { createElement as h, StrictMode, startTransition, useLayoutEffect, useState, type FunctionComponent, type ReactNode } from "react";
+import { createElement as h, StrictMode, startTransition, useLayoutEffect, useState, version, type FunctionComponent, type ReactNode } from "react";
 import { act } from "react";
 import { createRoot, type Root } from "react-dom/client";
 import { renderToString } from "react-dom/server";
@@ -69,6 +69,11 @@ function Messages({ id }: { readonly id: string }): ReactNode {
 function rows(id: string): string[] {
   return [...page.querySelectorAll(`#${id} li`)].map((row) => row.textContent ?? "");
 }
+
+it("draws with the React that this run is for", async () => {
+  const { version: dom } = await import("react-dom");
+  expect([version, dom].map((each) => each.split(".")[0])).toEqual([process.env["REACT"], process.env["REACT"]]);
+});
 
 describe("a component", () => {
   it("shows what it sends at once, then as sent, and what others write", async () => {

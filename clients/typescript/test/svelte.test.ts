@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Client, TimelineSnapshot } from "../src/api.js";
 import { createClient } from "../src/client.js";
-import { person, room, roomInfo, rooms, selected, typing } from "../src/svelte/index.js";
+import { connection, person, room, roomInfo, rooms, selected, typing } from "../src/svelte/index.js";
 import { createTestServer, type TestServer } from "../src/testing/index.js";
 import { built, type Built } from "./svelte/build.js";
 
@@ -27,6 +27,18 @@ describe("a store", () => {
     server.say("ops", "bob", "two");
     await server.clock.advance(50);
     expect(seen).toEqual([0, 0, 1]);
+  });
+
+  it("hears of what its own first run has changed", async () => {
+    client.start();
+    await server.clock.advance(50);
+    const queued: number[] = [];
+    connection(client).subscribe((snapshot) => {
+      if (queued.push(snapshot.queued) === 1) client.room("ops").send("from the first run");
+    });
+    expect(queued).toEqual([0, 1]);
+    await server.clock.advance(50);
+    expect(queued.at(-1)).toBe(0);
   });
 
   it("of a room opens it for its first subscriber and closes it after its last", async () => {

@@ -2,8 +2,9 @@
  * A world for unit tests: a clock that is moved by hand, sockets whose other end is the test, locks as the browser's.
  * Nothing sleeps; `advance` runs what is due and lets promises settle in between.
  */
-import "../src/choosing.js"; // Loaded by the connection when it is needed: here it shall not take time.
+import * as choosing from "../src/choosing.js";
 import type { Environment, LocksLike, PageSignal, SocketLike } from "../src/env.js";
+import * as leftovers from "../src/tabs/leftovers.js";
 import type { WireRoom } from "../src/wire.js";
 
 interface Timer {
@@ -124,6 +125,7 @@ export class World {
         return () => this.signals.delete(listener);
       },
       location: "https://chat.example/rooms",
+      load: { choosing: async () => choosing, leftovers: async () => leftovers },
     };
   }
 

@@ -347,10 +347,10 @@ impl State {
             .filter_map(name_of)
             .collect();
         if unknown.is_empty() {
-            return Frame::json(event);
+            return event.frame();
         }
         self.named.extend(unknown.iter().map(|person| person.id.clone()));
-        Frame::json(&Event { people: unknown, ..event.clone() })
+        Event { people: unknown, ..event.clone() }.frame()
     }
 
     /// Pushes frames to all listeners: one lock of each outbox, whatever the number of frames.

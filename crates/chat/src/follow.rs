@@ -18,6 +18,9 @@ use crate::listener::Listener;
 /// Events read at once: a few milliseconds of work, so that 64 who catch up take turns.
 const PAGE: usize = 200;
 
+/// The life of a room's log, and the last event of it that a client has or that is queued for it.
+pub type Cursor = (Epoch, Seq);
+
 /// Where following ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Followed {
@@ -28,7 +31,8 @@ pub enum Followed {
 }
 
 impl Chat {
-    /// Brings a listener whose client has everything up to `cursor` into the room's live feed.
+    /// Brings a listener whose client has everything up to `cursor` into the room's live feed. The cursor goes on with what
+    /// is queued, so that a further attempt repeats nothing.
     ///
     /// # Errors
     /// Where the store cannot be read; the listener is then in no feed of this room, and following can be tried again.
@@ -36,10 +40,10 @@ impl Chat {
         &self,
         listener: &Arc<Listener>,
         room: &RoomId,
-        mut cursor: (Epoch, Seq),
+        cursor: &mut Cursor,
     ) -> Result<Followed, Error> {
         loop {
-            match self.hub().enter(listener, room, cursor) {
+            match self.hub().enter(listener, room, *cursor) {
                 Entered::Live => return Ok(Followed::Live),
                 Entered::Barred => return Ok(Followed::Gone),
                 Entered::Cold => match self.store().head(room).await {
@@ -48,13 +52,13 @@ impl Chat {
                     Err(error) => return Err(error),
                 },
                 Entered::OtherEpoch => match self.reset(listener, room).await? {
-                    Some(head) => cursor = head,
+                    Some(head) => *cursor = head,
                     None => return Ok(Followed::Gone),
                 },
                 Entered::Behind(reached) => {
                     cursor.1 = reached;
-                    match self.read_on(listener, room, cursor).await? {
-                        Some(read) => cursor = read,
+                    match self.read_on(listener, room, *cursor).await? {
+                        Some(read) => *cursor = read,
                         None => return Ok(Followed::Gone),
                     }
                 }
@@ -67,8 +71,8 @@ impl Chat {
         &self,
         listener: &Arc<Listener>,
         room: &RoomId,
-        cursor: (Epoch, Seq),
-    ) -> Result<Option<(Epoch, Seq)>, Error> {
+        cursor: Cursor,
+    ) -> Result<Option<Cursor>, Error> {
         poll_fn(|cx| listener.outbox().poll_room(cx)).await;
         let _turn = self.turn_to_catch_up().await;
         let page =
@@ -96,7 +100,7 @@ impl Chat {
         &self,
         listener: &Arc<Listener>,
         room: &RoomId,
-    ) -> Result<Option<(Epoch, Seq)>, Error> {
+    ) -> Result<Option<Cursor>, Error> {
         let info = match self.store().room_of(listener.user(), room).await {
             Ok((info, _)) => info,
             Err(Error::NotFound) => return Ok(None),
@@ -107,21 +111,22 @@ impl Chat {
         Ok(Some((epoch, head)))
     }
 
-    /// Brings what follows a client's position, or tells it that it cannot be gone on from; then follows the room.
-    /// At most `limit` events; answers how many were sent.
+    /// Queues what follows a client's position, at most `limit` events, or tells it that it cannot be gone on from.
+    /// Answers from where the room is to be followed then, and how many events were queued; none where the room is not
+    /// the person's.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// Where the store cannot be read; then nothing was queued.
     pub async fn resume(
         &self,
         listener: &Arc<Listener>,
         room: &RoomId,
         from: Position,
         limit: usize,
-    ) -> Result<usize, Error> {
+    ) -> Result<Option<(Cursor, usize)>, Error> {
         poll_fn(|cx| listener.outbox().poll_room(cx)).await;
         let resumed = self.store().resume(listener.user(), room, from.clone(), limit).await?;
-        self.resumed(listener, room, &from, resumed).await
+        Ok(self.resumed(listener, room, &from, resumed))
     }
 
     /// The same from memory, where the room's feed still holds what was missed. `first` and `head` are what a read just
@@ -137,35 +142,31 @@ impl Chat {
         from.seq.next() >= first && self.hub().resume(listener, room, from, head).is_some()
     }
 
-    /// The same with what was read already; it is queued before anything is waited for.
-    ///
-    /// # Errors
-    /// Where the store cannot be read.
-    pub async fn resumed(
+    /// The same with what was read already.
+    #[must_use]
+    pub fn resumed(
         &self,
         listener: &Arc<Listener>,
         room: &RoomId,
         from: &Position,
         resumed: Resumed,
-    ) -> Result<usize, Error> {
-        let (cursor, sent) = match resumed {
+    ) -> Option<(Cursor, usize)> {
+        match resumed {
             Resumed::Events { events, people, .. } => {
                 let sent = events.len();
                 let reached = events.last().map_or(from.seq, |event| event.seq);
                 queue(listener, events, &people);
-                ((from.epoch, reached), sent)
+                Some(((from.epoch, reached), sent))
             }
             Resumed::Reset { reason, epoch, first, head } => {
                 queue_reset(listener, room, reason, Some((epoch, first, head)));
-                ((epoch, head), 0)
+                Some(((epoch, head), 0))
             }
             Resumed::Gone => {
                 queue_reset(listener, room, ResetReason::Gone, None);
-                return Ok(0);
+                None
             }
-        };
-        self.follow(listener, room, cursor).await?;
-        Ok(sent)
+        }
     }
 }
 
@@ -175,6 +176,7 @@ fn queue(listener: &Listener, events: Vec<Event>, people: &[Person]) {
         if index == 0 {
             event.people = people.to_vec();
         }
+        // Made for one connection, so never deflated: that is done once for all, or not at all.
         listener.outbox().reply(Frame::json(&event));
     }
 }

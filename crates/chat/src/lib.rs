@@ -44,7 +44,7 @@ pub use django::{
 };
 pub use error::Error;
 pub use export::Export;
-pub use follow::Followed;
+pub use follow::{Cursor, Followed};
 pub use hub::{Counts, Hub};
 pub use leases::LeaseTimes;
 pub use listener::Listener;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 
-use moorline_protocol::{RoomId, Seq, UserId};
+use moorline_protocol::{Frame, RoomId, Seq, UserId};
 use moorline_store::{SessionId, SessionRow, User};
 use parking_lot::Mutex;
 
@@ -29,12 +29,15 @@ pub struct Listener {
     place: Mutex<Place>,
 }
 
-/// Where a listener is, and where it must not be. Locked inside a feed's lock, never the other way round.
+/// Where a listener is, and where it must not be. Locked inside a feed's lock and around an outbox's, never the other way
+/// round.
 #[derive(Default)]
 struct Place {
     feeds: Vec<Arc<Feed>>,
     /// Rooms that the person was taken out of while connected, with the position of that.
     gone: Vec<(RoomId, Seq)>,
+    /// How often the person came into a room or was taken out of one while connected.
+    changes: u64,
 }
 
 impl Listener {
@@ -145,17 +148,41 @@ impl Listener {
     /// The person was taken out of a room at this position: no read from before it lets this listener in again.
     pub(crate) fn bar(&self, room: &RoomId, at: Seq) {
         let mut place = self.place.lock();
+        place.changes += 1;
         place.gone.retain(|(barred, _)| barred != room);
         place.gone.push((room.clone(), at));
     }
 
     /// The person is in the room again.
     pub(crate) fn unbar(&self, room: &RoomId) {
-        self.place.lock().gone.retain(|(barred, _)| barred != room);
+        let mut place = self.place.lock();
+        place.changes += 1;
+        place.gone.retain(|(barred, _)| barred != room);
+    }
+
+    /// How often the person's own memberships changed while connected: to be asked before a room is read that the client
+    /// is to be told of.
+    #[must_use]
+    pub fn membership_changes(&self) -> u64 {
+        self.place.lock().changes
+    }
+
+    /// Tells the client of a room that was read when so many changes were known. Where there was another one meanwhile it
+    /// says nothing and answers `false`: a room that the person has left must not be told of behind its end.
+    #[must_use]
+    pub fn tell_unless_changed(&self, known: u64, frame: Frame) -> bool {
+        let place = self.place.lock();
+        let is_current = place.changes == known;
+        if is_current {
+            // The hub bars before it tells of a removal, so that this comes before it.
+            self.outbox.reply(frame);
+        }
+        is_current
     }
 
     /// Whether what was read when the log ended at `head` may still let this listener in.
-    pub(crate) fn may_enter(&self, room: &RoomId, head: Seq) -> bool {
+    #[must_use]
+    pub fn may_enter(&self, room: &RoomId, head: Seq) -> bool {
         !self.place.lock().gone.iter().any(|(barred, at)| barred == room && *at > head)
     }
 

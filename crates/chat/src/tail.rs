@@ -6,7 +6,7 @@ use moorline_protocol::{EventId, Frame, Seq};
 
 /// Events kept.
 const MOST: usize = 64;
-/// Bytes of them: 1,000 rooms at full speed hold 32 MiB.
+/// Bytes of them: 1,000 rooms at full speed hold 32 MiB, and with compression what those became, which is shorter.
 const MOST_BYTES: usize = 32 * 1024;
 
 /// One event, as it went out.

@@ -204,6 +204,9 @@ pub struct ServeArgs {
     /// Seconds that a drain after SIGTERM may take [default: 10]
     #[arg(long, value_name = "SECONDS", help_heading = "Connections", allow_hyphen_values = true)]
     pub drain_timeout: Option<String>,
+    /// Compress long messages to WebSocket clients that offer it (permessage-deflate)
+    #[arg(long, help_heading = "Connections")]
+    pub compression: bool,
     /// Apply rate limits to peers on this machine too
     #[arg(long, help_heading = "Connections")]
     pub limit_loopback: bool,

@@ -51,6 +51,8 @@ pub struct Config {
     pub ping_timeout: Duration,
     /// 10 s: well below the 30 s after which Kubernetes kills.
     pub drain_timeout: Duration,
+    /// Whether clients of `/ws` may negotiate compression.
+    pub compression: bool,
     /// Whether peers on this machine are limited too.
     pub limit_loopback: bool,
     /// Pages that may use a cookie; empty: only the server's own.
@@ -137,6 +139,7 @@ impl Config {
             ping_interval: seconds(&args.ping_interval, "ping-interval", 25)?,
             ping_timeout: seconds(&args.ping_timeout, "ping-timeout", 60)?,
             drain_timeout: seconds(&args.drain_timeout, "drain-timeout", 10)?,
+            compression: environment.is_on(args.compression, "compression")?,
             limit_loopback: environment.is_on(args.limit_loopback, "limit-loopback")?,
             origins: origins(environment.pick_all(&args.origin, "origin"))?,
             embed_origins: origins(environment.pick_all(&args.embed_origin, "embed-origin"))?,

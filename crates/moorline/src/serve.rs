@@ -159,7 +159,8 @@ fn sessions(config: &Config, chat: &Arc<Chat>, auth: Arc<Authenticator>) -> (Rou
     let fallbacks = Fallbacks::new(Arc::clone(&settings), check.clone());
     let websocket = Route::new("/ws", move |_| ChatConsumer::new(Arc::clone(&settings)))
         .admission(check)
-        .message_bytes(Limits::DEFAULT.frame_bytes as usize);
+        .message_bytes(Limits::DEFAULT.frame_bytes as usize)
+        .compressed(config.compression);
     let [stream, poll] = fallbacks.routes();
     (fallbacks.router(), vec![websocket, stream, poll])
 }

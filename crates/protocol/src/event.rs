@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cid, Epoch, EventId, Person, Role, RoomId, Seq, UserId};
+use crate::{Cid, Epoch, EventId, Frame, Person, Role, RoomId, Seq, UserId};
 
 /// One entry of a room's log. Kind, id, sender, cid and time are fixed for ever; a message is told as it is now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -127,6 +127,14 @@ pub enum Change {
 }
 
 impl Event {
+    /// The event as bytes for everybody in its room, the one kind of frame that may be deflated: it says what one sender
+    /// wrote and what all in the room may know, and nothing of a session. Every other frame stays as it is, since it may
+    /// hold a sign-in's, a backend's or another room's words beside text of somebody's choice.
+    #[must_use]
+    pub fn frame(&self) -> Frame {
+        Frame::json(self).deflatable()
+    }
+
     /// The ids of the people whom this event mentions, its sender first.
     pub fn mentioned(&self) -> impl Iterator<Item = &UserId> {
         let changes = match &self.kind {

@@ -1,7 +1,11 @@
 //! A frame: what a server sends, encoded once and shared by every socket that gets it.
+//!
+//! A frame that may be deflated also has room for its deflated form, which the first socket that wants it makes for all.
+//! How to deflate is the transport's affair; nothing here does it.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
@@ -11,6 +15,12 @@ const HEADER_ROOM: usize = 10;
 const TEXT: u8 = 0x81;
 /// FIN with the opcode of a binary message.
 const BINARY: u8 = 0x82;
+/// The bit of a frame whose message is deflated (RFC 7692 section 6).
+const DEFLATED: u8 = 0x40;
+
+/// Payloads that are worth deflating, in bytes. Shorter ones gain next to nothing. Longer ones would keep a thread of the
+/// runtime busy for more than a millisecond; a message of 64 KiB of which JSON escapes every byte is within.
+pub const DEFLATED_BYTES: RangeInclusive<usize> = 512..=130 * 1024;
 
 thread_local! {
     /// Where JSON is written before its length is known; kept, since most frames are of a like size.
@@ -22,8 +32,14 @@ const SCRATCH_KEPT: usize = 64 * 1024;
 
 /// One message to clients: the header of an unmasked WebSocket frame and the payload in one shared allocation.
 /// A clone is a reference. SSE and long-poll send the payload alone.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Frame(Arc<[u8]>);
+#[derive(Clone)]
+pub struct Frame {
+    bytes: Arc<[u8]>,
+    /// Room for the deflated form; none where it is never deflated. Empty inside where that form is not shorter.
+    twin: Option<Arc<Twin>>,
+}
+
+type Twin = OnceLock<Option<Arc<[u8]>>>;
 
 impl Frame {
     /// Encodes a value as JSON.
@@ -39,11 +55,11 @@ impl Frame {
                 buffer.extend_from_slice(error.to_string().replace(['"', '\\'], " ").as_bytes());
                 buffer.extend_from_slice(br#"","retry":true}"#);
             }
-            let frame = Self::seal(buffer, TEXT);
+            let bytes = seal(buffer, TEXT);
             if buffer.capacity() > SCRATCH_KEPT {
                 *buffer = Vec::new();
             }
-            frame
+            Self { bytes, twin: None }
         })
     }
 
@@ -60,52 +76,64 @@ impl Frame {
     }
 
     fn raw(payload: &[u8], first: u8) -> Self {
-        let mut buffer = Vec::with_capacity(HEADER_ROOM + payload.len());
-        buffer.resize(HEADER_ROOM, 0);
-        buffer.extend_from_slice(payload);
-        Self::seal(&mut buffer, first)
+        Self { bytes: sealed(payload, first), twin: None }
     }
 
-    /// Writes the header into the room before the payload and shares what results.
-    fn seal(buffer: &mut [u8], first: u8) -> Self {
-        let length = buffer.len() - HEADER_ROOM;
-        let start = HEADER_ROOM - header_len(length);
-        buffer[start] = first;
-        match header_len(length) {
-            2 => buffer[start + 1] = length as u8,
-            4 => {
-                buffer[start + 1] = 126;
-                buffer[start + 2..HEADER_ROOM].copy_from_slice(&(length as u16).to_be_bytes());
-            }
-            _ => {
-                buffer[start + 1] = 127;
-                buffer[start + 2..HEADER_ROOM].copy_from_slice(&(length as u64).to_be_bytes());
-            }
-        }
-        Self(Arc::from(&buffer[start..]))
+    /// Lets this frame be deflated, if its size is worth it. Only for what holds no secret: the length of a deflated text
+    /// tells whoever watches the wire how alike its parts are, so text of an attacker's choice beside a secret gives it
+    /// away (CRIME, BREACH).
+    #[must_use]
+    pub fn deflatable(mut self) -> Self {
+        self.twin = DEFLATED_BYTES.contains(&self.payload().len()).then(Arc::default);
+        self
+    }
+
+    /// Whether it may be deflated and is worth it.
+    #[must_use]
+    pub fn is_deflatable(&self) -> bool {
+        self.twin.is_some()
+    }
+
+    /// What a socket gets that has negotiated compression; none while that has not been made.
+    #[must_use]
+    pub fn deflated(&self) -> Option<&[u8]> {
+        let made = self.twin.as_ref()?.get()?;
+        Some(made.as_deref().unwrap_or(&self.bytes))
+    }
+
+    /// The same, made now if nobody did so before; whoever else wants it meanwhile waits. `deflate` gives the payload of
+    /// the compressed message (RFC 7692 section 7.2.1), or none if it would not be shorter.
+    pub fn deflate(&self, deflate: impl FnOnce(&[u8]) -> Option<Vec<u8>>) -> &[u8] {
+        let Some(twin) = &self.twin else { return &self.bytes };
+        let made = twin.get_or_init(|| {
+            let first = self.bytes.first().copied().unwrap_or(TEXT);
+            let bytes = sealed(&deflate(self.payload())?, first | DEFLATED);
+            (bytes.len() < self.bytes.len()).then_some(bytes)
+        });
+        made.as_deref().unwrap_or(&self.bytes)
     }
 
     /// Header and payload, as a WebSocket server sends them.
     #[must_use]
     pub fn websocket(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 
     /// The payload alone.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        let header = match self.0.get(1) {
+        let header = match self.bytes.get(1) {
             Some(127) => 10,
             Some(126) => 4,
             _ => 2,
         };
-        &self.0[header..]
+        &self.bytes[header..]
     }
 
-    /// Bytes on a WebSocket: what an outbox counts.
+    /// Bytes on a WebSocket, not deflated: what an outbox counts.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
     /// Whether there is no payload.
@@ -115,10 +143,45 @@ impl Frame {
     }
 }
 
+impl PartialEq for Frame {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Frame {}
+
 impl std::fmt::Debug for Frame {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Frame({})", String::from_utf8_lossy(self.payload()))
     }
+}
+
+/// A payload with its header, in one shared allocation.
+fn sealed(payload: &[u8], first: u8) -> Arc<[u8]> {
+    let mut buffer = Vec::with_capacity(HEADER_ROOM + payload.len());
+    buffer.resize(HEADER_ROOM, 0);
+    buffer.extend_from_slice(payload);
+    seal(&mut buffer, first)
+}
+
+/// Writes the header into the room before the payload and shares what results.
+fn seal(buffer: &mut [u8], first: u8) -> Arc<[u8]> {
+    let length = buffer.len() - HEADER_ROOM;
+    let start = HEADER_ROOM - header_len(length);
+    buffer[start] = first;
+    match header_len(length) {
+        2 => buffer[start + 1] = length as u8,
+        4 => {
+            buffer[start + 1] = 126;
+            buffer[start + 2..HEADER_ROOM].copy_from_slice(&(length as u16).to_be_bytes());
+        }
+        _ => {
+            buffer[start + 1] = 127;
+            buffer[start + 2..HEADER_ROOM].copy_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    Arc::from(&buffer[start..])
 }
 
 /// Bytes of the header before a payload of this length.
@@ -156,5 +219,43 @@ mod tests {
         assert_eq!(frame.payload(), br#"{"type":"pong"}"#);
         assert_eq!(frame.websocket()[..2], [0x81, 15]);
         assert_eq!(Frame::binary(&[1, 2]).websocket(), [0x82, 2, 1, 2]);
+    }
+
+    #[test]
+    fn a_frame_is_deflated_once_for_all_of_its_clones() {
+        let frame = Frame::text(&"moor ".repeat(200)).deflatable();
+        let clone = frame.clone();
+        assert_eq!(frame.deflated(), None);
+        let made = frame.deflate(|_| Some(vec![7; 130])).to_vec();
+        assert_eq!(made[..4], [0xc1, 126, 0, 130]);
+        assert_eq!(clone.deflate(|_| panic!("deflated twice")), made);
+        assert_eq!(clone.deflated(), Some(&made[..]));
+        assert_eq!(clone.websocket()[..2], [0x81, 126]);
+    }
+
+    #[test]
+    fn what_does_not_get_shorter_stays_as_it_is() {
+        let frame = Frame::binary(&[1; 600]).deflatable();
+        assert_eq!(frame.deflate(|payload| Some(payload.to_vec())), frame.websocket());
+        assert_eq!(frame.deflated(), Some(frame.websocket()));
+        let frame = Frame::binary(&[1; 600]).deflatable();
+        assert_eq!(frame.deflate(|_| None), frame.websocket());
+    }
+
+    #[test]
+    fn only_what_is_allowed_and_worth_it_is_deflated() {
+        let of = |length: usize| Frame::text(&"x".repeat(length));
+        for (frame, expected) in [
+            (of(511).deflatable(), false),
+            (of(512).deflatable(), true),
+            (of(130 * 1024).deflatable(), true),
+            (of(130 * 1024 + 1).deflatable(), false),
+            (of(1000), false),
+            (Frame::json(&"x".repeat(1000)), false),
+        ] {
+            assert_eq!(frame.is_deflatable(), expected, "{}", frame.len());
+            let bytes = frame.deflate(|_| Some(vec![0; 10])).len();
+            assert_eq!(bytes < frame.len(), expected);
+        }
     }
 }

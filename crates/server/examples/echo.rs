@@ -4,22 +4,27 @@
 use std::net::{Ipv4Addr, TcpListener};
 
 use clap::Parser;
+use moorline_protocol::Frame;
 use moorline_server::{Close, Connection, Consumer, Incoming, Route, Server, ServerConfig};
 
 #[derive(Parser)]
 struct Args {
     #[arg(long, default_value_t = 9001)]
     port: u16,
+    /// Take offers of compression, and deflate what is said back.
+    #[arg(long)]
+    compression: bool,
 }
 
 struct Echo;
 
 impl Consumer for Echo {
     async fn receive(&mut self, incoming: Incoming, connection: &Connection) -> Result<(), Close> {
-        match incoming {
-            Incoming::Text(text) => connection.send_text(&text),
-            Incoming::Bytes(bytes) => connection.send_bytes(&bytes),
-        }
+        let echo = match incoming {
+            Incoming::Text(text) => Frame::text(&text),
+            Incoming::Bytes(bytes) => Frame::binary(&bytes),
+        };
+        connection.outbox().reply(echo.deflatable());
         Ok(())
     }
 }
@@ -27,10 +32,12 @@ impl Consumer for Echo {
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, Args::parse().port))?;
+    let args = Args::parse();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port))?;
     println!("ws://{}/_echo", listener.local_addr()?);
+    let echo = Route::new("/_echo", |_| Echo).message_bytes(16 * 1024 * 1024);
     Server::new(ServerConfig::default())
-        .websocket(Route::new("/_echo", |_| Echo).message_bytes(16 * 1024 * 1024))
+        .websocket(echo.compressed(args.compression))
         .listen(listener)
         .run(async {
             let _ = tokio::signal::ctrl_c().await;

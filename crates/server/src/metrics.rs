@@ -29,6 +29,9 @@ pub struct Metrics {
     pub(crate) refused: Family<RefusedLabels, Counter>,
     pub(crate) layer_handled: Counter,
     pub(crate) layer_unknown: Counter,
+    frames_deflated: Counter,
+    deflated_from_bytes: Counter,
+    deflated_to_bytes: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -76,6 +79,9 @@ impl Metrics {
             refused: Family::default(),
             layer_handled: Counter::default(),
             layer_unknown: Counter::default(),
+            frames_deflated: Counter::default(),
+            deflated_from_bytes: Counter::default(),
+            deflated_to_bytes: Counter::default(),
         };
         metrics.register_all();
         metrics
@@ -107,6 +113,12 @@ impl Metrics {
                 "Layer messages of types unknown to their consumer",
                 unknown,
             );
+            let deflated = self.frames_deflated.clone();
+            to.register("frames_deflated", "Frames deflated, each once for all sockets", deflated);
+            let from = self.deflated_from_bytes.clone();
+            to.register("deflated_from_bytes", "Payloads of these frames before", from);
+            let to_bytes = self.deflated_to_bytes.clone();
+            to.register("deflated_to_bytes", "Payloads of these frames after", to_bytes);
         });
     }
 
@@ -144,6 +156,13 @@ impl Metrics {
             Dispatched::Handled => self.layer_handled.inc(),
             Dispatched::Unknown => self.layer_unknown.inc(),
         };
+    }
+
+    /// A frame was deflated, from so many bytes to so many.
+    pub(crate) fn deflated(&self, from: usize, to: usize) {
+        self.frames_deflated.inc();
+        self.deflated_from_bytes.inc_by(from as u64);
+        self.deflated_to_bytes.inc_by(to as u64);
     }
 
     pub(crate) fn refused(&self, reason: &'static str) {

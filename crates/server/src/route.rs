@@ -25,6 +25,7 @@ pub struct Route {
     connect: Box<dyn Connects>,
     pub(crate) transport: Transport,
     pub(crate) message_bytes: usize,
+    pub(crate) is_compressed: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -97,6 +98,7 @@ impl Route {
             connect: Box::new(Factory(factory)),
             transport,
             message_bytes: DEFAULT_MESSAGE_BYTES,
+            is_compressed: false,
         }
     }
 
@@ -111,6 +113,14 @@ impl Route {
     #[must_use]
     pub fn message_bytes(mut self, limit: usize) -> Self {
         self.message_bytes = limit;
+        self
+    }
+
+    /// Takes offers of compression (permessage-deflate, RFC 7692). Of what goes out, frames are deflated that say so
+    /// themselves ([`Frame::deflatable`](moorline_protocol::Frame::deflatable)) and no others.
+    #[must_use]
+    pub fn compressed(mut self, is_compressed: bool) -> Self {
+        self.is_compressed = is_compressed;
         self
     }
 

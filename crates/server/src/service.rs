@@ -38,7 +38,9 @@ use crate::route::{Accepted, Begin, Route, Start};
 use crate::scope::{ClientAddress, Scope};
 use crate::server::ServerConfig;
 use crate::transport::Transport;
-use crate::websocket::{Opening, Settings, Socket, Wire, accept_key, is_upgrade, subprotocols};
+use crate::websocket::{
+    Opening, Settings, Socket, Wire, accept_key, is_upgrade, negotiate, subprotocols,
+};
 use silence::Silence;
 
 mod opened;
@@ -303,6 +305,7 @@ impl Desk {
         let key = accept_key(&request)?;
         self.check_limits(&client)?;
         let (head, _) = request.into_parts();
+        let extension = route.is_compressed.then(|| negotiate(&head.headers)).flatten();
         let mut scope = Scope {
             subprotocols: subprotocols(&head.headers),
             uri: head.uri,
@@ -316,11 +319,15 @@ impl Desk {
             .await
             .unwrap_or_else(|_| Err(overloaded("The server took too long to decide.")))?;
         let connection = self.connection(&accept, &mut scope)?;
-        let wire = Wire::WebSocket { message_limit: route.message_bytes };
+        let deflates = extension.is_some();
+        let wire = Wire::WebSocket { message_limit: route.message_bytes, deflates };
         let (transport, silence) = (Transport::WebSocket, Silence::wanted(&scope.headers));
         *self.handoff.lock() = Some(Handoff { start, wire, transport, connection, silence });
         let mut response = switching(key, accept.subprotocol.as_deref());
         silence.into_iter().for_each(|silence| silence.tell(&mut response));
+        if let Some(extension) = extension {
+            response.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, extension);
+        }
         Ok(response)
     }
 

@@ -13,14 +13,17 @@ const HELD_MS = 1_000;
 export class HttpProxy {
   /** How often each fault hit somebody. */
   bites = { refused: 0, swallowed: 0, held: 0, cut: 0 };
+  /** Each request as it arrived, but for upgrades: `{method, path, headers}`. */
+  requests = [];
   #server;
   #agent = new Agent({ keepAlive: true });
   #open = new Set();
 
   /**
    * @param {number} targetPort the server's
-   * @param {{upgrades?: "pass" | "refuse" | "swallow", holds?: boolean, cutMs?: number}} faults `holds`: no byte of a
-   *   response is passed on before its end; `cutMs`: what is under way on a connection that old is broken off
+   * @param {{upgrades?: "pass" | "refuse" | "swallow", holds?: boolean, cutMs?: number, strips?: string}} faults `holds`: no
+   *   byte of a response is passed on before its end; `cutMs`: what is under way on a connection that old is broken off;
+   *   `strips`: this header is taken out of each response
    */
   constructor(targetPort, faults) {
     this.targetPort = targetPort;
@@ -68,8 +71,12 @@ export class HttpProxy {
     socket.busy = true;
     answer.on("close", () => (socket.busy = false));
     const { method, url: path, headers } = asked;
+    this.requests.push({ method, path, headers });
     const options = { host: "127.0.0.1", port: this.targetPort, method, path, headers, agent: this.#agent };
-    const up = request(options, (came) => (this.faults.holds ? this.#hold(came, answer) : forward(came, answer)));
+    const up = request(options, (came) => {
+      delete came.headers[this.faults.strips];
+      return this.faults.holds ? this.#hold(came, answer) : forward(came, answer);
+    });
     up.on("error", () => socket.destroy());
     answer.on("close", () => !answer.writableEnded && up.destroy());
     asked.pipe(up);

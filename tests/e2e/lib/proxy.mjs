@@ -26,6 +26,8 @@ function reset(socket) {
 /** A connection from the browser and the one to the server that belongs to it. */
 class Pair {
   webSocket = false;
+  /** It has carried the chat, in whatever way. */
+  isOfChat = false;
   /** Bytes are swallowed in both directions, for ever. */
   lost = false;
   #lastByte = performance.now();
@@ -42,6 +44,7 @@ class Pair {
     from.on("data", (bytes) => {
       this.#lastByte = performance.now();
       if (this.lost) return;
+      this.isOfChat ||= from === this.browser && isOfChat(bytes);
       if (isRefused(bytes)) return this.reset();
       if (!to.write(bytes)) from.pause();
     });
@@ -130,6 +133,7 @@ export class Proxy {
     server.on("error", () => reset(browser));
     const pair = new Pair(browser, server, (bytes) => this.#refuses(bytes));
     pair.webSocket = webSocket;
+    pair.isOfChat = isOfChat(head);
     this.#pairs.add(pair);
     for (const end of [browser, server]) {
       end.on("close", () => browser.destroyed && server.destroyed && this.#pairs.delete(pair));
@@ -175,10 +179,10 @@ export class Proxy {
     for (const pair of this.#pairs) pair.freeze();
   }
 
-  /** Lets pages through but no way of the chat, neither WebSocket nor streams, polls and commands; cuts WebSockets that are open. */
+  /** Lets pages through but no way of the chat, neither WebSocket nor streams, polls and commands; cuts those that are open. */
   refuseChat() {
     this.#mode = "refuse";
-    for (const pair of this.#webSockets()) pair.reset();
+    for (const pair of this.#pairs) if (pair.isOfChat) pair.reset();
   }
 
   /** Lets new connections through; frozen ones go on, lost ones stay lost. */

@@ -4,6 +4,13 @@
  */
 import { readFileSync, readdirSync } from "node:fs";
 
+import { within } from "./wait.mjs";
+
+/** How long a busy machine may take to stop a page, or to let it run on. */
+const STOP_MS = 60_000;
+/** A word to let it run that is not answered by then is followed by the next one. */
+const RUN_MS = 10_000;
+
 /**
  * Freezes a page as a browser does with tabs in the background: it is told, and then it stops. Chromium itself freezes
  * nothing that a test looks at, so the events are ours; that nothing runs between them is real. Returns what thaws it.
@@ -25,11 +32,11 @@ export async function stop(tab) {
   await browser.send("Debugger.pause");
   // It stops at the next statement; a page that nobody wakes has none.
   browser.send("Runtime.evaluate", { expression: "0" }).catch(() => {});
-  await paused;
+  await within("the page stands still", paused, STOP_MS);
+  // The first of these is enough; on a busy machine an answer may stay away, and each of the others lets it run on as well.
+  const words = [() => browser.send("Debugger.resume"), () => browser.send("Debugger.disable"), () => browser.detach()];
   return async () => {
-    await browser.send("Debugger.resume");
-    await browser.send("Debugger.disable");
-    await browser.detach();
+    for (const word of words) await within("the page runs on", word(), RUN_MS).catch(() => {});
   };
 }
 

@@ -14,12 +14,34 @@ const getToken = async () => {
   return answer.text();
 };
 
-const client = createClient({ url, user, getToken, store: indexedDbStore(), ...options });
+/** What only a leader says. */
+const LEADERS = new Set(["state", "welcome", "frame", "answer", "refusal", "disconnected", "fault", "pong"]);
+/** When this tab last heard its leader, and when it has asked for a sign of life lately. */
+let heardAt = performance.now();
+let askedAt = [];
+
+/** A channel that notes both, so that a handover is measured by the clock of the tab that waited. */
+const openChannel = (name) => {
+  const channel = new BroadcastChannel(name);
+  channel.addEventListener("message", ({ data }) => LEADERS.has(data.is) && (heardAt = performance.now()));
+  const post = channel.postMessage.bind(channel);
+  channel.postMessage = (message) => {
+    if (message.is === "ping" || message.is === "seek") askedAt = [...askedAt.slice(-30), performance.now()];
+    post(message);
+  };
+  return channel;
+};
+const environment = navigator.locks ? { openChannel } : {};
+
+const client = createClient({ url, user, getToken, store: indexedDbStore(), environment, ...options });
 let leads = false;
 
 const look = () => {
   const snapshot = client.getSnapshot();
-  if (snapshot.leads !== leads) tell((leads = snapshot.leads) ? "leads" : "follows");
+  if (snapshot.leads === leads) return;
+  leads = snapshot.leads;
+  if (leads) tell("leads", { silentMs: performance.now() - heardAt, askedAt: askedAt.filter((at) => at > heardAt - 1_000) });
+  else tell("follows");
 };
 
 client.subscribe(look);
@@ -52,6 +74,10 @@ globalThis.tab = {
     );
     return cid;
   },
+  /** Holds a lock of the test's until this tab is gone. */
+  hold: (name) => new Promise((held) => void navigator.locks.request(name, () => (held(), new Promise(() => {})))),
+  /** Tells when the browser has freed a lock that another tab held. */
+  witness: (name) => void navigator.locks.request(name, () => tell("freed", { name })),
   /** What is in the store of this browser, of whatever tab. */
   stored: async () => {
     const opened = indexedDB.open("moorline");

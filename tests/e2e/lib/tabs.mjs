@@ -2,11 +2,11 @@
  * People with several tabs each, in a browser of their own (a context), on the SDK alone. Each tab is a client of the
  * recorded history, by what its application sent and saw; each person's WebSockets are another, by what went over them.
  */
-import { SOON_MS } from "./form.mjs";
-import { pause, until } from "./wait.mjs";
+import { BACK_MS, SOON_MS } from "./form.mjs";
+import { pause, until, within } from "./wait.mjs";
 import { now, Watch } from "./watch.mjs";
 
-/** How long a busy machine may take to open a tab. */
+/** How long a busy machine may take to open a tab, or to answer from one. */
 const OPEN_MS = 90_000;
 
 /** How long Chromium may take to answer that it opened a page. */
@@ -69,7 +69,7 @@ export class Tab {
   }
 
   run(work, argument) {
-    return this.page.evaluate(work, argument);
+    return within(`an answer of ${this.name}`, this.page.evaluate(work, argument), OPEN_MS);
   }
 
   snapshot() {
@@ -216,7 +216,7 @@ export class TabPerson {
   }
 
   untilLeads(but) {
-    return until(`${this.name} has a leader`, () => this.leaders.find((tab) => tab !== but), SOON_MS);
+    return until(`${this.name} has a leader`, () => this.leaders.find((tab) => tab !== but), BACK_MS);
   }
 
   /** Lines of all sockets of the person, as one client that connects again and again. */

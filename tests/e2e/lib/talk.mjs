@@ -39,7 +39,7 @@ export async function confirm(window) {
 /** Takes the connection away but not the page. */
 export async function disconnect(stage, window) {
   stage.proxy.refuseChat();
-  await until("the socket is gone", () => window.watch.sockets.at(-1).closed, SOON_MS);
+  await until("the connection is gone", () => window.watch.isCut, SOON_MS);
 }
 
 /** Where the text of a message stands, in pixels from the top of the window. */

@@ -25,6 +25,15 @@ export async function until(what, ask, deadlineMs) {
   }
 }
 
+/** A promise that a browser on a busy machine may never settle: after the deadline it fails, and says of what. */
+export async function within(what, promise, deadlineMs) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not within ${deadlineMs / 1000} s: ${what}`)), deadlineMs);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
 /** Lets time pass: for idle runs and for the spacing of a load, never to wait for an effect. */
 export function pause(ms) {
   return new Promise((resolve) => setTimeout(resolve, ms));

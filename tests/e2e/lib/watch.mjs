@@ -136,6 +136,11 @@ export class Watch {
     return this.sockets.findLast(({ welcomed }) => welcomed)?.transport;
   }
 
+  /** Whether nothing is open on which the server could speak. */
+  get isCut() {
+    return this.sockets.every(({ closed, transport }) => closed || transport === "commands");
+  }
+
   /** How often the page lost its connection and asked for another. */
   get reconnects() {
     return this.sockets.length - new Set(this.sockets.map(({ load }) => load)).size;

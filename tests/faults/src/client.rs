@@ -298,7 +298,12 @@ impl Client {
             }
             "room" => {
                 let room = &frame["room"];
-                self.start(room["id"].as_str(), room["epoch"].as_str(), room["head"].as_u64());
+                let (id, head) = (room["id"].as_str().unwrap_or(""), room["head"].as_u64());
+                self.start(Some(id), room["epoch"].as_str(), head);
+                // What follows begins behind this head.
+                if head > Some(self.applied(id)) {
+                    self.fetch(id, self.applied(id)).await;
+                }
             }
             "ping" if self.wire.as_ref().is_some_and(Wire::answers_pings) => {
                 drop(self.push(json!({"type":"pong"}).to_string()).await);

@@ -124,7 +124,8 @@ pub async fn prove(size: Size, seed: u64, is_planted: bool) -> Result<Outcome> {
         floor.open(size.messages / stages, size.rate);
         sleep(CALM).await;
         recorder.fault(fault.name(), "begin");
-        let struck = fault.strike(&mut stand, round, &recorder).await;
+        let strike = fault.strike(&mut stand, round, &recorder);
+        let struck = floor.kept_open(size.rate, strike).await;
         struck.with_context(|| format!("{fault:?} in round {round}"))?;
         recorder.fault(fault.name(), "end");
         floor.drained(PATIENCE).await.with_context(|| format!("after {fault:?}"))?;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::command::Command;
 use crate::interop::{self, Subject};
 use crate::repository::Repository;
-use crate::{install, sdk, versions};
+use crate::{autobahn, install, sdk, versions};
 
 /// The numbers that a proof runs with.
 #[derive(Clone, Copy, PartialEq)]
@@ -40,6 +40,8 @@ pub(super) enum Kind {
     Versions { short: &'static [&'static str], full: &'static [&'static str] },
     /// The tests of `tests/interop` on one of the two subjects.
     Interop(Subject),
+    /// The Autobahn cases about compression, each with so many messages.
+    Autobahn { short: &'static str, full: &'static str },
     /// The SDK's property tests over so many seeds.
     Seeds { short: u32, full: u32 },
     /// Files of `tests/e2e`, one after the other, since some of them measure.
@@ -49,6 +51,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// Whether it needs Chromium.
+    pub(super) fn is_in_a_browser(&self) -> bool {
+        matches!(self, Self::Browser(_) | Self::BrowserPairs(_))
+    }
+
     /// Runs a proof of this kind under its name.
     pub(super) fn prove(&self, repository: &Repository, name: &str, form: Form) -> Result<()> {
         match *self {
@@ -63,6 +70,9 @@ impl Kind {
             }
             Self::Versions { short, full } => versions::prove(repository, form.choose(short, full)),
             Self::Interop(subject) => interop::prove(repository, subject, form.choose(1, 10)),
+            Self::Autobahn { short, full } => {
+                autobahn::compression(repository, form.choose(short, full))
+            }
             Self::Seeds { short, full } => sdk::seeds(repository, form.choose(short, full)),
             Self::Browser(files) => browser(repository, name, form, files, 1),
             Self::BrowserPairs(files) => browser(repository, name, form, files, 2),

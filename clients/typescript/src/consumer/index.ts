@@ -92,11 +92,11 @@ class RunningConsumer implements Consumer, LaneHost {
   }
 
   skipped(skipped: Skipped): void {
-    this.options.onSkipped?.(skipped);
+    tell(() => this.options.onSkipped?.(skipped));
   }
 
   failed(error: unknown, event: WireEvent | undefined): void {
-    this.options.onError?.(error, event);
+    tell(() => this.options.onError?.(error, event));
   }
 
   pause(ms: number): Promise<void> {
@@ -169,5 +169,16 @@ class RunningConsumer implements Consumer, LaneHost {
     if (this.options.from === "start") return { epoch, seq: first - 1 };
     // On the very first run it begins with what comes; later, a room that came meanwhile with what was never read there.
     return { epoch, seq: this.#isFirstRun ? head : Math.max(first - 1, read) };
+  }
+}
+
+/** A callback that throws is the program's own error, told as one; it stops no handling, and no pause after a failure is left out. */
+function tell(callback: () => void): void {
+  try {
+    callback();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
   }
 }

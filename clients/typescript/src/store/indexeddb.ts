@@ -5,6 +5,8 @@
 import { byCid, type OutboxEntry, type ScopedStore, type Store } from "./store.js";
 
 const TABLE = "outbox";
+/** A database that a browser never opens, or never writes to, counts as forbidden: nothing may wait for it for ever. */
+const STUCK_MS = 5_000;
 
 type Row = OutboxEntry & { readonly scope: string };
 
@@ -73,6 +75,7 @@ function openDatabase(factory: IDBFactory, name: string): Promise<IDBDatabase> {
 
 function settled<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
+    setTimeout(reject, STUCK_MS);
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
@@ -82,6 +85,7 @@ function settled<T>(request: IDBRequest<T>): Promise<T> {
 function committed(request: IDBRequest): Promise<void> {
   const transaction = request.transaction!;
   return new Promise((resolve, reject) => {
+    setTimeout(reject, STUCK_MS);
     transaction.oncomplete = () => resolve();
     transaction.onabort = () => reject(transaction.error);
     transaction.commit();

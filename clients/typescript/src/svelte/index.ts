@@ -28,11 +28,15 @@ export function snapshot<T>(readable: Readable<T>): SnapshotStore<T> {
   return {
     subscribe(run) {
       let known = readable.getSnapshot();
-      run(known);
-      return readable.subscribe(() => {
+      const look = (): void => {
         const value = readable.getSnapshot();
         if (!Object.is(value, known)) run((known = value));
-      });
+      };
+      run(known);
+      const unsubscribe = readable.subscribe(look);
+      // What the subscriber did in its first run may have changed it.
+      look();
+      return unsubscribe;
     },
   };
 }

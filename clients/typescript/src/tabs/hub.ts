@@ -61,7 +61,7 @@ export class Hub implements ConnectionHost {
   /** Rooms as the server last described them, for tabs that were not told of them. */
   readonly #rooms = new Map<string, WireRoom>();
   /** Who asked to go on in a room, and until when a reset is the answer. */
-  readonly #askers = new Map<string, { readonly guests: Set<Guest>; until: number }>();
+  readonly #askers = new Map<string, { readonly guests: Set<Guest>; readonly until: number }>();
   #welcome: Welcome | undefined;
   /** What `hello` left to resume. */
   #later: readonly Record<string, Position>[] = [];
@@ -292,14 +292,14 @@ export class Hub implements ConnectionHost {
   }
 
   #ask(guest: Guest, positions: Record<string, Position>): void {
-    const until = this.host.env.monotonic() + ASKED_MS;
+    const now = this.host.env.monotonic();
     if (!this.#connection.notify({ type: "resume", positions })) return;
     this.#stream.adopt(positions);
     for (const room of Object.keys(positions)) {
-      const asked = this.#askers.get(room) ?? { guests: new Set<Guest>(), until };
-      asked.guests.add(guest);
-      asked.until = until;
-      this.#askers.set(room, asked);
+      const known = this.#askers.get(room);
+      // Most are answered by events, not by a reset: who asked long ago is not kept in mind for one.
+      const guests = known && now < known.until ? known.guests : new Set<Guest>();
+      this.#askers.set(room, { guests: guests.add(guest), until: now + ASKED_MS });
     }
   }
 

@@ -13,6 +13,7 @@
 import type { State } from "../api.js";
 import { Connection, type ConnectionHost } from "../connection.js";
 import type { Environment, PageSignal } from "../env.js";
+import { watchPage } from "../page.js";
 import type { Command, Reply, Request, Welcome } from "../wire.js";
 import { Election, type ElectionHost } from "./election.js";
 import { Hub, type HubHost } from "./hub.js";
@@ -87,7 +88,7 @@ export class SharedConnection implements ElectionHost, HubHost {
     if (this.#isStarted) return void (this.state.is === "closed" && this.#ask({ is: "start" }));
     this.#isStarted = true;
     this.#unwatch = [
-      this.env.onPageSignal((signal) => this.#signalled(signal)),
+      (this.env.onPageSignal ?? watchPage)((signal) => this.#signalled(signal)),
       onRest(
         () => this.#rest(),
         () => this.#wake(),
@@ -149,7 +150,8 @@ export class SharedConnection implements ElectionHost, HubHost {
     if (!hub) return;
     this.#channels.get(tab)?.close();
     const channel = this.#open(tab, ({ data }: { data: Asked }) => hub.asked(tab, data));
-    hub.join(tab, (told) => channel.postMessage(told));
+    // An answer to a tab that went meanwhile, or to any after this one leads no more, finds a channel that is closed.
+    hub.join(tab, (told) => this.#channels.get(tab) === channel && channel.postMessage(told));
     this.#whenGone(tab, channel);
   }
 
@@ -167,14 +169,17 @@ export class SharedConnection implements ElectionHost, HubHost {
   async #enter(): Promise<void> {
     this.#seat.enter({ is: "connecting", attempt: 0 });
     const { signal } = (this.#presence = new AbortController());
-    await new Promise<void>((resolve) => {
+    const isAllowed = await new Promise<boolean>((resolve) => {
       const held = (): Promise<void> => {
-        resolve();
+        resolve(true);
         return new Promise((end) => signal.addEventListener("abort", () => end()));
       };
-      this.#locks.request(this.#nameOf(this.#tab), {}, held).catch(() => resolve());
+      this.#locks.request(this.#nameOf(this.#tab), {}, held).catch(() => resolve(false));
     });
-    if (!signal.aborted) this.#election.join();
+    if (signal.aborted) return;
+    // In a sandbox there are locks that nobody is given: a tab that waited for one would wait for ever.
+    if (isAllowed) this.#election.join();
+    else this.#goAlone();
   }
 
   #nameOf(tab: string): string {

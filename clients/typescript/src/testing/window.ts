@@ -3,14 +3,19 @@
  * happens to the machine it runs on. Made by `server.window()`.
  */
 import type { ClientOptions } from "../api.js";
-import type { Environment, PageSignal, SocketLike } from "../env.js";
+import * as choosing from "../choosing.js";
+import type { Environment, Loading, PageSignal, SocketLike } from "../env.js";
 import { memoryStore } from "../store/memory.js";
+import * as leftovers from "../tabs/leftovers.js";
 import { bytesOf, type Chance } from "./chance.js";
 import type { Clock } from "./clock.js";
 import type { Link } from "./link.js";
 
 /** Each window has a connection of its own, by WebSocket: other tabs and other ways to the server are not played here. */
 const ALONE: object = { transports: ["ws"], shareTabs: false };
+
+/** A clock that is moved by hand cannot wait for a file to be loaded: what a client loads later is here already. */
+const AT_HAND: Loading = { choosing: async () => choosing, leftovers: async () => leftovers };
 
 /** What a window needs of the server. */
 export interface WindowWorld {
@@ -49,6 +54,7 @@ export class TestWindow {
         return () => this.#listeners.delete(listener);
       },
       location: "https://moorline.test/",
+      load: AT_HAND,
     };
     const getToken = (): string => world.token(user);
     this.options = { url: "wss://moorline.test/ws", user, getToken, store: memoryStore(), environment, ...ALONE };

@@ -1,7 +1,9 @@
 //! What reaches whom: order, once, nothing above a removal, slow readers, resume.
 
+use std::task::Poll;
+
 use moorline_chat::{Followed, Notice};
-use moorline_protocol::{Cid, Epoch, Position, Seq};
+use moorline_protocol::{Cid, Epoch, Frame, Position, Seq};
 use serde_json::json;
 
 use crate::harness::{TestChat, Window};
@@ -73,6 +75,24 @@ async fn one_removed_between_reading_and_entering_is_not_let_in() {
 }
 
 #[tokio::test]
+async fn a_room_that_was_read_before_a_removal_is_not_told_of_behind_it() {
+    let chat = TestChat::with_room(&["ann", "bob"]).await;
+    let bob = chat.live("bob").await;
+    let told = |known| bob.listener.tell_unless_changed(known, Frame::text("{\"read\":true}"));
+    let before = bob.listener.membership_changes();
+    assert!(told(before));
+    let head = chat.head().await;
+    chat.remove("ann", "bob").await;
+    assert!(!told(before));
+    assert!(!bob.listener.may_enter(&chat.room, head));
+    chat.invite("ann", "bob").await;
+    assert!(!told(before), "it was read before they came back");
+    assert!(told(bob.listener.membership_changes()));
+    let kinds: Vec<_> = bob.frames().iter().map(|frame| frame["change"].clone()).collect();
+    assert_eq!(kinds, [json!(null), json!(null), json!("gone"), json!(null)]);
+}
+
+#[tokio::test]
 async fn one_brought_back_is_told_and_may_enter_again() {
     let chat = TestChat::with_room(&["ann", "bob"]).await;
     let bob = chat.live("bob").await;
@@ -110,6 +130,38 @@ async fn a_slow_reader_leaves_the_feed_and_is_caught_up_without_a_hole() {
     chat.send("ann", "live again").await;
     seen.extend(bob.seqs());
     assert_eq!(seen, (2..=402).collect::<Vec<u64>>());
+}
+
+#[tokio::test]
+async fn an_attempt_to_follow_that_ends_early_is_gone_on_with_and_repeats_nothing() {
+    let chat = TestChat::with_room(&["ann", "bob"]).await;
+    for n in 0..500 {
+        chat.send("ann", &format!("message {n}")).await;
+    }
+    let bob = chat.window_with("bob", 2_000);
+    let (mut cursor, mut seen, mut broken) = ((chat.epoch, Seq(0)), Vec::new(), 0);
+    // It waits for room after every page; there it is given up, as where the store does not answer.
+    let lives = loop {
+        let following = chat.chat.follow(&bob.listener, &chat.room, &mut cursor);
+        tokio::pin!(following);
+        let before = seen.len();
+        let lives = loop {
+            match futures_util::poll!(following.as_mut()) {
+                Poll::Ready(lives) => break Some(lives.unwrap()),
+                Poll::Pending if bob.listener.outbox().is_over_mark() => break None,
+                Poll::Pending => tokio::task::yield_now().await,
+            }
+        };
+        seen.extend(bob.seqs());
+        match lives {
+            Some(lives) => break lives,
+            None => broken += usize::from(seen.len() > before),
+        }
+    };
+    assert_eq!(lives, Followed::Live);
+    assert!(broken > 1, "no attempt was given up");
+    assert_eq!(seen, (1..=501).collect::<Vec<u64>>());
+    assert_eq!(cursor.1, Seq(501));
 }
 
 #[tokio::test]

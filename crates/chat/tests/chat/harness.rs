@@ -216,11 +216,14 @@ pub struct Window {
 
 impl Window {
     pub async fn follow(&self, chat: &TestChat, from: Seq) -> Followed {
-        self.chat.follow(&self.listener, &chat.room, (chat.epoch, from)).await.unwrap()
+        self.chat.follow(&self.listener, &chat.room, &mut (chat.epoch, from)).await.unwrap()
     }
 
     pub async fn resume(&self, chat: &TestChat, from: Position) -> usize {
-        self.chat.resume(&self.listener, &chat.room, from, 1_000).await.unwrap()
+        let resumed = self.chat.resume(&self.listener, &chat.room, from, 1_000).await.unwrap();
+        let Some((mut cursor, sent)) = resumed else { return 0 };
+        self.chat.follow(&self.listener, &chat.room, &mut cursor).await.unwrap();
+        sent
     }
 
     /// Everything that came since the last look.

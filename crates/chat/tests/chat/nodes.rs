@@ -45,7 +45,7 @@ impl Node {
     async fn follow(&self, who: &str, room: &RoomId) -> Window {
         let window = self.window(who, None);
         let head = self.store().head(room).await.unwrap();
-        self.chat.follow(&window.0, room, (head.epoch, head.head)).await.unwrap();
+        self.chat.follow(&window.0, room, &mut (head.epoch, head.head)).await.unwrap();
         window
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use moorline_chat::{Chat, Listener, Notice, now_ms};
+use moorline_chat::{Chat, Cursor, Listener, Notice, now_ms};
 use moorline_protocol::{
     Epoch, Limits, Position, Reply, RoomChange, RoomChangeKind, RoomId, RoomInfo, Seq,
 };
@@ -17,18 +17,18 @@ use moorline_store::{Error, ResumedRoom, ResumedSome};
 use super::pending::Job;
 
 /// One room and where it goes on from.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Follow {
     room: RoomId,
     from: From,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum From {
     /// The client has a position.
     Position(Position),
-    /// The client was told this head.
-    Head(Epoch, Seq),
+    /// The client has everything up to here, or it is queued.
+    Cursor(Cursor),
     /// The client has everything below this event of the present life.
     Before(Seq),
     /// The client has to be told of the room.
@@ -41,7 +41,7 @@ impl Follow {
     }
 
     pub(crate) fn from_head(room: RoomId, epoch: Epoch, head: Seq) -> Self {
-        Self { room, from: From::Head(epoch, head) }
+        Self { room, from: From::Cursor((epoch, head)) }
     }
 }
 
@@ -201,20 +201,22 @@ async fn follow_first(chat: Arc<Chat>, listener: Arc<Listener>, first: First) ->
             in_memory.remove(&room.room);
         }
     }
-    for ResumedRoom { room, from, resumed } in resumed {
-        if chat.resumed(&listener, &room, &from, resumed).await.is_err() {
-            left.push((room, from));
-        }
+    // All of it is queued before anything is waited for.
+    let resumed = resumed.into_iter().filter_map(|ResumedRoom { room, from, resumed }| {
+        let (cursor, _) = chat.resumed(&listener, &room, &from, resumed)?;
+        Some(Follow { room, from: From::Cursor(cursor) })
+    });
+    for follow in resumed.collect::<Vec<_>>() {
+        pursue(&chat, &listener, follow, 0).await;
     }
     left.extend(in_memory);
     let mut budget = Limits::DEFAULT.resume_total as usize;
     for (room, position) in left {
         let follow = Follow::resume(room, position);
-        budget -= insist(|| attempt(&chat, &listener, &follow, budget)).await;
+        budget -= pursue(&chat, &listener, follow, budget).await;
     }
     for Named { room, epoch, head, .. } in fresh {
-        let follow = Follow::from_head(room, epoch, head);
-        insist(|| attempt(&chat, &listener, &follow, 0)).await;
+        pursue(&chat, &listener, Follow::from_head(room, epoch, head), 0).await;
     }
     let has_more = match rest.told {
         Told::Membership => insist(|| announce_rest(&chat, &listener, &known)).await > 0,
@@ -229,7 +231,7 @@ async fn follow_first(chat: Arc<Chat>, listener: Arc<Listener>, first: First) ->
 }
 
 async fn follow_one(chat: Arc<Chat>, listener: Arc<Listener>, follow: Follow) -> bool {
-    insist(|| attempt(&chat, &listener, &follow, Limits::DEFAULT.resume_events as usize)).await;
+    pursue(&chat, &listener, follow, Limits::DEFAULT.resume_events as usize).await;
     false
 }
 
@@ -239,47 +241,92 @@ async fn insist<T: Default, F: Future<Output = Result<T, Error>>>(attempt: impl 
         match attempt().await {
             Ok(sent) => return sent,
             Err(Error::NotFound) => return T::default(),
-            Err(error) => {
-                tracing::warn!(%error, "could not follow a room, trying again");
-                tokio::time::sleep(error.retry_after().unwrap_or(Duration::from_secs(1))).await;
-            }
+            Err(error) => wait(&error).await,
         }
     }
 }
 
-async fn attempt(
+async fn wait(error: &Error) {
+    tracing::warn!(%error, "could not follow a room, trying again");
+    tokio::time::sleep(error.retry_after().unwrap_or(Duration::from_secs(1))).await;
+}
+
+/// Follows a room until the client is in its live feed or the room is not the person's. A further attempt goes on from
+/// where the last one came to. Answers how many events of a resume were sent, at most `budget`.
+async fn pursue(chat: &Chat, listener: &Arc<Listener>, mut follow: Follow, budget: usize) -> usize {
+    let mut sent = 0;
+    loop {
+        match step(chat, listener, &mut follow, budget).await {
+            Ok(Step::Sent(count)) => sent += count,
+            Ok(Step::Done) | Err(Error::NotFound) => return sent,
+            Err(error) => wait(&error).await,
+        }
+    }
+}
+
+/// What a step of following did.
+enum Step {
+    /// It queued so many events; there is a cursor now.
+    Sent(usize),
+    Done,
+}
+
+async fn step(
     chat: &Chat,
     listener: &Arc<Listener>,
-    follow: &Follow,
+    follow: &mut Follow,
     budget: usize,
-) -> Result<usize, Error> {
+) -> Result<Step, Error> {
     let room = &follow.room;
-    match &follow.from {
+    let (cursor, sent) = match &mut follow.from {
+        From::Cursor(cursor) => {
+            chat.follow(listener, room, cursor).await?;
+            return Ok(Step::Done);
+        }
         From::Position(position) => {
             let limit = budget.min(Limits::DEFAULT.resume_events as usize);
-            return chat.resume(listener, room, position.clone(), limit).await;
-        }
-        From::Head(epoch, head) => {
-            chat.follow(listener, room, (*epoch, *head)).await?;
+            match chat.resume(listener, room, position.clone(), limit).await? {
+                Some(resumed) => resumed,
+                None => return Ok(Step::Done),
+            }
         }
         From::Before(seq) => {
             let epoch = chat.store().head(room).await?.epoch;
-            chat.follow(listener, room, (epoch, Seq(seq.0.saturating_sub(1)))).await?;
+            ((epoch, Seq(seq.0.saturating_sub(1))), 0)
         }
-        From::Announcement => announce(chat, listener, room).await?,
-    }
-    Ok(0)
+        From::Announcement => (tell_of(chat, listener, room).await?, 0),
+    };
+    follow.from = From::Cursor(cursor);
+    Ok(Step::Sent(sent))
 }
 
 /// Tells the client of a room and goes on from the head that it was told.
-async fn announce(chat: &Chat, listener: &Arc<Listener>, room: &RoomId) -> Result<(), Error> {
-    let (info, people) = chat.store().room_of(listener.user(), room).await?;
-    chat.hub().set_members(room, info.members);
-    let cursor = (info.epoch, info.head);
-    let what = RoomChangeKind::Added { room: Box::new(info) };
-    listener.outbox().reply(Reply::from(RoomChange { what, people }).frame());
-    chat.follow(listener, room, cursor).await?;
-    Ok(())
+async fn announce(chat: &Chat, listener: &Arc<Listener>, room: &RoomId) {
+    let follow = Follow { room: room.clone(), from: From::Announcement };
+    pursue(chat, listener, follow, 0).await;
+}
+
+/// Tells the client of a room as it is now; answers the head that it was told.
+async fn tell_of(chat: &Chat, listener: &Arc<Listener>, room: &RoomId) -> Result<Cursor, Error> {
+    loop {
+        let known = listener.membership_changes();
+        let (info, people) = chat.store().room_of(listener.user(), room).await?;
+        chat.hub().set_members(room, info.members);
+        let cursor = (info.epoch, info.head);
+        let what = RoomChangeKind::Added { room: Box::new(info) };
+        let frame = Reply::from(RoomChange { what, people }).frame();
+        if listener.tell_unless_changed(known, frame) {
+            return Ok(cursor);
+        }
+    }
+}
+
+/// Who was taken out of a room while the welcome was made may have been told so before it: then it is told once more.
+pub(super) fn take_back(named: &[Named], listener: &Listener) {
+    for Named { room, .. } in named.iter().filter(|one| !listener.may_enter(&one.room, one.head)) {
+        let what = RoomChangeKind::Gone { id: room.clone() };
+        listener.outbox().reply(Reply::from(RoomChange { what, people: Vec::new() }).frame());
+    }
 }
 
 /// Tells of rooms that are the person's and that the client has not named, as many as one answer holds. Answers how many
@@ -295,7 +342,7 @@ async fn announce_rest(
     let is_unknown = |room: &RoomId| !known.contains(room) && !entered.contains(room);
     let unknown: Vec<_> = all.into_iter().filter(|(room, _)| is_unknown(room)).collect();
     for (room, _) in unknown.iter().take(ANNOUNCED) {
-        announce(chat, listener, room).await?;
+        announce(chat, listener, room).await;
     }
     Ok(unknown.len().saturating_sub(ANNOUNCED))
 }
@@ -312,7 +359,7 @@ async fn enter_rest(chat: &Chat, listener: &Arc<Listener>) -> Result<usize, Erro
     let has_moved = |room: &RoomId, head: Seq| before.get(room).is_none_or(|known| *known < head);
     for (room, head) in now {
         if !named.contains(&room) && has_moved(&room, head) {
-            announce(chat, listener, &room).await?;
+            announce(chat, listener, &room).await;
         }
     }
     Ok(0)

@@ -10,7 +10,7 @@ use moorline_protocol::{
 };
 use moorline_store::{ForWelcome, Rooms};
 
-use super::following::{Missed, Named, Rest, Told};
+use super::following::{Missed, Named, Rest, Told, take_back};
 use super::pending::refusal;
 use super::renewal::Renewal;
 use super::{Live, SessionSettings, boxed, expiry};
@@ -161,6 +161,7 @@ pub(crate) async fn greet(
     let rest = Rest { is_there: rooms.more, told };
     if is_welcomed {
         outbox.reply(welcome(&settings, &connection, &identity, rooms));
+        take_back(&named, &listener);
     }
     let live = live(&settings, listener, forwarded, identity);
     Ok(Box::new(Greeted { live, named, missed, rest }))

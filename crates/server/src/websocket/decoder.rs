@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use moorline_protocol::CloseCode;
 
+use super::deflate::{deflated_limit, inflate};
 use super::header::{HEADER_MAX, Header, Opcode, Violation, unmask};
 use super::utf8::Utf8;
 use crate::consumer::Incoming;
@@ -24,9 +25,17 @@ pub(crate) enum Item {
 /// The reading half of the protocol, without a socket.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    /// The longest message in bytes, fragments joined.
-    message_limit: usize,
+    bounds: Bounds,
     partial: Option<Box<Partial>>,
+}
+
+/// What a connection's messages may be.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    /// The longest message in bytes, fragments joined and inflated.
+    message_limit: usize,
+    /// Whether they may be compressed.
+    inflates: bool,
 }
 
 /// What has arrived of something incomplete.
@@ -49,13 +58,14 @@ struct OpenFrame {
 #[derive(Debug)]
 struct OpenMessage {
     is_text: bool,
+    is_deflated: bool,
     bytes: Vec<u8>,
     utf8: Utf8,
 }
 
 impl Decoder {
-    pub(crate) fn new(message_limit: usize) -> Self {
-        Self { message_limit, partial: None }
+    pub(crate) fn new(message_limit: usize, inflates: bool) -> Self {
+        Self { bounds: Bounds { message_limit, inflates }, partial: None }
     }
 
     /// Reads up to the end of the next item; says how many bytes it took. Without an item, all were taken.
@@ -68,7 +78,7 @@ impl Decoder {
         let mut taken = 0;
         while taken < input.len() {
             let partial = self.partial.get_or_insert_default();
-            let (more, item) = partial.advance(&mut input[taken..], self.message_limit)?;
+            let (more, item) = partial.advance(&mut input[taken..], self.bounds)?;
             taken += more;
             if partial.is_idle() {
                 self.partial = None;
@@ -88,11 +98,11 @@ impl Decoder {
 
     /// The usual case: one unfragmented frame that is here in full.
     fn take_whole(&self, input: &mut [u8]) -> Result<Option<(usize, Item)>, Violation> {
-        let Some(header) = Header::parse(input)? else { return Ok(None) };
+        let Some(header) = Header::parse(input, self.bounds.inflates)? else { return Ok(None) };
         if header.opcode == Opcode::Continuation {
             return Err(Violation::LoneContinuation);
         }
-        let payload = within(self.message_limit, 0, &header)?;
+        let payload = self.bounds.within(0, header.is_deflated, &header)?;
         let end = header.len + payload;
         if !header.fin || end > input.len() {
             return Ok(None);
@@ -100,6 +110,9 @@ impl Decoder {
         let payload = &mut input[header.len..end];
         unmask(payload, header.mask, 0);
         let item = match header.opcode {
+            opcode @ (Opcode::Text | Opcode::Binary) if header.is_deflated => {
+                self.bounds.inflated(opcode == Opcode::Text, payload.to_vec())?
+            }
             Opcode::Text => Item::Message(Incoming::Text(text(payload)?.to_owned())),
             Opcode::Binary => Item::Message(Incoming::Bytes(payload.to_vec())),
             control => control_item(control, payload)?,
@@ -117,12 +130,12 @@ impl Partial {
     fn advance(
         &mut self,
         input: &mut [u8],
-        limit: usize,
+        bounds: Bounds,
     ) -> Result<(usize, Option<Item>), Violation> {
         let Some(frame) = &mut self.frame else {
-            let taken = self.read_header(input, limit)?;
+            let taken = self.read_header(input, bounds)?;
             let is_empty = self.frame.as_ref().is_some_and(|frame| frame.remaining == 0);
-            let item = if is_empty { self.end_frame()? } else { None };
+            let item = if is_empty { self.end_frame(bounds)? } else { None };
             return Ok((taken, item));
         };
         let taken = input.len().min(usize::try_from(frame.remaining).unwrap_or(usize::MAX));
@@ -135,43 +148,45 @@ impl Partial {
         } else if let Some(message) = &mut self.message {
             message.push(piece)?;
         }
-        let item = if is_end { self.end_frame()? } else { None };
+        let item = if is_end { self.end_frame(bounds)? } else { None };
         Ok((taken, item))
     }
 
-    fn read_header(&mut self, input: &[u8], limit: usize) -> Result<usize, Violation> {
+    fn read_header(&mut self, input: &[u8], bounds: Bounds) -> Result<usize, Violation> {
         for (at, &byte) in input.iter().enumerate() {
             self.header[self.header_len] = byte;
             self.header_len += 1;
-            if let Some(header) = Header::parse(&self.header[..self.header_len])? {
+            let header = Header::parse(&self.header[..self.header_len], bounds.inflates)?;
+            if let Some(header) = header {
                 self.header_len = 0;
-                self.begin_frame(header, limit)?;
+                self.begin_frame(header, bounds)?;
                 return Ok(at + 1);
             }
         }
         Ok(input.len())
     }
 
-    fn begin_frame(&mut self, header: Header, limit: usize) -> Result<(), Violation> {
+    fn begin_frame(&mut self, header: Header, bounds: Bounds) -> Result<(), Violation> {
         let so_far = self.message.as_ref().map(|message| message.bytes.len());
+        let is_deflated = self.message.as_ref().map_or(header.is_deflated, |open| open.is_deflated);
         match (header.opcode, so_far) {
             (Opcode::Continuation, None) => return Err(Violation::LoneContinuation),
             (Opcode::Text | Opcode::Binary, Some(_)) => return Err(Violation::Interleaved),
             (opcode @ (Opcode::Text | Opcode::Binary), None) => {
                 let is_text = opcode == Opcode::Text;
                 let utf8 = Utf8::default();
-                self.message = Some(OpenMessage { is_text, bytes: Vec::new(), utf8 });
+                self.message = Some(OpenMessage { is_text, is_deflated, bytes: Vec::new(), utf8 });
             }
             _ => {}
         }
         if !header.opcode.is_control() {
-            within(limit, so_far.unwrap_or(0), &header)?;
+            bounds.within(so_far.unwrap_or(0), is_deflated, &header)?;
         }
         self.frame = Some(OpenFrame { remaining: header.payload, header, phase: 0 });
         Ok(())
     }
 
-    fn end_frame(&mut self) -> Result<Option<Item>, Violation> {
+    fn end_frame(&mut self, bounds: Bounds) -> Result<Option<Item>, Violation> {
         let Some(frame) = self.frame.take() else { return Ok(None) };
         if frame.header.opcode.is_control() {
             let payload = std::mem::take(&mut self.control);
@@ -180,20 +195,23 @@ impl Partial {
         if !frame.header.fin {
             return Ok(None);
         }
-        self.message.take().map(OpenMessage::end).transpose()
+        self.message.take().map(|message| message.end(bounds)).transpose()
     }
 }
 
 impl OpenMessage {
     fn push(&mut self, piece: &[u8]) -> Result<(), Violation> {
-        if self.is_text {
+        if self.is_text && !self.is_deflated {
             self.utf8.push(piece).map_err(|_| Violation::NotUtf8)?;
         }
         self.bytes.extend_from_slice(piece);
         Ok(())
     }
 
-    fn end(self) -> Result<Item, Violation> {
+    fn end(self, bounds: Bounds) -> Result<Item, Violation> {
+        if self.is_deflated {
+            return bounds.inflated(self.is_text, self.bytes);
+        }
         if !self.is_text {
             return Ok(Item::Message(Incoming::Bytes(self.bytes)));
         }
@@ -205,13 +223,27 @@ impl OpenMessage {
     }
 }
 
-/// The payload's length, if the message stays within its limit. A control frame has its own.
-fn within(limit: usize, so_far: usize, header: &Header) -> Result<usize, Violation> {
-    let payload = usize::try_from(header.payload).map_err(|_| Violation::TooBig)?;
-    if !header.opcode.is_control() && payload > limit.saturating_sub(so_far) {
-        return Err(Violation::TooBig);
+impl Bounds {
+    /// The payload's length, if the message stays within its limit. A control frame has its own.
+    fn within(self, so_far: usize, is_deflated: bool, header: &Header) -> Result<usize, Violation> {
+        let limit = self.message_limit;
+        let limit = if is_deflated { deflated_limit(limit) } else { limit };
+        let payload = usize::try_from(header.payload).map_err(|_| Violation::TooBig)?;
+        if !header.opcode.is_control() && payload > limit.saturating_sub(so_far) {
+            return Err(Violation::TooBig);
+        }
+        Ok(payload)
     }
-    Ok(payload)
+
+    /// The message that was compressed.
+    fn inflated(self, is_text: bool, deflated: Vec<u8>) -> Result<Item, Violation> {
+        let bytes = inflate(deflated, self.message_limit)?;
+        if !is_text {
+            return Ok(Item::Message(Incoming::Bytes(bytes)));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| Violation::NotUtf8)?;
+        Ok(Item::Message(Incoming::Text(text)))
+    }
 }
 
 fn text(payload: &[u8]) -> Result<&str, Violation> {

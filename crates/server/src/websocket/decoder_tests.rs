@@ -30,7 +30,10 @@ fn frame(first: u8, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
 
 /// All items of some bytes that arrive in pieces.
 fn decode(pieces: &[&[u8]], limit: usize) -> Result<Vec<Item>, Violation> {
-    let mut decoder = Decoder::new(limit);
+    decode_by(Decoder::new(limit, false), pieces)
+}
+
+fn decode_by(mut decoder: Decoder, pieces: &[&[u8]]) -> Result<Vec<Item>, Violation> {
     let mut items = Vec::new();
     for piece in pieces {
         let mut piece = piece.to_vec();
@@ -190,11 +193,72 @@ fn broken_text_is_refused_before_its_end() {
 
 #[test]
 fn between_messages_a_connection_owns_no_memory() {
-    let mut decoder = Decoder::new(LIMIT);
+    let mut decoder = Decoder::new(LIMIT, false);
     let mut bytes = frame(0x81, b"hello", [1, 2, 3, 4]);
     let (left, right) = bytes.split_at_mut(8);
     assert_eq!(decoder.decode(left), Ok((8, None)));
     assert_eq!(decoder.incomplete_bytes(), Some(2));
     assert!(decoder.decode(right).unwrap().1.is_some());
     assert_eq!(decoder.incomplete_bytes(), None);
+}
+
+/// The first example of RFC 7692 section 7.2.3.
+const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+
+/// All items of frames on a connection with compression, whole and byte by byte.
+fn inflate(frames: &[(u8, &[u8])], limit: usize) -> Result<Vec<Item>, Violation> {
+    let bytes: Vec<u8> =
+        frames.iter().flat_map(|(first, payload)| frame(*first, payload, [1, 2, 3, 4])).collect();
+    let whole = decode_by(Decoder::new(limit, true), &[&bytes]);
+    let singles: Vec<&[u8]> = bytes.chunks(1).collect();
+    assert_eq!(decode_by(Decoder::new(limit, true), &singles), whole);
+    whole
+}
+
+fn hello() -> Item {
+    Item::Message(Incoming::Text("Hello".into()))
+}
+
+#[test]
+fn a_compressed_message_is_one_in_any_fragments_with_pings_between() {
+    assert_eq!(inflate(&[(0xc1, &HELLO)], LIMIT), Ok(vec![hello()]));
+    let bytes = Item::Message(Incoming::Bytes(b"Hello".to_vec()));
+    assert_eq!(inflate(&[(0xc2, &HELLO), (0x81, b"Hello")], LIMIT), Ok(vec![bytes, hello()]));
+    for cut in 0..=HELLO.len() {
+        let (left, right) = HELLO.split_at(cut);
+        let frames = [(0x41, left), (0x89, b"still".as_slice()), (0, b""), (0x80, right)];
+        assert_eq!(inflate(&frames, LIMIT), Ok(vec![Item::Ping(b"still".to_vec()), hello()]));
+    }
+}
+
+#[test]
+fn the_bit_of_compression_is_refused_where_it_does_not_belong() {
+    let reserved = Err(Violation::ReservedBits);
+    assert_eq!(whole(&frame(0xc1, &HELLO, [1; 4])), reserved, "without negotiation");
+    assert_eq!(inflate(&[(0x41, &HELLO[..3]), (0xc0, &HELLO[3..])], LIMIT), reserved);
+    assert_eq!(inflate(&[(0x01, b"Hel"), (0xc0, b"lo")], LIMIT), reserved);
+    assert_eq!(inflate(&[(0xc9, b"")], LIMIT), reserved);
+    assert_eq!(inflate(&[(0xc8, b"")], LIMIT), reserved);
+}
+
+#[test]
+fn the_limit_holds_for_what_a_message_becomes() {
+    assert_eq!(inflate(&[(0xc1, &HELLO)], 5), Ok(vec![hello()]));
+    assert_eq!(inflate(&[(0xc1, &HELLO)], 4), Err(Violation::TooBig));
+    // Stored, it is longer than what it becomes; but not by as much as one likes.
+    let stored = [&[0, 5, 0, 0xfa, 0xff][..], b"Hello", &[0]].concat();
+    assert_eq!(inflate(&[(0x41, &stored[..8]), (0x80, &stored[8..])], 5), Ok(vec![hello()]));
+    let padded = [&[0, 0, 0, 0xff, 0xff].repeat(60)[..], &HELLO].concat();
+    assert_eq!(inflate(&[(0xc1, &padded)], 5), Err(Violation::TooBig));
+    assert_eq!(inflate(&[(0x41, &padded[..9]), (0x80, &padded[9..])], 5), Err(Violation::TooBig));
+}
+
+#[test]
+fn broken_compression_and_broken_text_inside_are_invalid_data() {
+    assert_eq!(inflate(&[(0xc1, &[7])], LIMIT), Err(Violation::BadDeflate));
+    let latin = [0, 1, 0, 0xfe, 0xff, 0xe9, 0];
+    assert_eq!(inflate(&[(0xc1, &latin)], LIMIT), Err(Violation::NotUtf8));
+    assert_eq!(inflate(&[(0x41, &latin[..6]), (0x80, &[0])], LIMIT), Err(Violation::NotUtf8));
+    assert_eq!(inflate(&[(0xc2, &latin)], LIMIT).map(|items| items.len()), Ok(1));
+    assert_eq!(Violation::BadDeflate.code(), CloseCode::INVALID_DATA);
 }

@@ -24,6 +24,8 @@ use crate::transport::Transport;
 
 /// After this many messages in a row the socket is written to and other connections get their turn.
 const MESSAGES_A_TURN: u32 = 64;
+/// A message counts as two more for each of these, since a compressed one may come in few bytes and still be work.
+const HEAVY_BYTES: usize = 8 * 1024;
 
 /// What the handshake hands over.
 pub(crate) struct Opening {
@@ -143,7 +145,7 @@ fn turn<C: Consumer>(
         cx.waker().wake_by_ref();
     } else if let Some(next) = poll_next(cx, consumer, link, (is_held_up, is_over_mark), *in_a_row)?
     {
-        *in_a_row += 1;
+        *in_a_row += weight(&next);
         return Ok(Some(next));
     }
     *in_a_row = 0;
@@ -154,6 +156,16 @@ fn turn<C: Consumer>(
     }
     link.arm(cx, consumer.next_deadline());
     Ok(None)
+}
+
+/// What a message counts in a turn; always odd, so that layer and client go on alternating.
+fn weight(next: &Next) -> u32 {
+    let bytes = match next {
+        Next::Incoming(Incoming::Text(text)) => text.len(),
+        Next::Incoming(Incoming::Bytes(bytes)) => bytes.len(),
+        Next::Layer(_) => 0,
+    };
+    1 + 2 * u32::try_from(bytes / HEAVY_BYTES).unwrap_or(MESSAGES_A_TURN)
 }
 
 /// The next message, in turn from the layer and the client, so that neither can keep the other from being heard.

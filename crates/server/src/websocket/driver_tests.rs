@@ -94,7 +94,7 @@ impl Client {
         let opening = Opening {
             socket: Socket::Unix(ours),
             unread: Vec::new(),
-            wire: Wire::WebSocket { message_limit: 1 << 20 },
+            wire: Wire::WebSocket { message_limit: 1 << 20, deflates: false },
             registration: registry.register(&connection, Transport::WebSocket),
             connection: connection.clone(),
             settings: Arc::new(Settings { pace: Pace::default(), metrics: Arc::clone(&metrics) }),

@@ -23,6 +23,8 @@ pub(crate) enum Opcode {
 pub(crate) struct Header {
     pub(crate) opcode: Opcode,
     pub(crate) fin: bool,
+    /// It begins a compressed message (RFC 7692 section 6).
+    pub(crate) is_deflated: bool,
     pub(crate) mask: [u8; 4],
     pub(crate) payload: u64,
     /// Bytes of the header itself.
@@ -32,7 +34,7 @@ pub(crate) struct Header {
 /// A rule of the protocol that the client broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
-    /// RSV1 to RSV3 belong to extensions, and none is negotiated.
+    /// RSV1 to RSV3 belong to extensions. The first frame of a message may have RSV1 if compression was negotiated.
     #[error("reserved bits are set")]
     ReservedBits,
     /// Opcodes 3 to 7 and 11 to 15.
@@ -62,7 +64,10 @@ pub enum Violation {
     /// Text or a close reason that is not UTF-8.
     #[error("text is not UTF-8")]
     NotUtf8,
-    /// A message over the limit of its route.
+    /// A compressed message that cannot be inflated.
+    #[error("compressed message is broken")]
+    BadDeflate,
+    /// A message over the limit of its route, as sent or as inflated.
     #[error("message is too big")]
     TooBig,
 }
@@ -72,7 +77,7 @@ impl Violation {
     #[must_use]
     pub fn code(self) -> CloseCode {
         match self {
-            Self::NotUtf8 => CloseCode::INVALID_DATA,
+            Self::NotUtf8 | Self::BadDeflate => CloseCode::INVALID_DATA,
             Self::TooBig => CloseCode::TOO_BIG,
             _ => CloseCode::PROTOCOL,
         }
@@ -92,6 +97,7 @@ impl Violation {
             Self::Interleaved => "a message within a message",
             Self::BadClose => "bad close frame",
             Self::NotUtf8 => "text is not UTF-8",
+            Self::BadDeflate => "compressed message is broken",
             Self::TooBig => "message is too big",
         }
     }
@@ -116,13 +122,17 @@ impl Opcode {
 }
 
 impl Header {
-    /// Reads a header; none while its end has not arrived.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Self>, Violation> {
+    /// Reads a header; none while its end has not arrived. `inflates`: compression was negotiated.
+    pub(crate) fn parse(bytes: &[u8], inflates: bool) -> Result<Option<Self>, Violation> {
         let [first, second, rest @ ..] = bytes else { return Ok(None) };
-        if first & 0x70 != 0 {
+        let is_deflated = first & 0x70 == 0x40 && inflates;
+        if first & 0x70 != 0 && !is_deflated {
             return Err(Violation::ReservedBits);
         }
         let (opcode, fin) = (Opcode::parse(*first)?, first & 0x80 != 0);
+        if is_deflated && !matches!(opcode, Opcode::Text | Opcode::Binary) {
+            return Err(Violation::ReservedBits);
+        }
         if second & 0x80 == 0 {
             return Err(Violation::Unmasked);
         }
@@ -138,7 +148,8 @@ impl Header {
         };
         check(opcode, fin, payload, extra)?;
         let Some(&[a, b, c, d]) = rest.get(extra..extra + 4) else { return Ok(None) };
-        Ok(Some(Self { opcode, fin, mask: [a, b, c, d], payload, len: 2 + extra + 4 }))
+        let (mask, len) = ([a, b, c, d], 2 + extra + 4);
+        Ok(Some(Self { opcode, fin, is_deflated, mask, payload, len }))
     }
 }
 
@@ -183,7 +194,7 @@ mod tests {
 
     #[test]
     fn headers_are_read_or_refused_by_rule() {
-        let fine = |bytes: &[u8]| Header::parse(bytes).unwrap().unwrap().payload;
+        let fine = |bytes: &[u8]| Header::parse(bytes, false).unwrap().unwrap().payload;
         assert_eq!(fine(&[0x81, 0x80, 1, 2, 3, 4]), 0);
         assert_eq!(fine(&[0x81, 0xfd, 1, 2, 3, 4]), 125);
         assert_eq!(fine(&[0x82, 0xfe, 0, 126, 1, 2, 3, 4]), 126);
@@ -201,14 +212,26 @@ mod tests {
             (&[0x81, 0xff, 0, 0, 0, 0, 0, 0, 255, 255], Violation::BadLength),
             (&[0x81, 0xff, 0x80, 0, 0, 0, 0, 1, 0, 0], Violation::BadLength),
         ] {
-            assert_eq!(Header::parse(bytes), Err(expected), "{bytes:?}");
+            assert_eq!(Header::parse(bytes, false), Err(expected), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn the_bit_of_compression_belongs_to_the_first_frame_of_a_message() {
+        let parse = |first: u8| Header::parse(&[first, 0x80, 1, 2, 3, 4], true);
+        for (first, expected) in [(0x81, false), (0x82, false), (0xc1, true), (0x42, true)] {
+            assert_eq!(parse(first).unwrap().unwrap().is_deflated, expected, "{first:x}");
+        }
+        // Of continuations, control frames, and beside or in place of it the other two bits.
+        for first in [0x40, 0xc0, 0xc8, 0xc9, 0xca, 0xa1, 0x91, 0xe1, 0xd1, 0xf2] {
+            assert_eq!(parse(first), Err(Violation::ReservedBits), "{first:x}");
         }
     }
 
     #[test]
     fn a_header_that_has_not_arrived_is_awaited() {
         for bytes in [&[][..], &[0x81], &[0x81, 0xfe, 1], &[0x81, 0xff, 0, 0], &[0x81, 0x81, 1]] {
-            assert_eq!(Header::parse(bytes), Ok(None), "{bytes:?}");
+            assert_eq!(Header::parse(bytes, false), Ok(None), "{bytes:?}");
         }
     }
 

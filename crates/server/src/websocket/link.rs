@@ -60,17 +60,23 @@ impl Link {
     ) -> Self {
         let now = Instant::now();
         let mut keepalive = Keepalive::new(now);
-        let (message_limit, writer) = match wire {
-            Wire::WebSocket { message_limit } => (message_limit, Writer::default()),
+        let (decoder, writer) = match wire {
+            Wire::WebSocket { message_limit, deflates } => {
+                let writer = match deflates {
+                    true => Writer::deflating(Arc::clone(&settings.metrics)),
+                    false => Writer::default(),
+                };
+                (Decoder::new(message_limit, deflates), writer)
+            }
             Wire::Stream { events, head } => {
                 keepalive.be_steady();
                 socket.give_up_unacknowledged_after(settings.pace.timeout);
-                (0, Writer::stream(events, head))
+                (Decoder::new(0, false), Writer::stream(events, head))
             }
         };
         Self {
             socket,
-            decoder: Decoder::new(message_limit),
+            decoder,
             writer,
             unread,
             unread_at: 0,

@@ -1,15 +1,20 @@
 //! The WebSocket transport: a server-role frame loop of our own (RFC 6455).
 //!
-//! `header`, `utf8` and `decoder` read frames without a socket, `writer` writes them, `keepalive` has the rules of time,
+//! `extension` negotiates compression and `deflate` does it, message by message (RFC 7692). `header`, `utf8` and `decoder`
+//! read frames without a socket, `writer` writes them, `keepalive` has the rules of time,
 //! `link` joins these to one socket, `driver` runs a consumer on a link, and `farewell` ends it. Event streams go over the
 //! same link, driver and writer: `stream` has what they frame otherwise.
 
 mod decoder;
 #[cfg(test)]
 mod decoder_tests;
+mod deflate;
+#[cfg(test)]
+mod deflating_tests;
 mod driver;
 #[cfg(test)]
 mod driver_tests;
+mod extension;
 mod farewell;
 mod handshake;
 mod header;
@@ -30,6 +35,7 @@ pub use keepalive::Pace;
 pub(crate) use socket::Socket;
 
 pub(crate) use driver::{Opening, drive};
+pub(crate) use extension::negotiate;
 pub(crate) use handshake::{accept_key, is_upgrade, subprotocols};
 
 use crate::metrics::Metrics;
@@ -38,7 +44,7 @@ use crate::stream::Events;
 /// How a connection frames what it carries.
 pub(crate) enum Wire {
     /// Frames of RFC 6455, in both directions.
-    WebSocket { message_limit: usize },
+    WebSocket { message_limit: usize, deflates: bool },
     /// Events of an HTTP answer whose head is still to be written.
     Stream { events: Box<Events>, head: Vec<u8> },
 }

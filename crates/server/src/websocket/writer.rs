@@ -7,13 +7,16 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use moorline_chat::{Close, Drained, Outbox};
 use moorline_protocol::{CloseCode, Frame};
 use tokio::io::AsyncWrite;
 
+use super::deflate::deflate;
 use super::socket::Socket;
+use crate::metrics::Metrics;
 use crate::stream::Events;
 
 /// Frames from this size on are written from where they are. Measured on loopback with 4 and 16 frames a write, copying
@@ -45,15 +48,29 @@ enum Piece {
     Shared(Shared),
 }
 
-/// A frame that is written from where it is, on a WebSocket with its header and in an event stream without.
+/// A frame that is written from where it is.
 struct Shared {
     frame: Frame,
-    is_bare: bool,
+    form: Form,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// With its header, for a WebSocket.
+    Whole,
+    /// Deflated, once that has been made.
+    Deflated,
+    /// The payload alone, for an event stream.
+    Bare,
 }
 
 impl Shared {
     fn bytes(&self) -> &[u8] {
-        if self.is_bare { self.frame.payload() } else { self.frame.websocket() }
+        match self.form {
+            Form::Whole => self.frame.websocket(),
+            Form::Deflated => self.frame.deflated().unwrap_or(self.frame.websocket()),
+            Form::Bare => self.frame.payload(),
+        }
     }
 }
 
@@ -91,12 +108,19 @@ pub(crate) struct Writer {
     unsent: Option<Box<Unsent>>,
     /// What makes it an event stream; none on a WebSocket.
     events: Option<Box<Events>>,
+    /// On a WebSocket that has negotiated compression: where deflations are counted.
+    deflates: Option<Arc<Metrics>>,
 }
 
 impl Writer {
+    /// Writes to a WebSocket that has negotiated compression, and counts here.
+    pub(crate) fn deflating(metrics: Arc<Metrics>) -> Self {
+        Self { deflates: Some(metrics), ..Self::default() }
+    }
+
     /// Writes an event stream, this head first.
     pub(crate) fn stream(events: Box<Events>, head: Vec<u8>) -> Self {
-        Self { control: head, unsent: None, events: Some(events) }
+        Self { control: head, events: Some(events), ..Self::default() }
     }
 
     pub(crate) fn is_stream(&self) -> bool {
@@ -187,10 +211,14 @@ impl Writer {
         batch.clear();
         let skip = self.gather_unsent(batch);
         let events = &mut self.events;
+        let deflates = self.deflates.is_some();
         let drained = outbox.drain(cx, |frame| match events {
-            None => batch.take(frame),
+            None => batch.take(frame, deflates),
             Some(events) => batch.take_event(frame, events),
         });
+        if let Some(metrics) = &self.deflates {
+            batch.deflate(metrics);
+        }
         if batch.pieces.is_empty() {
             return Ok(Round::Written(drained));
         }
@@ -235,13 +263,33 @@ impl Batch {
         self.bytes = 0;
     }
 
-    /// Takes a frame from the outbox unless the batch is full.
-    fn take(&mut self, frame: &Frame) -> bool {
+    /// Takes a frame from the outbox unless the batch is full. Nothing is deflated here, where the outbox is locked.
+    fn take(&mut self, frame: &Frame, deflates: bool) -> bool {
         if self.is_full() {
             return false;
         }
-        self.add(frame, false);
+        let form = if deflates && frame.is_deflatable() { Form::Deflated } else { Form::Whole };
+        match frame.deflated() {
+            None if form == Form::Deflated => self.share(Shared { frame: frame.clone(), form }),
+            _ => self.add(frame, form),
+        }
         true
+    }
+
+    /// Deflates what no other socket has deflated yet. Until then the batch counts the plain bytes, so that one write never
+    /// brings more work than a batch and a frame.
+    fn deflate(&mut self, metrics: &Metrics) {
+        for piece in &self.pieces {
+            if let Piece::Shared(Shared { frame, form: Form::Deflated }) = piece {
+                frame.deflate(|payload| {
+                    let deflated = deflate(payload);
+                    let after = deflated.as_ref().map_or(payload.len(), Vec::len);
+                    metrics.deflated(payload.len(), after);
+                    deflated
+                });
+            }
+        }
+        self.bytes = self.pieces.iter().map(Piece::len).sum();
     }
 
     /// The same as an event of a stream; its bytes are those of all other sockets, between lines of its own.
@@ -251,7 +299,7 @@ impl Batch {
         }
         if let Some(before) = events.before(frame.payload()) {
             self.copy(&before);
-            self.add(frame, true);
+            self.add(frame, Form::Bare);
             self.copy(Events::AFTER);
         }
         true
@@ -261,12 +309,12 @@ impl Batch {
         self.bytes >= BATCH_BYTES || self.pieces.len() >= BATCH_PIECES
     }
 
-    fn add(&mut self, frame: &Frame, is_bare: bool) {
-        let bytes = if is_bare { frame.payload() } else { frame.websocket() };
-        if bytes.len() < COPY_BORDER {
-            self.copy(bytes);
+    fn add(&mut self, frame: &Frame, form: Form) {
+        let shared = Shared { frame: frame.clone(), form };
+        if shared.bytes().len() < COPY_BORDER {
+            self.copy(shared.bytes());
         } else {
-            self.share(Shared { frame: frame.clone(), is_bare });
+            self.share(shared);
         }
     }
 

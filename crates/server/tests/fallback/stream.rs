@@ -162,6 +162,8 @@ async fn a_removal_ends_the_room_within_five_seconds() {
     assert_eq!((&gone["change"], &gone["id"]), (&json!("gone"), &json!(room)));
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     let other = ann.create("group", &["bob"]).await;
+    // What is sent before bob is told of the room stands in its head, and comes as no event.
+    assert_eq!(bob.next("room").await["change"], "added");
     ann.send(&other, "for bob").await;
     assert_eq!(bob.message().await, "for bob");
 }

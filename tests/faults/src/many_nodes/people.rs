@@ -2,6 +2,7 @@
 //! and goes to another node when its own is gone. The first person of a room owns it and takes a guest in and out.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Size;
 use crate::client::Client;
@@ -71,16 +72,28 @@ impl Floor {
         self.to_come.fetch_add(messages, Ordering::SeqCst);
         let floor = Arc::clone(self);
         tokio::spawn(async move {
-            let portion = (rate * TURN.as_millis() as usize / 1_000).max(1);
             let mut left = messages;
             while left > 0 {
-                let now = portion.min(left);
+                let now = portion(rate).min(left);
                 floor.tickets.fetch_add(now, Ordering::SeqCst);
                 floor.to_come.fetch_sub(now, Ordering::SeqCst);
                 left -= now;
                 sleep(TURN).await;
             }
         });
+    }
+
+    /// Lets messages be sent for as long as something takes, at least at this rate: a fault bites only what is on its way.
+    pub(crate) async fn kept_open<T>(&self, rate: usize, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            if let Ok(done) = timeout(TURN, &mut work).await {
+                return done;
+            }
+            if [&self.to_come, &self.tickets].iter().all(|left| left.load(Ordering::SeqCst) == 0) {
+                self.tickets.fetch_add(portion(rate), Ordering::SeqCst);
+            }
+        }
     }
 
     fn take(&self) -> bool {
@@ -106,6 +119,11 @@ impl Floor {
             sleep(TURN).await;
         }
     }
+}
+
+/// What is sent in one turn at this rate.
+fn portion(rate: usize) -> usize {
+    (rate * TURN.as_millis() as usize / 1_000).max(1)
 }
 
 impl People {
@@ -299,6 +317,17 @@ impl Person {
         Ok(())
     }
 
+    /// What is missing, in words.
+    fn lack(&self, rooms: &[String], heads: &[u64]) -> String {
+        let has = |room: &usize| {
+            let (room, head) = (&rooms[*room], heads[*room]);
+            format!("{} of {head} in {room}", self.client.applied(room))
+        };
+        let all: Vec<String> = self.rooms.iter().map(has).collect();
+        let connected = if self.client.is_connected() { "connected" } else { "not connected" };
+        format!("{} never gets everything: {}; {connected}", self.client.name, all.join(", "))
+    }
+
     async fn catch_up(
         &mut self,
         rooms: &[String],
@@ -307,7 +336,7 @@ impl Person {
     ) -> Result<()> {
         let deadline = Instant::now() + patience;
         while self.rooms.iter().any(|room| self.client.applied(&rooms[*room]) < heads[*room]) {
-            ensure!(Instant::now() < deadline, "{} never gets everything", self.client.name);
+            ensure!(Instant::now() < deadline, "{}", self.lack(rooms, heads));
             if self.is_there().await {
                 self.client.step().await?;
             }

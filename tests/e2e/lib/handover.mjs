@@ -1,0 +1,47 @@
+/**
+ * How long a change of leader takes, by what the product itself can know of it. A test that takes the time from its own
+ * command to close, crash or stop a tab measures the browser and the debugger along with it, on a busy machine for seconds.
+ *
+ * - Where the leader is closed or crashes, from when the browser has freed its locks, which another tab witnesses.
+ * - Where it is told that it will be frozen, from when it was told.
+ * - Where it stands still, from its last sign of life, by the clock of the tab that takes over.
+ */
+
+/** Between two questions of a tab that follows; one that comes later than this tells of a busy machine. */
+const BEAT_MS = 300;
+const LATE_MS = 400;
+/** With late questions a tab is twice as patient. */
+const PATIENT = 2;
+
+let locks = 0;
+
+/** Begins to watch the leader of a person; what is returned measures once another tab leads. */
+export async function watched(person, leader) {
+  const [witness] = person.open.filter((tab) => tab !== leader);
+  const name = `the test's ${(locks += 1)}`;
+  await leader.run((lock) => globalThis.tab.hold(lock), name);
+  await witness.run((lock) => globalThis.tab.witness(lock), name);
+  const freed = () => witness.timeOf(witness.told.find(({ is, name: lock }) => is === "freed" && lock === name));
+  const frozen = () => leader.timeOf(leader.told.findLast(({ is, code }) => is === "state" && code === 1001));
+  const since = (begin, next) => Math.round((next.timeOf(lastLeads(next)) - begin) / 1_000);
+  const plain = (begin) => async (next) => {
+    await witness.until("the locks of the leader are free", ({ is, name: lock }) => begin === frozen || (is === "freed" && lock === name));
+    return { ownMs: since(begin(), next), mayTakeMs: 0 };
+  };
+  return { closed: plain(freed), crashed: plain(freed), frozen: plain(frozen), "stands still": async (next) => standstill(lastLeads(next)) };
+}
+
+const lastLeads = ({ told }) => told.findLast(({ is }) => is === "leads");
+
+/** By the new leader's word: how long it heard nothing, and what of that its own late timers excuse. */
+function standstill({ silentMs, askedAt, page }) {
+  const gaps = [...askedAt, page].map((at, index, all) => at - (all[index - 1] ?? at));
+  const lateMs = gaps.reduce((sum, gap) => sum + Math.max(0, gap - BEAT_MS), 0);
+  const isBusy = gaps.some((gap) => gap > LATE_MS);
+  return { ownMs: Math.round(silentMs), mayTakeMs: isBusy ? Math.round(lateMs) : 0, patience: isBusy ? PATIENT : 1 };
+}
+
+/** Whether it was in time: a limit for a tab whose timers are on time, and more for one whose timers are not. */
+export function isInTime({ ownMs, mayTakeMs, patience = 1 }, limitMs) {
+  return ownMs < limitMs * patience + mayTakeMs;
+}

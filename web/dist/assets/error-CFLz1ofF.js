@@ -1,0 +1,1 @@
+var e=class extends Error{constructor(e,t,n=!1,r){super(t),this.code=e,this.retryable=n,this.retryAfterMs=r,this.name=`MoorlineError`}};export{e as t};

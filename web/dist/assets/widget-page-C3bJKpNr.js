@@ -1,0 +1,1 @@
+function e(e){let{document:t}=globalThis,n=new AbortController,r=(e,t,r)=>{e?.addEventListener?.(t,r,{signal:n.signal})};return r(globalThis,`online`,()=>e(`online`)),r(globalThis,`offline`,()=>e(`offline`)),r(globalThis,`pageshow`,t=>t.persisted&&e(`restored`)),r(t,`visibilitychange`,()=>t.visibilityState===`visible`&&e(`visible`)),()=>n.abort()}export{e as t};
