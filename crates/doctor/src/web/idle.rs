@@ -81,18 +81,9 @@ async fn answers(session: &mut Session) -> bool {
     has_come
 }
 
-fn died(end: &End, silent: Duration, pings: Duration) -> Outcome {
-    let seconds = silent.as_secs_f64().round();
-    let how = match end {
-        End::Closed(code @ 4400..) => {
-            return Outcome::fail(
-                format!(
-                    "The server itself closed the silent connection after {seconds} s, with {code}."
-                ),
-                "That is no fault of what is in between.",
-                "docs/protocol.md says what the code means; the server's log says more.",
-            );
-        }
+/// How it ended, and so by whom.
+fn how(end: &End) -> String {
+    match end {
         End::Closed(code) => {
             format!("with a close frame, code {code}: the server, or a proxy that speaks WebSocket")
         }
@@ -100,7 +91,21 @@ fn died(end: &End, silent: Duration, pings: Duration) -> Outcome {
             "without a close frame (FIN): not the server, something in between".to_owned()
         }
         End::Broken(why) => format!("by a reset ({why}): not the server, something in between"),
-    };
+    }
+}
+
+fn died(end: &End, silent: Duration, pings: Duration) -> Outcome {
+    let seconds = silent.as_secs_f64().round();
+    if let End::Closed(code @ 4400..) = end {
+        return Outcome::fail(
+            format!(
+                "The server itself closed the silent connection after {seconds} s, with {code}."
+            ),
+            "That is no fault of what is in between.",
+            "docs/protocol.md says what the code means; the server's log says more.",
+        );
+    }
+    let how = how(end);
     let every = pings.as_secs_f64();
     let seen = format!(
         "A silent connection dies after {seconds} s; it was closed {how}. People see that as 1006. The server pings every {every} s."
@@ -154,8 +159,9 @@ pub(crate) async fn pings_hold(subject: &Subject) -> Outcome {
         )),
         Some(end) => Outcome::fail(
             format!(
-                "A connection with a ping every {every} s died after {} s: {end:?}.",
-                started.elapsed().as_secs()
+                "A connection with a ping every {every} s died after {} s; it was closed {}.",
+                started.elapsed().as_secs(),
+                how(&end)
             ),
             "People are cut off again and again, though the server pings.",
             "Shorten the pings below half of what ML-WEB-008 found: --ping-interval SECONDS; or raise the limit of what is in between.",
