@@ -10,6 +10,7 @@ mod elsewhere;
 mod guests;
 mod others;
 mod outside;
+mod overview;
 mod presence;
 
 use std::collections::{HashMap, HashSet};
@@ -35,6 +36,7 @@ use crate::outbox::{Close, Notice};
 use crate::outlet::Outlet;
 use crate::people::People;
 use crate::recent::Recent;
+use crate::tap::Tap;
 
 /// How long a feed without listeners is kept: those who come back after a cut find it warm.
 const KEPT: Duration = Duration::from_secs(60);
@@ -63,6 +65,8 @@ pub struct Hub {
     outlets: Mutex<Vec<Arc<Outlet>>>,
     /// Notices that were shown, by their ids.
     noticed: Mutex<Recent<Cid>>,
+    /// Operators who watch.
+    tap: Arc<Tap>,
 }
 
 /// What the hub did, for metrics.
@@ -100,6 +104,7 @@ impl Hub {
             counts: Counts::default(),
             outlets: Mutex::default(),
             noticed: Mutex::default(),
+            tap: Arc::default(),
         }
     }
 
@@ -113,6 +118,12 @@ impl Hub {
     #[must_use]
     pub fn hints(&self) -> Option<(&HintCounts, bool)> {
         self.nodes.as_deref().map(|nodes| (nodes.counts(), nodes.is_deaf()))
+    }
+
+    /// Where an operator watches what happens here: commits of this node, connections, troubles.
+    #[must_use]
+    pub fn tap(&self) -> &Arc<Tap> {
+        &self.tap
     }
 
     /// A connection shows who it is. From here on it hears of changes of its own memberships and of revocations, so that
@@ -219,8 +230,13 @@ impl Hub {
             nodes.tell(&commit);
         }
         self.tell_outlets(&commit);
+        let watched =
+            self.tap.is_watched().then(|| (commit.events.clone(), commit.receipts.clone()));
         commit.answer();
         wakers.into_iter().for_each(Waker::wake);
+        if let Some((events, receipts)) = watched {
+            self.tap.tell_commit(&events, &receipts);
+        }
     }
 
     fn deliver_known(

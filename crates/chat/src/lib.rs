@@ -21,6 +21,7 @@ mod people;
 mod recent;
 mod rules;
 mod tail;
+mod tap;
 mod troubles;
 mod typing;
 mod upkeep;
@@ -53,6 +54,7 @@ pub use notices::{NoticeDraft, Shown};
 pub use outbox::{Close, DEFAULT_LIMIT_BYTES, Drained, Notice, Outbox, Pushed};
 pub use outlet::{Happening, Outlet};
 pub use rules::{Grants, check_positions, checked_name};
+pub use tap::{Tap, Wanted, Watch};
 pub use troubles::Trouble;
 pub use upkeep::{Erased, Upkept, carry_through};
 
@@ -120,7 +122,7 @@ impl Chat {
         if let Some((leases, hints)) = leases.zip(hints) {
             leases::start(&leases, &hub, hints, &has_ended);
         }
-        tokio::spawn(Arc::clone(&parts).watch(has_ended));
+        tokio::spawn(Arc::clone(&parts).watch(hub.tap().clone(), has_ended));
         // One waits while the one before is delivered.
         let (changes, changed) = mpsc::channel(1);
         tokio::spawn(changes::watch(store.clone(), haste, changes));

@@ -122,7 +122,9 @@ impl Listener {
         self.connection.store(connection, Ordering::Relaxed);
     }
 
-    pub(crate) fn connection(&self) -> u64 {
+    /// The number of its connection; 0 where nobody needs to find it.
+    #[must_use]
+    pub fn connection(&self) -> u64 {
         self.connection.load(Ordering::Relaxed)
     }
 

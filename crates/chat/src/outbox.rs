@@ -183,6 +183,13 @@ impl Outbox {
         self.state.lock().bytes
     }
 
+    /// Frames that wait, and their bytes.
+    #[must_use]
+    pub fn waiting(&self) -> (usize, usize) {
+        let state = self.state.lock();
+        (state.queue.len(), state.bytes)
+    }
+
     /// Hands the frames over in order, each until `take` answers false, which leaves that frame at the front.
     /// Remembers the waker if all were taken and there is no close.
     pub fn drain(&self, cx: &Context<'_>, mut take: impl FnMut(&Frame) -> bool) -> Drained {

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use moorline_layer::{Cause, ChannelLayer};
 use moorline_protocol::ServerPart;
+use moorline_protocol::admin::What;
 use moorline_store::Store;
 use tokio::sync::watch;
 use tokio::time::interval;
 
 use crate::nodes::Nodes;
+use crate::tap::Tap;
 
 /// How often a change is looked for.
 const LOOK: Duration = Duration::from_secs(1);
@@ -71,7 +73,7 @@ impl Parts {
     }
 
     /// Tells each change of the layer in one line, until the hub's task ends. The store tells its own.
-    pub(crate) async fn watch(self: Arc<Self>, mut end: watch::Receiver<()>) {
+    pub(crate) async fn watch(self: Arc<Self>, tap: Arc<Tap>, mut end: watch::Receiver<()>) {
         let mut told = None;
         let mut looks = interval(LOOK);
         loop {
@@ -83,8 +85,19 @@ impl Parts {
             if is_news(told, now.as_ref()) {
                 told = now.as_ref().map(|trouble| trouble.cause);
                 tell(now.as_ref());
+                tap.tell(None, || what(now.as_ref()));
             }
         }
+    }
+}
+
+fn what(trouble: Option<&Trouble>) -> What {
+    let part = ServerPart::Layer.as_str().to_owned();
+    match trouble {
+        Some(trouble) => {
+            What::Trouble { part, cause: trouble.cause.to_owned(), error: trouble.error.clone() }
+        }
+        None => What::Recovered { part },
     }
 }
 

@@ -7,9 +7,11 @@ use std::time::Duration;
 use crate::counters::Counters;
 use crate::error::Error;
 use crate::gaps::{Gaps, Reporter};
+use crate::inspect::{Bounds, Contents, mark_ghosts};
 use crate::memory::{Faults, Memory};
 use crate::options::Options;
 use crate::redis::Redis;
+use crate::redis::inspect::contents;
 use crate::redis_pubsub::RedisPubSub;
 use crate::trouble::Trouble;
 use crate::value::Message;
@@ -206,6 +208,25 @@ impl ChannelLayer {
             Self::Redis(layer) => layer.close().await,
             Self::RedisPubSub(layer) => layer.close(),
         }
+    }
+
+    /// Looks at what lies in Redis under the layer's prefix, host by host: queues, groups and their members, subscriptions,
+    /// of every peer. It changes nothing and reads no message. A layer in memory has no hosts.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], [`Error::Closed`].
+    pub async fn inspect(&self, bounds: Bounds) -> Result<Vec<Contents>, Error> {
+        let (hosts, options) = match self {
+            Self::Memory(_) => return Ok(Vec::new()),
+            Self::Redis(layer) => layer.hosts(),
+            Self::RedisPubSub(layer) => layer.hosts(),
+        };
+        let mut found = Vec::with_capacity(hosts.count());
+        for link in hosts.iter() {
+            found.push(contents(link, options, bounds).await?);
+        }
+        mark_ghosts(&mut found, options.group_expiry);
+        Ok(found)
     }
 
     /// What the layer did so far.

@@ -5,12 +5,17 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::admin::{
+    AdminArgs, ClientsCommand, PeopleListArgs, RoomsCommand, SendArgs, ShowPersonArgs, TailArgs,
+};
 use crate::auth_url::AuthUrlArgs;
 use crate::backup::args::{BackupArgs, ImportArgs, RestoreArgs, VerifyArgs};
 use crate::doctor::DoctorArgs;
 use crate::layer::LayerArgs;
+use crate::layer_commands::LayerCommand;
 use crate::outside::OutsideArgs;
 use crate::relay::RelayArgs;
+use crate::token::InspectArgs;
 
 /// A self-hosted chat server whose connections hold and whose messages are never lost.
 #[derive(Debug, Parser)]
@@ -30,7 +35,7 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Say what is wrong, and how to mend it: with the options of `serve`, or from outside with a URL.
     Doctor(Box<DoctorArgs>),
-    /// Make sign-in tokens for people of your own application.
+    /// Make sign-in tokens for people of your own application, or see why one is refused.
     Token {
         /// What to do with tokens.
         #[command(subcommand)]
@@ -50,11 +55,33 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Move a SQLite store into a PostgreSQL database; the server must be stopped.
     Import(ImportArgs),
-    /// Give out or erase what is known of a person.
+    /// See people, give out or erase what is known of one.
     Users {
         /// What to do with it.
         #[command(subcommand)]
         command: UsersCommand,
+    },
+    /// Watch what happens on a running server: messages by their length, connections, closes, troubles.
+    Tail(TailArgs),
+    /// See the live connections of a running server, or close some.
+    Clients {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: ClientsCommand,
+    },
+    /// See the rooms of a running server.
+    Rooms {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: RoomsCommand,
+    },
+    /// Send a message into a room of a running server, in the name of a member.
+    Send(SendArgs),
+    /// Send to Django's channel layer, watch it, see what lies in Redis.
+    Layer {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: LayerCommand,
     },
     /// Check recorded histories against the delivery contract.
     Soak {
@@ -75,6 +102,8 @@ pub enum Command {
 pub enum TokenCommand {
     /// Print a signed token (JWT, HS256) for one person, to be sent in `hello`.
     Mint(MintArgs),
+    /// Say what a token carries, and why the server takes or refuses it
+    Inspect(InspectArgs),
 }
 
 /// Commands about the schema.
@@ -89,6 +118,10 @@ pub enum MigrateCommand {
 /// Commands about people.
 #[derive(Debug, Subcommand)]
 pub enum UsersCommand {
+    /// List the people of a running server, and who is here
+    List(PeopleListArgs),
+    /// Show a person of a running server: rooms, sessions, presence
+    Show(ShowPersonArgs),
     /// Print all that is known of a person as JSON
     Export(UserArgs),
     /// Erase a person for good; the id is not given out again
@@ -183,6 +216,9 @@ pub struct ServeArgs {
     /// What other programs get and may do.
     #[command(flatten)]
     pub outside: OutsideArgs,
+    /// Who may ask what the server does.
+    #[command(flatten)]
+    pub admin: AdminArgs,
     /// How long messages are kept, as 365d or 12h, unless a room says otherwise [default: for ever]
     #[arg(long, value_name = "TIME", help_heading = "Data")]
     pub retention: Option<String>,
@@ -285,9 +321,14 @@ pub fn command() -> clap::Command {
         .mut_subcommand("serve", |serve| serve.mut_args(with_env_name))
         .mut_subcommand("doctor", |doctor| doctor.mut_args(with_env_name_of_serve))
         .mut_subcommand("token", |token| {
-            token.mut_subcommand("mint", |mint| {
-                mint.mut_arg("jwt_secret", with_env_name).mut_arg("jwt_secret_file", with_env_name)
-            })
+            token
+                .mut_subcommand("mint", |mint| {
+                    mint.mut_arg("jwt_secret", with_env_name)
+                        .mut_arg("jwt_secret_file", with_env_name)
+                })
+                .mut_subcommand("inspect", |inspect| {
+                    of_server(inspect).mut_arg("jwt_secret_file", with_env_name)
+                })
         })
         .mut_subcommand("backup", |backup| backup.mut_args(with_env_name_of_store))
         .mut_subcommand("restore", |restore| restore.mut_args(with_env_name_of_store))
@@ -301,6 +342,15 @@ pub fn command() -> clap::Command {
             users
                 .mut_subcommand("export", |export| export.mut_args(with_env_name_of_store))
                 .mut_subcommand("erase", |erase| erase.mut_args(with_env_name_of_store))
+                .mut_subcommand("list", |list| list.mut_args(with_env_name_of_server))
+                .mut_subcommand("show", |show| show.mut_args(with_env_name_of_server))
+        })
+        .mut_subcommand("tail", |tail| tail.mut_args(with_env_name_of_server))
+        .mut_subcommand("send", |send| send.mut_args(with_env_name_of_server))
+        .mut_subcommand("clients", |clients| clients.mut_subcommands(of_server))
+        .mut_subcommand("rooms", |rooms| rooms.mut_subcommands(of_server))
+        .mut_subcommand("layer", |layer| {
+            layer.mut_subcommands(|command| command.mut_args(with_env_name_of_layer))
         })
 }
 
@@ -314,6 +364,23 @@ fn with_env_name_of_store(arg: clap::Arg) -> clap::Arg {
 fn with_env_name_of_serve(arg: clap::Arg) -> clap::Arg {
     let own = ["only", "list-checks", "json", "idle"];
     if arg.get_long().is_some_and(|long| own.contains(&long)) { arg } else { with_env_name(arg) }
+}
+
+/// Of the options that say which channel layer it is.
+fn with_env_name_of_layer(arg: clap::Arg) -> clap::Arg {
+    let is_layers = |long: &str| long.starts_with("layer") || long.starts_with("redis-url");
+    if arg.get_long().is_some_and(is_layers) { with_env_name(arg) } else { arg }
+}
+
+/// A command that asks a running server.
+fn of_server(command: clap::Command) -> clap::Command {
+    command.mut_args(with_env_name_of_server)
+}
+
+/// Of the options that say which running server it is.
+fn with_env_name_of_server(arg: clap::Arg) -> clap::Arg {
+    let names = ["data-dir", "admin", "admin-token-file"];
+    if arg.get_long().is_some_and(|long| names.contains(&long)) { with_env_name(arg) } else { arg }
 }
 
 fn with_env_name(arg: clap::Arg) -> clap::Arg {

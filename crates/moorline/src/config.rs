@@ -11,6 +11,7 @@ use moorline_server::Network;
 use moorline_server::relay::RelayRule;
 use moorline_store::DatabaseUrl;
 
+use crate::admin::AdminConfig;
 use crate::args::ServeArgs;
 use crate::auth_url::AuthUrl;
 use crate::database::database;
@@ -29,6 +30,8 @@ pub struct Config {
     pub listen: Listen,
     /// Where /metrics is answered to anyone; none: to loopback peers only, on the main address.
     pub metrics_bind: Option<SocketAddr>,
+    /// Who may ask what the server does.
+    pub admin: AdminConfig,
     /// Proxies whose forwarding headers are believed.
     pub trusted_proxies: Vec<Network>,
     /// The folder that holds everything that is kept.
@@ -119,10 +122,11 @@ impl Config {
         let auth_url = AuthUrl::resolve(&args.auth, environment)?;
         let is_known_elsewhere = jwt_secret.is_some() || auth_url.is_some();
         let layer = LayerConfig::resolve(&args.layer, environment)?;
+        let metrics_bind =
+            pick(&args.metrics_bind, "metrics-bind").map(socket_address).transpose()?;
         let config = Self {
-            metrics_bind: pick(&args.metrics_bind, "metrics-bind")
-                .map(socket_address)
-                .transpose()?,
+            metrics_bind,
+            admin: AdminConfig::resolve(&args.admin, environment, metrics_bind)?,
             trusted_proxies: networks(environment.pick_all(&args.trusted_proxy, "trusted-proxy"))?,
             data_dir: path(pick(&args.data_dir, "data-dir")).unwrap_or("moorline-data".into()),
             database: database(

@@ -1,6 +1,7 @@
 //! The `moorline` program as a library: arguments, configuration, wiring, the built-in page, commands.
 //! `main` reads the command line, runs one command and prints its failure, if any. Nothing below knows of it.
 
+pub mod admin;
 pub mod args;
 pub mod auth_url;
 pub mod backup;
@@ -11,6 +12,7 @@ pub(crate) mod embed;
 pub mod failure;
 pub mod gauges;
 pub mod layer;
+pub mod layer_commands;
 pub mod layer_numbers;
 pub mod listen;
 pub mod lock;
@@ -64,6 +66,10 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Doctor(args) => doctor::run(&args, &environment),
+        Command::Token { command: TokenCommand::Inspect(args) } => {
+            let good = token::inspect(&args, &environment, SystemTime::now(), &mut stdout())?;
+            Ok(if good { ExitCode::SUCCESS } else { Exit::Failed.into() })
+        }
         Command::Migrate { command } => {
             print!("{}", migrate::run(&command, &environment)?);
             Ok(ExitCode::SUCCESS)
@@ -72,16 +78,28 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Restore(args) => backup::restore(&args, &environment),
         Command::Verify(args) => backup::verify(&args, &environment),
         Command::Import(args) => backup::import(&args, &environment),
-        Command::Users { command } => {
-            users::run(&command, &environment, &mut std::io::stdout().lock())?;
-            Ok(ExitCode::SUCCESS)
+        Command::Tail(args) => done(admin::tail(&args, &environment, &mut stdout())),
+        Command::Clients { command } => done(admin::clients(&command, &environment, &mut stdout())),
+        Command::Rooms { command } => done(admin::rooms(&command, &environment, &mut stdout())),
+        Command::Layer { command } => {
+            done(layer_commands::run(&command, &environment, &mut stdout()))
         }
+        Command::Send(args) => done(admin::send(&args, &environment, &mut stdout())),
+        Command::Users { command } => done(users::run(&command, &environment, &mut stdout())),
         Command::Soak { command: SoakCommand::Verify { file, json } } => verify(&file, json),
         Command::Version { json } => {
             println!("{}", version::text(json));
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn stdout() -> std::io::StdoutLock<'static> {
+    std::io::stdout().lock()
+}
+
+fn done(result: Result<(), Failure>) -> Result<ExitCode, Failure> {
+    result.map(|()| ExitCode::SUCCESS)
 }
 
 /// Judges a history; a broken promise is a failed check.

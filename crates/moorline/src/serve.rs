@@ -14,9 +14,12 @@ use moorline_server::api::Api;
 use moorline_server::auth::{Authenticator, Invites, SignIn, SignInSettings};
 use moorline_server::fallback::Fallbacks;
 use moorline_server::session::{ChatConsumer, SessionSettings};
-use moorline_server::{Degraded, Metrics, OriginCheck, Origins, Pace, Route, Server, ServerConfig};
+use moorline_server::{
+    Admin, Degraded, Metrics, OriginCheck, Origins, Pace, Route, Server, ServerConfig,
+};
 use moorline_store::{Commits, Error, Store, StoreConfig};
 
+use crate::admin::AdminSocket;
 use crate::args::ServeArgs;
 use crate::auth_url::AuthUrl;
 use crate::config::{Config, LogFormat};
@@ -46,6 +49,7 @@ pub fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
     }
     let bound = bind_all(&config.listen)?;
     let _folder = FolderLock::take(&config.data_dir)?;
+    let admin = AdminSocket::open(&config.admin, &config.data_dir)?;
     let place = StoreConfig::new(&config.data_dir);
     let place = match config.database.clone() {
         Some(url) => place.in_database(url),
@@ -54,7 +58,7 @@ pub fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
     let (store, commits) = Store::open(place).map_err(|error| cannot_open(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| threads(&error))?;
-    runtime.block_on(serve(&config, args, bound, (store, commits)))
+    runtime.block_on(serve(&config, args, (bound, admin), (store, commits)))
 }
 
 fn threads(error: &std::io::Error) -> Failure {
@@ -65,7 +69,7 @@ fn threads(error: &std::io::Error) -> Failure {
 async fn serve(
     config: &Config,
     args: &ServeArgs,
-    mut bound: Bound,
+    (mut bound, admin): (Bound, Option<AdminSocket>),
     (store, commits): (Store, Commits),
 ) -> Result<(), Failure> {
     // From here on a signal is a wish to stop, not the end.
@@ -86,22 +90,20 @@ async fn serve(
     let (commands, sessions) = sessions(config, &chat, auth.clone());
     gauges::register(&metrics, &chat);
     let outside = Outside::start(&config.outside, &chat, layer.as_ref(), &metrics);
+    let (listener, _admin_file) = admin.map(|admin| (admin.listener, admin.file)).unzip();
+    let admin = Admin::new(Arc::clone(&chat), auth.clone(), admin_token(config));
     let from = (origins(config), config.limit_loopback);
     let relays = relay::routes(&config.relays, layer, (&chat, &auth), from, &metrics)?;
-    let mut server = Server::new(server_config(config))
+    let server = Server::new(server_config(config))
         .http(router.merge(commands))
         .routes(sessions)
         .routes(relays)
         .metrics(metrics)
+        .admin(admin, listener)
         .ready_when("store", Box::new(store_check(store.clone())))
         .degraded_by(Box::new(degraded_check(Arc::clone(&chat))))
         .degraded_by(outside.check());
-    for listener in bound.listeners.drain(..) {
-        server = server.listen(listener);
-    }
-    if let Some(address) = config.metrics_bind {
-        server = server.listen_for_metrics(bind_tcp(address, "--metrics-bind")?);
-    }
+    let server = listening(server, config, &mut bound)?;
     if config.signup == moorline_protocol::api::Signup::Invite
         && let Some(made) = invites.make(now_ms())
     {
@@ -118,6 +120,16 @@ async fn serve(
     chat.hub().tell_end(now_ms());
     outside.finish().await;
     served
+}
+
+fn listening(mut server: Server, config: &Config, bound: &mut Bound) -> Result<Server, Failure> {
+    for listener in bound.listeners.drain(..) {
+        server = server.listen(listener);
+    }
+    if let Some(address) = config.metrics_bind {
+        server = server.listen_for_metrics(bind_tcp(address, "--metrics-bind")?);
+    }
+    Ok(server)
 }
 
 async fn router(
@@ -184,6 +196,10 @@ fn server_config(config: &Config) -> ServerConfig {
         drain_timeout: config.drain_timeout,
         ..ServerConfig::default()
     }
+}
+
+fn admin_token(config: &Config) -> Option<&str> {
+    config.admin.token.as_ref().map(|token| token.expose())
 }
 
 fn origins(config: &Config) -> Origins {

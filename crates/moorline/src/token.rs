@@ -1,6 +1,10 @@
 //! `moorline token mint`: makes the token that a backend would make, for trying things out.
 //! Prints the token and nothing else, so that it can be used in a script.
 
+mod inspect;
+
+pub use inspect::{InspectArgs, inspect};
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use moorline_protocol::api::TokenClaims;

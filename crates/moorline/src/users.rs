@@ -1,4 +1,5 @@
-//! `moorline users`: all that is known of a person, and its erasing, on the data folder or the database itself.
+//! `moorline users`: all that is known of a person, and its erasing, on the data folder or the database itself; who there
+//! is and who is here, from the running server (`admin`).
 //!
 //! A data folder that a server uses is left to it: the same is then done over its API, and the refusal says how.
 
@@ -9,6 +10,7 @@ use moorline_chat::{Export, carry_through, now_ms};
 use moorline_protocol::UserId;
 use moorline_store::{Error, Store, StoreConfig};
 
+use crate::admin::{block_on, list_people, show_person};
 use crate::args::{UserArgs, UsersCommand};
 use crate::database::database;
 use crate::failure::{Exit, Failure};
@@ -25,25 +27,22 @@ pub fn run(
     let (args, way) = match command {
         UsersCommand::Export(args) => (args, "GET /api/v1/users/ID/export"),
         UsersCommand::Erase { args, .. } => (args, "DELETE /api/v1/users/ID"),
+        UsersCommand::List(args) => return block_on(list_people(args, environment, out)),
+        UsersCommand::Show(args) => return block_on(show_person(args, environment, out)),
     };
     let user = UserId::new(&args.id).map_err(|error| {
         Failure::usage(format!("`{}`: {error}.", args.id), "Give the id, not the name.")
     })?;
     let place = Place::of(args, environment, way)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| {
-        let fix = "Check the limits of this user: ulimit -a.";
-        Failure::new(Exit::Failed, "The command cannot be started.", fix).because(error)
-    })?;
-    runtime.block_on(async {
+    block_on(async {
         let (store, commits) =
             Store::open(place.config.clone()).map_err(|error| cannot_open(&error))?;
         tokio::spawn(commits.answer_all());
         let done = match command {
-            UsersCommand::Export(_) => export(&store, &user, out).await,
             UsersCommand::Erase { keep_messages, .. } => {
                 erase(&store, &user, *keep_messages, out).await
             }
+            _ => export(&store, &user, out).await,
         };
         store.close().await;
         done

@@ -3,6 +3,7 @@
 //! Every other crate speaks through these types; `docs/protocol.md` describes them for clients, and the JSON Schema
 //! and the TypeScript types are generated from them. Nothing here does I/O, knows a clock or depends on tokio.
 
+pub mod admin;
 pub mod api;
 mod close;
 mod codec;

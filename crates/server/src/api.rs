@@ -4,7 +4,7 @@
 pub(crate) mod body;
 mod docs;
 pub(crate) mod failure;
-mod key;
+pub(crate) mod key;
 pub(crate) mod mount;
 mod notices;
 pub(crate) mod path;
@@ -98,6 +98,6 @@ fn new_cid() -> Result<Cid, Failure> {
 }
 
 /// A part of the path as an id; what is no id is as unknown as an id that nobody has.
-fn id<T: std::str::FromStr>(text: &str) -> Result<T, Failure> {
+pub(crate) fn id<T: std::str::FromStr>(text: &str) -> Result<T, Failure> {
     text.parse().map_err(|_| Failure::of(ErrorCode::NotFound))
 }

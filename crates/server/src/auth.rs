@@ -14,7 +14,7 @@ pub mod passwords;
 mod profile;
 mod sign_in;
 
-pub use authenticator::{Authenticator, Identity, RESERVED, Refused, Signed, Vouched};
+pub use authenticator::{Authenticator, Identity, RESERVED, Refused, Signed, Vouched, read_token};
 pub use backend::{Backend, Forwarded, Unanswered};
 pub use invites::Invites;
 pub use sign_in::{SignIn, SignInSettings};

@@ -5,17 +5,21 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
 use moorline_chat::{Close, Outbox};
+use moorline_protocol::admin::cut;
 use moorline_protocol::{CloseCode, Frame, UserId};
 use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::limits::UnauthenticatedSlot;
+use crate::scope::Scope;
+use crate::transport::Transport;
 
 /// One open connection. Clones are handles on the same one.
 #[derive(Clone)]
@@ -27,8 +31,49 @@ pub struct Connection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ConnectionId(pub u64);
 
+/// What an operator wants to know of a connection beside what it does.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    pub(crate) transport: Transport,
+    /// Where the client is, as a trusted proxy says or as the socket shows.
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) path: Box<str>,
+    /// How its program calls itself.
+    pub(crate) user_agent: Option<Box<str>>,
+}
+
+/// Letters of a program's name that are kept.
+const USER_AGENT: usize = 160;
+/// Letters of a path that are kept.
+const PATH: usize = 200;
+
+impl Facts {
+    /// Of a test's own pair of sockets.
+    #[cfg(test)]
+    pub(crate) fn of_a_test() -> Self {
+        let transport = Transport::WebSocket;
+        Self { transport, address: None, path: "/ws".into(), user_agent: None }
+    }
+
+    /// As its handshake says.
+    pub(crate) fn of(scope: &Scope, transport: Transport) -> Self {
+        Self {
+            transport,
+            address: scope.client.effective(),
+            path: cut(scope.path(), PATH).into(),
+            user_agent: scope.header("user-agent").map(|name| cut(name, USER_AGENT).into()),
+        }
+    }
+}
+
 pub(crate) struct Shared {
     id: ConnectionId,
+    facts: Facts,
+    began: Instant,
+    /// When the client last sent a message, in ms since it began, at most 49 days.
+    spoke_ms: AtomicU32,
+    /// Microseconds of the last round trip, 0 for none yet.
+    round_trip_us: AtomicU32,
     outbox: Arc<Outbox>,
     /// The driver's waker, for what does not come through the outbox.
     pub(crate) waker: AtomicWaker,
@@ -60,11 +105,21 @@ impl Connection {
         outbox: Arc<Outbox>,
         user: Option<UserId>,
         unauthenticated: Option<UnauthenticatedSlot>,
+        facts: Facts,
     ) -> Self {
         let rare = Mutex::new(Rare { user, unauthenticated, ..Rare::default() });
         let id = ConnectionId(rand::random());
         let (waker, has_news) = (AtomicWaker::new(), AtomicBool::new(false));
-        Self { shared: Arc::new(Shared { id, outbox, waker, has_news, rare }) }
+        let (spoke_ms, round_trip_us) = (AtomicU32::new(0), AtomicU32::new(0));
+        let began = Instant::now();
+        let shared =
+            Shared { id, facts, began, spoke_ms, round_trip_us, outbox, waker, has_news, rare };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The handle on a connection that somebody else holds too.
+    pub(crate) fn of(shared: Arc<Shared>) -> Self {
+        Self { shared }
     }
 
     /// This connection's name.
@@ -134,6 +189,37 @@ impl Connection {
 }
 
 impl Shared {
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    pub(crate) fn age(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// The client has sent a message.
+    pub(crate) fn spoke(&self) {
+        let ms = u32::try_from(self.began.elapsed().as_millis()).unwrap_or(u32::MAX);
+        self.spoke_ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// For how long it has sent none.
+    pub(crate) fn idle(&self) -> Duration {
+        let spoke = Duration::from_millis(self.spoke_ms.load(Ordering::Relaxed).into());
+        self.began.elapsed().saturating_sub(spoke)
+    }
+
+    /// A ping was answered after this time.
+    pub(crate) fn answered_after(&self, round_trip: Duration) {
+        let us = u32::try_from(round_trip.as_micros()).unwrap_or(u32::MAX).max(1);
+        self.round_trip_us.store(us, Ordering::Relaxed);
+    }
+
+    /// The round trip of the last answered ping.
+    pub(crate) fn round_trip_us(&self) -> Option<u32> {
+        Some(self.round_trip_us.load(Ordering::Relaxed)).filter(|us| *us > 0)
+    }
+
     /// Asks the driver to tell its consumer that the server stops.
     pub(crate) fn begin_drain(&self, after: Duration) {
         self.tell(|rare| rare.news.drain = Some(after));

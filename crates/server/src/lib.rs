@@ -4,6 +4,7 @@
 //! does with its connection is its own affair; the rules of chat live in `moorline-chat`, behind the chat consumer.
 
 mod accept;
+mod admin;
 mod admission;
 mod answer;
 pub mod api;
@@ -26,6 +27,7 @@ pub mod relay;
 mod route;
 mod scope;
 mod search;
+mod seen;
 mod server;
 mod service;
 pub mod session;
@@ -34,6 +36,7 @@ mod transport;
 mod websocket;
 
 pub use accept::Listener;
+pub use admin::Admin;
 pub use admission::{Admission, OriginCheck, Origins};
 pub use answer::PAGE_CSP;
 pub use channel::Channel;

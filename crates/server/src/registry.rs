@@ -42,6 +42,20 @@ impl Registry {
         Registration { registry: Arc::clone(self), id, transport }
     }
 
+    /// All of them, the oldest first.
+    pub(crate) fn all(&self) -> Vec<Connection> {
+        let open: Vec<_> = self.connections.lock().values().filter_map(Weak::upgrade).collect();
+        let mut open: Vec<Connection> = open.into_iter().map(Connection::of).collect();
+        open.sort_by_key(|connection| std::cmp::Reverse(connection.shared().age()));
+        open
+    }
+
+    /// One of them.
+    pub(crate) fn get(&self, id: ConnectionId) -> Option<Connection> {
+        let shared = self.connections.lock().get(&id).and_then(Weak::upgrade);
+        shared.map(Connection::of)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.connections.lock().len()
     }

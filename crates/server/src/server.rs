@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::accept::{Entrance, Listener, accept_all};
+use crate::admin::Admin;
 use crate::health::{DegradedCheck, Health, ReadyCheck};
 use crate::limits::{HandshakeRate, Unauthenticated};
 use crate::metrics::Metrics;
@@ -65,6 +66,7 @@ pub struct Server {
     routes: Vec<Route>,
     listeners: Vec<Listener>,
     metrics_listeners: Vec<Listener>,
+    admin: Option<(Admin, Option<Listener>)>,
     metrics: Arc<Metrics>,
     health: Health,
 }
@@ -79,6 +81,7 @@ impl Server {
             routes: Vec::new(),
             listeners: Vec::new(),
             metrics_listeners: Vec::new(),
+            admin: None,
             metrics: Arc::default(),
             health: Health::default(),
         }
@@ -119,6 +122,13 @@ impl Server {
         self
     }
 
+    /// Lets an operator in, over this listener, and over those for metrics where there is an admin token.
+    #[must_use]
+    pub fn admin(mut self, admin: Admin, listener: Option<Listener>) -> Self {
+        self.admin = Some((admin, listener));
+        self
+    }
+
     /// Counts here instead of in a registry of its own.
     #[must_use]
     pub fn metrics(mut self, metrics: Arc<Metrics>) -> Self {
@@ -145,21 +155,22 @@ impl Server {
     /// # Errors
     /// When a listener cannot be used.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let mut metrics_entrances = Vec::new();
-        for listener in self.metrics_listeners {
-            metrics_entrances.push(Entrance::new(listener)?);
-        }
-        let mut entrances = Vec::new();
-        for listener in self.listeners {
-            entrances.push(Entrance::new(listener)?);
-        }
+        let metrics_entrances = open(self.metrics_listeners)?;
+        let entrances = open(self.listeners)?;
         let metrics = self.metrics;
+        let (admin, admin_listener) = self.admin.unzip();
+        let tap = admin.as_ref().map(|admin| Arc::clone(admin.tap())).unwrap_or_default();
+        let admin_entrance = admin_listener.flatten().map(Entrance::new).transpose()?;
         let site = Arc::new(Site {
             router: self.router,
             routes: self.routes,
-            health: self.health,
+            health: Arc::new(self.health),
             registry: Arc::new(Registry::new(Arc::clone(&metrics))),
-            settings: Arc::new(Settings { pace: self.config.pace, metrics: Arc::clone(&metrics) }),
+            settings: Arc::new(Settings {
+                pace: self.config.pace,
+                metrics: Arc::clone(&metrics),
+                tap,
+            }),
             rate: HandshakeRate::new(self.config.handshakes_per_second),
             unauthenticated: Unauthenticated::new(self.config.unauthenticated_sockets),
             metrics_for: if metrics_entrances.is_empty() {
@@ -175,9 +186,14 @@ impl Server {
         for entrance in entrances {
             accepting.spawn(accept_all(entrance, Arc::clone(&site), draining.clone()));
         }
-        let metrics_site = Arc::new(metrics_site(&site));
+        let guarded = admin.as_ref().map(|admin| admin.guarded(&site.registry));
+        let metrics_site = Arc::new(internal_site(&site, guarded));
         for entrance in metrics_entrances {
             accepting.spawn(accept_all(entrance, Arc::clone(&metrics_site), draining.clone()));
+        }
+        if let Some((admin, entrance)) = admin.zip(admin_entrance) {
+            let admin_site = Arc::new(internal_site(&site, Some(admin.local(&site.registry))));
+            accepting.spawn(accept_all(entrance, admin_site, draining.clone()));
         }
         shutdown.await;
         site.health.begin_drain();
@@ -188,11 +204,18 @@ impl Server {
     }
 }
 
+fn open(listeners: Vec<Listener>) -> io::Result<Vec<Entrance>> {
+    listeners.into_iter().map(Entrance::new).collect()
+}
+
 async fn drain_all(site: &Site, drain: &watch::Sender<bool>) {
     tracing::info!(connections = site.registry.len(), "draining");
     drain.send_replace(true);
     site.registry.drain(site.config.drain_spread);
     let all_gone = async {
+        // Those who watch see the last connection go, and then their own answer ends.
+        site.registry.empty().await;
+        site.settings.tap.end();
         drain.closed().await; // Each socket that speaks HTTP holds a receiver until its last answer is read.
         site.registry.empty().await;
     };
@@ -201,13 +224,13 @@ async fn drain_all(site: &Site, drain: &watch::Sender<bool>) {
     }
 }
 
-/// What listens for metrics alone: the same counters, nothing else.
-fn metrics_site(site: &Site) -> Site {
+/// What is for operators alone: the same counters and health, the admin interface if any, nothing of the chat.
+fn internal_site(site: &Site, admin: Option<Router>) -> Site {
     Site {
-        router: Router::new(),
+        router: admin.unwrap_or_default(),
         routes: Vec::new(),
         config: site.config.clone(),
-        health: Health::default(),
+        health: Arc::clone(&site.health),
         registry: Arc::clone(&site.registry),
         settings: Arc::clone(&site.settings),
         rate: HandshakeRate::new(site.config.handshakes_per_second),

@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use moorline_chat::Outbox;
+use moorline_protocol::admin::What;
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
@@ -25,7 +26,7 @@ use tower::ServiceExt;
 
 use crate::answer;
 use crate::body::{Lender, TimedBody};
-use crate::connection::Connection;
+use crate::connection::{Connection, Facts};
 use crate::consumer::{Accept, Refusal};
 use crate::cors;
 use crate::health::Health;
@@ -65,7 +66,7 @@ pub(crate) struct Site {
     pub(crate) routes: Vec<Route>,
     pub(crate) config: ServerConfig,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) health: Health,
+    pub(crate) health: Arc<Health>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) rate: HandshakeRate,
@@ -264,6 +265,10 @@ impl Desk {
         };
         Ok(answered.unwrap_or_else(|refusal| {
             site.metrics.refused(refusal.code);
+            site.settings.tap.tell(None, || What::Refused {
+                code: refusal.code.to_owned(),
+                address: client.effective().map(|address| address.to_string()),
+            });
             refusal.into_response()
         }))
     }
@@ -318,7 +323,8 @@ impl Desk {
         let Accepted { accept, start } = timeout(CONNECT_TIMEOUT, route.connect(&mut scope))
             .await
             .unwrap_or_else(|_| Err(overloaded("The server took too long to decide.")))?;
-        let connection = self.connection(&accept, &mut scope)?;
+        let transport = Transport::WebSocket;
+        let connection = self.connection(&accept, &mut scope, transport)?;
         let deflates = extension.is_some();
         let wire = Wire::WebSocket { message_limit: route.message_bytes, deflates };
         let (transport, silence) = (Transport::WebSocket, Silence::wanted(&scope.headers));
@@ -331,10 +337,16 @@ impl Desk {
         Ok(response)
     }
 
-    fn connection(&self, accept: &Accept, scope: &mut Scope) -> Result<Connection, Refusal> {
+    fn connection(
+        &self,
+        accept: &Accept,
+        scope: &mut Scope,
+        transport: Transport,
+    ) -> Result<Connection, Refusal> {
         let slot = self.slot(accept.awaits_sign_in, &scope.client)?;
         let outbox = Arc::new(Outbox::new(self.site.config.outbox_bytes));
-        Ok(Connection::new(outbox, scope.user.take(), slot))
+        let facts = Facts::of(scope, transport);
+        Ok(Connection::new(outbox, scope.user.take(), slot, facts))
     }
 
     fn check_limits(&self, client: &ClientAddress) -> Result<(), Refusal> {

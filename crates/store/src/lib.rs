@@ -12,6 +12,7 @@ mod eraser;
 mod error;
 mod fingerprint;
 mod fresh;
+mod overview;
 mod postgres;
 mod presence;
 mod queue;
@@ -33,6 +34,7 @@ pub use command::{
 pub use commit::{Answer, Commit, Commits, MadeRoom, Receipt, Reply, Revoked, TouchedRoom};
 pub use eraser::Eraser;
 pub use error::Error;
+pub use overview::RoomOverview;
 pub use postgres::{DatabaseUrl, InvalidUrl, Migration};
 pub use presence::{
     Lease, NodeId, PRESENCE_BATCH, Place, PresenceLook, PresenceSince, PutPresence,

@@ -14,8 +14,8 @@ use crate::{
     Account, Answer, ChangedRooms, Commits, Create, Created, DatabaseUrl, Delete, Edit, Erasing,
     Error, ForWelcome, Head, Health, Hits, Invite, Join, Leave, LogCursor, LogPlace, Members,
     Migration, NewAccount, NewSession, Overdue, Page, Profile, Prune, Range, Read, Remove, Rename,
-    Reply, Resumed, RoomCursor, RoomNumber, Rooms, Search, Send, SessionId, SessionRow,
-    SetRetention, Since, Stored, User,
+    Reply, Resumed, RoomCursor, RoomNumber, RoomOverview, Rooms, Search, Send, SessionId,
+    SessionRow, SetRetention, Since, Stored, User,
 };
 
 /// Rooms that a person can be in: what a room list and its sums can read within a few milliseconds.
@@ -345,6 +345,12 @@ impl Store {
         erasings() -> Vec<Erasing>;
         /// What is known of a person.
         profile(user: &UserId) -> Option<Profile>;
+        /// One room as an operator sees it; asks for no person.
+        room_overview(room: &RoomId) -> Option<RoomOverview>;
+        /// All rooms from after this id on, in the order of their ids; asks for no person.
+        all_rooms(after: Option<&RoomId>, limit: usize) -> Vec<RoomOverview>;
+        /// All people who are not erased, from after this id on, in the order of their ids.
+        all_people(after: Option<&UserId>, limit: usize) -> Vec<Profile>;
         /// The events at these positions, as they are now; those that are gone are left out.
         events_at(places: &[LogPlace]) -> Vec<moorline_protocol::Event>;
         /// Messages by words, authors, rooms and times, as they are now, of rooms that the person is a member of and as

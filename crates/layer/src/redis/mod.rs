@@ -5,6 +5,7 @@
 
 pub(crate) mod connect;
 pub(crate) mod hosts;
+pub(crate) mod inspect;
 mod keys;
 mod line;
 pub(crate) mod link;
@@ -126,6 +127,10 @@ impl Redis {
 
     pub(crate) fn is_up(&self) -> bool {
         self.shared().hosts.iter().all(|link| link.is_up())
+    }
+
+    pub(crate) fn hosts(&self) -> (&Hosts, &Options) {
+        (&self.shared().hosts, &self.shared().options)
     }
 
     pub(crate) fn reporter(&self) -> &Reporter {

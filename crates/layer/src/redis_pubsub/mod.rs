@@ -95,6 +95,10 @@ impl RedisPubSub {
         self.shared().hosts.iter().all(|link| link.is_up())
     }
 
+    pub(crate) fn hosts(&self) -> (&Hosts, &Options) {
+        (&self.shared().hosts, &self.shared().options)
+    }
+
     pub(crate) fn reporter(&self) -> &Reporter {
         &self.shared().reporter
     }

@@ -10,6 +10,7 @@
 mod connections;
 mod forgotten;
 mod hosts;
+mod inspect;
 mod keys;
 mod logins;
 mod publisher;

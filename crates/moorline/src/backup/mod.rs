@@ -11,6 +11,7 @@ mod verify;
 
 pub use import::import;
 pub use restore::restore;
+pub(crate) use told::moment;
 pub use verify::verify;
 
 use std::process::ExitCode;

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// A moment, as `2026-11-26T07:30:12.345Z`.
-pub(super) fn moment(ms: u64) -> String {
+pub(crate) fn moment(ms: u64) -> String {
     let nanos = i128::from(ms) * 1_000_000;
     let text = OffsetDateTime::from_unix_timestamp_nanos(nanos).map(|at| at.format(&Rfc3339));
     text.ok().and_then(Result::ok).unwrap_or_else(|| format!("{ms} ms after 1970"))

@@ -46,9 +46,7 @@ pub(super) async fn require(State(api): State<Api>, request: Request, next: Next
 
 /// Whether a request carries the key; else why it is refused.
 pub(super) fn check(api: &Api, headers: &HeaderMap) -> Result<(), &'static str> {
-    let header = headers.get(header::AUTHORIZATION);
-    let shown = header.and_then(|value| value.to_str().ok()).and_then(bearer);
-    match (&api.key, shown) {
+    match (&api.key, shown(headers)) {
         (Some(key), Some(shown)) if key.is(shown) => Ok(()),
         (None, _) => Err("The server API is off. Start the server with --api-key-file."),
         (Some(_), None) => Err("Send the API key as `Authorization: Bearer KEY`."),
@@ -56,8 +54,13 @@ pub(super) fn check(api: &Api, headers: &HeaderMap) -> Result<(), &'static str> 
     }
 }
 
+/// The key or token that a request shows.
+pub(crate) fn shown(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok().and_then(bearer)
+}
+
 /// The answer to a request without the key.
-pub(super) fn refused(why: &str) -> Response {
+pub(crate) fn refused(why: &str) -> Response {
     let mut response = Failure::new(ErrorCode::Unauthorized, why).into_response();
     let challenge = HeaderValue::from_static("Bearer");
     response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);

@@ -148,15 +148,27 @@ impl Authenticator {
     /// # Errors
     /// Where the token is not good.
     pub fn signed(&self, token: &str) -> Result<Signed, Refused> {
+        self.read(token).map_err(|why| refused(why, None))
+    }
+
+    fn read(&self, token: &str) -> Result<Signed, String> {
         let Some(secret) = &self.secret else {
-            return Err(refused("this server was started without --jwt-secret", None));
+            return Err("this server was started without --jwt-secret".to_owned());
         };
-        let claims =
-            jwt::read(token, secret, now_ms() / 1_000).map_err(|why| refused(&why, None))?;
-        match UserId::new(&claims.sub) {
-            Ok(user) => Ok(Signed::of(claims, user)),
-            Err(_) => Err(refused("its sub is no id of a person", None)),
-        }
+        read_token(token, secret, now_ms() / 1_000)
+    }
+
+    /// Why a token is refused now, as the log says it; none where it is good.
+    ///
+    /// # Errors
+    /// Where the store cannot say.
+    pub async fn why_refused(&self, token: &str) -> Result<Option<String>, store::Error> {
+        let signed = match self.read(token) {
+            Ok(signed) => signed,
+            Err(why) => return Ok(Some(why)),
+        };
+        let known = self.store.user(signed.user()).await?;
+        Ok(check_person(&signed, known.as_ref()).err().map(str::to_owned))
     }
 
     /// The person of a token, made on first sight; `known` is what the store says of them.
@@ -168,7 +180,7 @@ impl Authenticator {
         signed: Signed,
         known: Option<store::User>,
     ) -> Result<Identity, Refused> {
-        check_person(&signed, known.as_ref())?;
+        check_person(&signed, known.as_ref()).map_err(|why| refused(why, Some(&signed.user)))?;
         let name = self.name_of(&signed, known, now_ms()).await?;
         let Signed { user, rooms, expires_ms, issued_ms, .. } = signed;
         Ok(Identity {
@@ -273,22 +285,34 @@ impl Authenticator {
     }
 }
 
+/// Who a token says that it is of, at this second since 1970; else why nobody takes it, whatever the store knows.
+///
+/// # Errors
+/// Why it is not good.
+pub fn read_token(token: &str, secret: &[u8], now_secs: u64) -> Result<Signed, String> {
+    let claims = jwt::read(token, secret, now_secs).map_err(|why| why.to_string())?;
+    match UserId::new(&claims.sub) {
+        Ok(user) => Ok(Signed::of(claims, user)),
+        Err(_) => Err("its sub is no id of a person".to_owned()),
+    }
+}
+
 /// What only the store knows: whose id it is, and whether their tokens were revoked.
-fn check_person(signed: &Signed, known: Option<&store::User>) -> Result<(), Refused> {
+fn check_person(signed: &Signed, known: Option<&store::User>) -> Result<(), &'static str> {
     let user = &signed.user;
     let has_account = known.is_some_and(|known| known.has_account);
     if user.as_str().starts_with(RESERVED) && !has_account {
-        return Err(refused("ids that begin with u_ belong to built-in accounts", Some(user)));
+        return Err("ids that begin with u_ belong to built-in accounts");
     }
     if [store::SYSTEM_USER, store::DELETED_USER].contains(&user.as_str()) {
-        return Err(refused("this id belongs to the server itself", Some(user)));
+        return Err("this id belongs to the server itself");
     }
     let Some(known) = known else { return Ok(()) };
     if known.removed {
-        return Err(refused("this person was removed", Some(user)));
+        return Err("this person was removed");
     }
     if known.refuses_token_of(signed.issued_ms) {
-        return Err(refused("it was made before this person's sessions were revoked", Some(user)));
+        return Err("it was made before this person's sessions were revoked");
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use crate::connection::Connection;
 use crate::consumer::{Closed, Consumer, Side};
 use crate::registry::Registration;
+use crate::seen;
 use crate::websocket::Settings;
 pub(crate) use page::Page;
 
@@ -80,6 +81,7 @@ pub(crate) async fn drive<C: Consumer>(mut consumer: C, opening: PollOpening) {
         let _ = take(&connection, &mut page, &mut Context::from_waker(std::task::Waker::noop()));
         page.end(close.code);
         settings.metrics.closed(&closed, began.elapsed());
+        settings.tap.tell(connection.user().as_ref(), || seen::closed(&connection, &closed));
     }
     let _ = answer.send(page);
     connection.outbox().shut();

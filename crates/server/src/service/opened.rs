@@ -42,7 +42,7 @@ impl Desk {
         let Accepted { accept, start } = timeout(CONNECT_TIMEOUT, route.connect(&mut scope))
             .await
             .unwrap_or_else(|_| Err(overloaded("The server took too long to decide.")))?;
-        let connection = self.connection(&accept, &mut scope)?;
+        let connection = self.connection(&accept, &mut scope, route.transport)?;
         if route.transport == Transport::Poll {
             return Ok(Some(self.poll(accept, start, connection).await?));
         }

@@ -32,7 +32,8 @@ impl Silence {
         let silent = Duration::from_secs(self.0.into());
         let Pace { interval, timeout } = of_all.pace;
         let pace = Pace { interval: interval + silent, timeout: timeout + silent };
-        Arc::new(Settings { pace, metrics: Arc::clone(&of_all.metrics) })
+        let (metrics, tap) = (Arc::clone(&of_all.metrics), Arc::clone(&of_all.tap));
+        Arc::new(Settings { pace, metrics, tap })
     }
 
     /// Says in the answer for how long it will be.
@@ -64,7 +65,8 @@ mod tests {
 
     #[test]
     fn only_the_pace_of_that_connection_is_slower() {
-        let of_all = Settings { pace: Pace::default(), metrics: Arc::new(Metrics::new()) };
+        let metrics = Arc::new(Metrics::new());
+        let of_all = Settings { pace: Pace::default(), metrics, tap: Arc::default() };
         let pace = Silence(100).settings(&of_all).pace;
         assert_eq!((pace.interval.as_secs(), pace.timeout.as_secs()), (125, 160));
         assert_eq!(of_all.pace, Pace::default());

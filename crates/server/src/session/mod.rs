@@ -211,6 +211,7 @@ impl ChatConsumer {
                 pending::Done::SignedIn(greeted) => {
                     let hello::Greeted { live, named, missed, rest } = *greeted;
                     connection.signed_in(live.listener.user().clone());
+                    crate::seen::signed_in(&self.settings.chat, connection, live.listener.user());
                     self.following.begin(named, missed, rest);
                     self.phase = Phase::Live(live);
                 }

@@ -9,7 +9,7 @@ use tokio::net::UnixStream;
 
 use super::deflate::inflate;
 use super::{Opening, Pace, Settings, Socket, Wire, drive};
-use crate::connection::Connection;
+use crate::connection::{Connection, Facts};
 use crate::consumer::{Consumer, Incoming};
 use crate::metrics::Metrics;
 use crate::registry::Registry;
@@ -26,7 +26,8 @@ impl Consumer for Deaf {
 /// A connection and its client's end.
 fn connect(metrics: &Arc<Metrics>, deflates: bool) -> (Connection, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let connection = Connection::new(Arc::new(Outbox::new(1 << 20)), None, None);
+    let connection =
+        Connection::new(Arc::new(Outbox::new(1 << 20)), None, None, Facts::of_a_test());
     let registry = Arc::new(Registry::new(Arc::clone(metrics)));
     tokio::spawn(drive(
         Deaf,
@@ -36,7 +37,11 @@ fn connect(metrics: &Arc<Metrics>, deflates: bool) -> (Connection, UnixStream) {
             wire: Wire::WebSocket { message_limit: 1000, deflates },
             registration: registry.register(&connection, Transport::WebSocket),
             connection: connection.clone(),
-            settings: Arc::new(Settings { pace: Pace::default(), metrics: Arc::clone(metrics) }),
+            settings: Arc::new(Settings {
+                pace: Pace::default(),
+                metrics: Arc::clone(metrics),
+                tap: Arc::default(),
+            }),
         },
     ));
     (connection, theirs)

@@ -20,7 +20,7 @@ use super::{Ending, Settings, Socket, Wire};
 use crate::connection::Connection;
 use crate::consumer::{Closed, Consumer, Incoming, Side};
 use crate::registry::Registration;
-use crate::transport::Transport;
+use crate::seen;
 
 /// After this many messages in a row the socket is written to and other connections get their turn.
 const MESSAGES_A_TURN: u32 = 64;
@@ -56,8 +56,7 @@ pub(crate) fn drive<C: Consumer>(
     let began = Instant::now();
     // One block that uses its captures in place: an `async fn` would keep its arguments twice.
     async move {
-        let transport = link.transport();
-        log_connected(&connection, transport);
+        log_connected(&connection, link.settings());
         let ending = serve(&mut consumer, &mut link, &connection).await;
         let closed = closed(&ending);
         log_closed(&connection, &mut link, &closed, began);
@@ -77,6 +76,7 @@ async fn serve<C: Consumer>(consumer: &mut C, link: &mut Link, connection: &Conn
         // The calls themselves are made in the first poll, under the guard.
         let done = match turn {
             Ok(Next::Incoming(incoming)) => {
+                connection.shared().spoke();
                 let mut call = pin!(async { consumer.receive(incoming, connection).await });
                 poll_fn(|cx| poll_call(cx, call.as_mut(), link, connection)).await
             }
@@ -149,6 +149,9 @@ fn turn<C: Consumer>(
         return Ok(Some(next));
     }
     *in_a_row = 0;
+    if let Some(round_trip) = link.keepalive().round_trip() {
+        connection.shared().answered_after(round_trip);
+    }
     write(cx, link, connection)?;
     let is_free = is_held_up && !link.is_held_up(connection);
     if is_free || (is_over_mark && !connection.outbox().is_over_mark()) {
@@ -275,8 +278,10 @@ fn closed(ending: &Ending) -> Closed {
     Closed { code, side, reason }
 }
 
-fn log_connected(connection: &Connection, transport: Transport) {
+fn log_connected(connection: &Connection, settings: &Settings) {
     let user = connection.user();
+    let transport = connection.shared().facts().transport;
+    settings.tap.tell(user.as_ref(), || seen::connected(connection));
     let user = user.as_ref().map_or("-", |user| user.as_str());
     tracing::info!(connection = %connection.id(), user, "{transport} connected");
 }
@@ -284,6 +289,8 @@ fn log_connected(connection: &Connection, transport: Transport) {
 fn log_closed(connection: &Connection, link: &mut Link, closed: &Closed, began: Instant) {
     link.settings().metrics.closed(closed, began.elapsed());
     let user = connection.user();
+    let settings = link.settings();
+    settings.tap.tell(user.as_ref(), || seen::closed(connection, closed));
     tracing::info!(
         connection = %connection.id(),
         user = user.as_ref().map_or("-", |user| user.as_str()),

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{Opening, Pace, Settings, Socket, Wire, drive};
-use crate::connection::Connection;
+use crate::connection::{Connection, Facts};
 use crate::consumer::{Closed, Consumer, Incoming, Side};
 use crate::metrics::Metrics;
 use crate::registry::Registry;
@@ -89,7 +89,8 @@ impl Client {
         let (ours, stream) = UnixStream::pair().unwrap();
         let seen = Arc::new(Seen::default());
         let metrics = Arc::new(Metrics::new());
-        let connection = Connection::new(Arc::new(Outbox::new(1000)), None, None);
+        let connection =
+            Connection::new(Arc::new(Outbox::new(1000)), None, None, Facts::of_a_test());
         let registry = Arc::new(Registry::new(Arc::clone(&metrics)));
         let opening = Opening {
             socket: Socket::Unix(ours),
@@ -97,7 +98,11 @@ impl Client {
             wire: Wire::WebSocket { message_limit: 1 << 20, deflates: false },
             registration: registry.register(&connection, Transport::WebSocket),
             connection: connection.clone(),
-            settings: Arc::new(Settings { pace: Pace::default(), metrics: Arc::clone(&metrics) }),
+            settings: Arc::new(Settings {
+                pace: Pace::default(),
+                metrics: Arc::clone(&metrics),
+                tap: Arc::default(),
+            }),
         };
         let consumer = Obedient { seen: Arc::clone(&seen), deadline: None };
         let driver = tokio::spawn(drive(consumer, opening));

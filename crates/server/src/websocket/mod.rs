@@ -27,7 +27,7 @@ mod writer;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use moorline_chat::Close;
+use moorline_chat::{Close, Tap};
 use moorline_protocol::CloseCode;
 
 pub use header::Violation;
@@ -53,6 +53,8 @@ pub(crate) enum Wire {
 pub(crate) struct Settings {
     pub(crate) pace: Pace,
     pub(crate) metrics: Arc<Metrics>,
+    /// Operators who watch.
+    pub(crate) tap: Arc<Tap>,
 }
 
 /// Why the frame loop of a connection ended.

@@ -58,8 +58,8 @@ use crate::queue::{Full, Job, Queue};
 use crate::upkeep::{CidCursor, CidTraces, Trace, Traces};
 use crate::{
     Account, Answer, Erasing, Error, Head, Health, Hits, LogCursor, LogPlace, Members, Overdue,
-    Page, Profile, Range, Read, Reply, Resumed, RoomCursor, RoomNumber, Rooms, Search, SessionRow,
-    Since, User,
+    Page, Profile, Range, Read, Reply, Resumed, RoomCursor, RoomNumber, RoomOverview, Rooms,
+    Search, SessionRow, Since, User,
 };
 
 /// Handle of the back end.
@@ -245,6 +245,9 @@ reads! {
     upkeep::cids_of(user: i64, after: Option<&CidCursor>) -> CidTraces;
     upkeep::rooms_of_erased(user: i64, limit: usize) -> Vec<RoomId>;
     search::search(user: &UserId, asked: &Search) -> Hits;
+    overview::room_overview(room: &RoomId) -> Option<RoomOverview>;
+    overview::all_rooms(after: Option<&RoomId>, limit: usize) -> Vec<RoomOverview>;
+    overview::all_people(after: Option<&UserId>, limit: usize) -> Vec<Profile>;
 }
 
 impl Postgres {

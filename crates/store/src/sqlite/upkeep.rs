@@ -1,11 +1,11 @@
-//! The handle's reads for upkeep: each asks the slow readers, so that nobody waits for them.
+//! The handle's reads for upkeep and operators: each asks the slow readers, so that nobody waits for them.
 
 use moorline_protocol::{Event, RoomId, UserId};
 use rusqlite::Connection;
 
 use super::{Sqlite, reads};
 use crate::upkeep::{CidCursor, CidTraces, Trace, Traces};
-use crate::{Erasing, Error, LogCursor, LogPlace, Overdue, Profile, RoomNumber};
+use crate::{Erasing, Error, LogCursor, LogPlace, Overdue, Profile, RoomNumber, RoomOverview};
 
 impl Sqlite {
     async fn ask_slowly<T: Send + 'static>(
@@ -36,6 +36,29 @@ impl Sqlite {
     pub(crate) async fn profile(&self, user: &UserId) -> Result<Option<Profile>, Error> {
         let user = user.clone();
         self.ask_slowly(move |db| reads::upkeep::profile(db, &user)).await
+    }
+
+    pub(crate) async fn room_overview(&self, room: &RoomId) -> Result<Option<RoomOverview>, Error> {
+        let room = room.clone();
+        self.ask_slowly(move |db| reads::overview::room_overview(db, &room)).await
+    }
+
+    pub(crate) async fn all_rooms(
+        &self,
+        after: Option<&RoomId>,
+        limit: usize,
+    ) -> Result<Vec<RoomOverview>, Error> {
+        let after = after.cloned();
+        self.ask_slowly(move |db| reads::overview::all_rooms(db, after.as_ref(), limit)).await
+    }
+
+    pub(crate) async fn all_people(
+        &self,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<Profile>, Error> {
+        let after = after.cloned();
+        self.ask_slowly(move |db| reads::overview::all_people(db, after.as_ref(), limit)).await
     }
 
     pub(crate) async fn events_at(&self, places: &[LogPlace]) -> Result<Vec<Event>, Error> {

@@ -4,6 +4,7 @@
 pub(super) mod accounts;
 pub(super) mod changes;
 pub(super) mod log;
+pub(super) mod overview;
 pub(super) mod people;
 pub(super) mod presence;
 pub(super) mod resume;

@@ -3,6 +3,7 @@
 
 pub(super) mod accounts;
 pub(super) mod log;
+pub(super) mod overview;
 pub(super) mod people;
 pub(super) mod rooms;
 pub(super) mod search;

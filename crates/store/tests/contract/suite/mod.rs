@@ -8,6 +8,7 @@ mod changes;
 mod erase;
 mod members;
 mod model;
+mod overview;
 mod prune;
 mod resume;
 mod rooms;
