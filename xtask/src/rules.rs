@@ -11,7 +11,7 @@ use crate::repository::Repository;
 
 /// Which crates of ours each crate may use. A crate that is not named here may use any: those are
 /// tests and tasks, which do not ship.
-const DIRECTIONS: [(&str, &[&str]); 6] = [
+const DIRECTIONS: [(&str, &[&str]); 7] = [
     ("moorline-protocol", &[]),
     ("moorline-layer", &[]),
     // It knows a server by its public protocol alone.
@@ -22,6 +22,11 @@ const DIRECTIONS: [(&str, &[&str]); 6] = [
     (
         "moorline-server",
         &["moorline-protocol", "moorline-layer", "moorline-store", "moorline-chat"],
+    ),
+    // It judges tokens by the server's own rules.
+    (
+        "moorline-doctor",
+        &["moorline-protocol", "moorline-layer", "moorline-store", "moorline-server"],
     ),
 ];
 

@@ -8,6 +8,7 @@ use crate::admin::{
 };
 use crate::auth_url::AuthUrlArgs;
 use crate::backup::args::{BackupArgs, ImportArgs, RestoreArgs, VerifyArgs};
+use crate::doctor::DoctorArgs;
 use crate::layer::LayerArgs;
 use crate::layer_commands::LayerCommand;
 use crate::load::args::{BenchArgs, SoakArgs};
@@ -31,6 +32,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the server: chat page, WebSocket and HTTP API on one port.
     Serve(Box<ServeArgs>),
+    /// Say what is wrong, and how to mend it: with the options of `serve`, or from outside with a URL.
+    Doctor(Box<DoctorArgs>),
     /// Make sign-in tokens for people of your own application, or see why one is refused.
     Token {
         /// What to do with tokens.
@@ -300,6 +303,7 @@ pub fn env_name(option: &str) -> String {
 pub fn command() -> clap::Command {
     Cli::command()
         .mut_subcommand("serve", |serve| serve.mut_args(with_env_name))
+        .mut_subcommand("doctor", |doctor| doctor.mut_args(with_env_name_of_serve))
         .mut_subcommand("token", |token| {
             token
                 .mut_subcommand("mint", |mint| {
@@ -346,6 +350,12 @@ fn with_env_name_of_store(arg: clap::Arg) -> clap::Arg {
 fn with_env_name_of_secret(arg: clap::Arg) -> clap::Arg {
     let is_secret = arg.get_long().is_some_and(|long| long.starts_with("jwt-secret"));
     if is_secret { with_env_name(arg) } else { arg }
+}
+
+/// Of all that `serve` has too, and of the token.
+fn with_env_name_of_serve(arg: clap::Arg) -> clap::Arg {
+    let own = ["only", "list-checks", "json", "idle"];
+    if arg.get_long().is_some_and(|long| own.contains(&long)) { arg } else { with_env_name(arg) }
 }
 
 /// Of the options that say which channel layer it is.

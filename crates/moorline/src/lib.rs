@@ -7,6 +7,7 @@ pub mod auth_url;
 pub mod backup;
 pub mod config;
 pub mod database;
+pub mod doctor;
 pub(crate) mod embed;
 pub mod failure;
 pub mod gauges;
@@ -67,6 +68,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             println!("{}", token::mint(&args, &environment, SystemTime::now())?);
             Ok(ExitCode::SUCCESS)
         }
+        Command::Doctor(args) => doctor::run(&args, &environment),
         Command::Token { command: TokenCommand::Inspect(args) } => {
             let good = token::inspect(&args, &environment, SystemTime::now(), &mut stdout())?;
             Ok(if good { ExitCode::SUCCESS } else { Exit::Failed.into() })

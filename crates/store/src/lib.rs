@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod backup;
+mod checkup;
 mod command;
 mod commit;
 mod eraser;
@@ -27,6 +28,7 @@ pub use answer::{
     Resumed, ResumedRoom, ResumedSome, RoomCursor, Rooms, SessionId, SessionRow, Since, Stored,
     User,
 };
+pub use checkup::{LongTransaction, PostgresFacts, SqliteFacts, look_at_postgres, look_at_sqlite};
 pub use command::{
     Create, Delete, Edit, Invite, Join, Leave, NewAccount, NewSession, Read, Remove, Rename, Send,
 };

@@ -49,7 +49,7 @@ impl Desk {
         let head = head(client.secure, accept.set_cookie);
         let wire = Wire::Stream { events: Box::new(Events::new(accept.positions)), head };
         let transport = Transport::Stream;
-        *self.handoff.lock() = Some(Handoff { start, wire, transport, connection });
+        *self.handoff.lock() = Some(Handoff { start, wire, transport, connection, silence: None });
         Ok(None)
     }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod backup;
 mod batch;
+mod checkup;
 mod connect;
 mod erase;
 mod events;
@@ -36,6 +37,7 @@ mod wanted;
 mod write;
 mod writes;
 
+pub(crate) use checkup::checkup;
 pub use schema::Migration;
 pub use url::{DatabaseUrl, InvalidUrl};
 

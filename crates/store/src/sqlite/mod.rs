@@ -8,6 +8,7 @@ pub(crate) mod backup;
 mod batch;
 mod cache;
 mod checkpoint;
+mod checkup;
 mod cids;
 mod comings;
 mod erase;
@@ -31,6 +32,8 @@ mod shared;
 mod tickets;
 mod upkeep;
 mod writer;
+
+pub(crate) use checkup::checkup;
 
 use std::fmt;
 use std::path::Path;
