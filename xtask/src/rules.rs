@@ -11,15 +11,22 @@ use crate::repository::Repository;
 
 /// Which crates of ours each crate may use. A crate that is not named here may use any: those are
 /// tests and tasks, which do not ship.
-const DIRECTIONS: [(&str, &[&str]); 5] = [
+const DIRECTIONS: [(&str, &[&str]); 7] = [
     ("moorline-protocol", &[]),
     ("moorline-layer", &[]),
+    // It knows a server by its public protocol alone.
+    ("moorline-load", &[]),
     ("moorline-store", &["moorline-protocol"]),
     ("moorline-chat", &["moorline-protocol", "moorline-layer", "moorline-store"]),
     // Sign-in and sessions are rows, so the server asks the store for them directly.
     (
         "moorline-server",
         &["moorline-protocol", "moorline-layer", "moorline-store", "moorline-chat"],
+    ),
+    // It judges tokens by the server's own rules.
+    (
+        "moorline-doctor",
+        &["moorline-protocol", "moorline-layer", "moorline-store", "moorline-server"],
     ),
 ];
 

@@ -45,6 +45,13 @@ fn write(repository: &Repository, root: &std::path::Path) -> Result<()> {
         .args(["run", "--quiet", "-p", "moorline-protocol", "--features", "schema"])
         .args(["--example", "schema", "--"])
         .arg(root)
+        .run()?;
+    // The doctor's page and the schema of its report; tests of its crate compare them.
+    repository
+        .command("cargo")
+        .args(["run", "--quiet", "-p", "moorline-doctor", "--features", "schema"])
+        .args(["--example", "documents", "--"])
+        .arg(root)
         .run()
 }
 

@@ -34,9 +34,10 @@ pub(crate) fn examples(repository: &Repository) -> Result<()> {
     end_to_end(repository, "examples.test.mjs")
 }
 
-/// The example clients that need no SDK: Python's `websockets` and Node's own WebSocket.
+/// Clients that need no SDK: Python's `websockets`, Node's own WebSocket, and a browser's `EventSource`.
 pub(crate) fn raw_clients(repository: &Repository) -> Result<()> {
     end_to_end(repository, "raw-clients.test.mjs")?;
+    end_to_end(repository, "event-source.test.mjs")?;
     end_to_end(repository, "compression.test.mjs")
 }
 

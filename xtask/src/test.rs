@@ -82,7 +82,8 @@ const ROWS: &[Row] = &[
     (
         "raw-clients",
         sdk::raw_clients,
-        "run `node --test FILE` in tests/e2e; the files are raw-clients.test.mjs and compression.test.mjs",
+        "run `node --test FILE` in tests/e2e; the files are raw-clients.test.mjs, event-source.test.mjs and \
+         compression.test.mjs",
     ),
     (
         "examples",

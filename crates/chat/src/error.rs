@@ -37,7 +37,11 @@ impl Error {
     #[must_use]
     pub fn text(&self) -> String {
         match self {
-            Self::Store(store::Error::Invalid(_) | store::Error::UnknownUser)
+            Self::Store(
+                store::Error::Invalid(_)
+                | store::Error::UnknownUser
+                | store::Error::TooManyTickets { .. },
+            )
             | Self::TooLarge { .. }
             | Self::Invalid(_) => self.to_string(),
             Self::Store(_) => self.code().text().to_owned(),
@@ -68,6 +72,7 @@ fn store_code(error: &store::Error) -> ErrorCode {
         store::Error::TooManyMembers { .. } => ErrorCode::TooManyMembers,
         store::Error::Conflict => ErrorCode::Conflict,
         store::Error::NameTaken => ErrorCode::NameTaken,
+        store::Error::TooManyTickets { .. } => ErrorCode::RateLimited,
         store::Error::Overloaded { .. } => ErrorCode::Overloaded,
         store::Error::StorageFull { .. } => ErrorCode::StorageFull,
         store::Error::Unavailable { .. } => ErrorCode::Unavailable,

@@ -1,4 +1,5 @@
-//! Upkeep of one node: prunes what is older than it is kept, and carries through the erasing of people.
+//! Upkeep of one node: prunes what is older than it is kept, drops tickets that have ended, and carries through the
+//! erasing of people.
 //!
 //! Started beside the chat; every step is a small command among the sends of others, and between two steps it rests for
 //! longer than the step took, so that nobody waits for it. Of several nodes on one database one prunes.
@@ -54,7 +55,7 @@ impl Chat {
         }
     }
 
-    /// One round: erasings that were cut off, then all rooms.
+    /// One round: erasings that were cut off, tickets that have ended, then all rooms.
     ///
     /// # Errors
     /// Where the store cannot do it now; the next round begins again.
@@ -71,6 +72,9 @@ impl Chat {
         for erasing in self.store().erasings().await? {
             carry_through(self.store(), erasing).await?;
             self.upkept().erased.fetch_add(1, Ordering::Relaxed);
+        }
+        while self.store().drop_tickets(now_ms).await? > 0 {
+            tokio::time::sleep(BREATH).await;
         }
         self.prune_all(&mut claim, retention, now_ms).await
     }

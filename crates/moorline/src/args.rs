@@ -10,8 +10,10 @@ use crate::admin::{
 };
 use crate::auth_url::AuthUrlArgs;
 use crate::backup::args::{BackupArgs, ImportArgs, RestoreArgs, VerifyArgs};
+use crate::doctor::DoctorArgs;
 use crate::layer::LayerArgs;
 use crate::layer_commands::LayerCommand;
+use crate::load::args::{BenchArgs, SoakArgs};
 use crate::outside::OutsideArgs;
 use crate::relay::RelayArgs;
 use crate::settings::init::InitArgs;
@@ -48,6 +50,8 @@ pub enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Say what is wrong, and how to mend it: with the options of `serve`, or from outside with a URL.
+    Doctor(Box<DoctorArgs>),
     /// Make sign-in tokens for people of your own application, or see why one is refused.
     Token {
         /// What to do with tokens.
@@ -96,12 +100,10 @@ pub enum Command {
         #[command(subcommand)]
         command: LayerCommand,
     },
-    /// Check recorded histories against the delivery contract.
-    Soak {
-        /// What to check.
-        #[command(subcommand)]
-        command: SoakCommand,
-    },
+    /// Prove on an installation that nothing is lost: people talk, faults strike, a checker judges.
+    Soak(Box<SoakArgs>),
+    /// Measure an installation: how long messages take, and how many pass.
+    Bench(Box<BenchArgs>),
     /// Print the script that completes commands and options in a shell.
     Completions {
         /// The shell.
@@ -181,19 +183,6 @@ pub struct DatabaseArgs {
     /// File that holds the database URL; - is standard input
     #[arg(long, value_name = "FILE")]
     pub database_url_file: Option<String>,
-}
-
-/// Commands about recorded histories.
-#[derive(Debug, Subcommand)]
-pub enum SoakCommand {
-    /// Decide from what clients sent and saw whether every promise was kept.
-    Verify {
-        /// The history: one JSON object a line.
-        file: PathBuf,
-        /// The verdict as JSON.
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 /// `moorline serve`, as typed.
@@ -346,6 +335,7 @@ pub fn command() -> clap::Command {
     Cli::command()
         .mut_subcommand("serve", |serve| serve.mut_args(with_env_name))
         .mut_subcommand("check", |check| check.mut_args(with_env_name))
+        .mut_subcommand("doctor", |doctor| doctor.mut_args(with_env_name_of_serve))
         .mut_subcommand("token", |token| {
             token
                 .mut_subcommand("mint", |mint| {
@@ -356,6 +346,8 @@ pub fn command() -> clap::Command {
                     of_server(inspect).mut_arg("jwt_secret_file", with_env_name)
                 })
         })
+        .mut_subcommand("soak", |soak| soak.mut_args(with_env_name_of_secret))
+        .mut_subcommand("bench", |bench| bench.mut_args(with_env_name_of_secret))
         .mut_subcommand("backup", |backup| backup.mut_args(with_env_name_of_store))
         .mut_subcommand("restore", |restore| restore.mut_args(with_env_name_of_store))
         .mut_subcommand("verify", |verify| verify.mut_args(with_env_name_of_store))
@@ -384,6 +376,18 @@ pub fn command() -> clap::Command {
 fn with_env_name_of_store(arg: clap::Arg) -> clap::Arg {
     let names = ["data-dir", "database-url", "database-url-file"];
     if arg.get_long().is_some_and(|long| names.contains(&long)) { with_env_name(arg) } else { arg }
+}
+
+/// Of the secret alone.
+fn with_env_name_of_secret(arg: clap::Arg) -> clap::Arg {
+    let is_secret = arg.get_long().is_some_and(|long| long.starts_with("jwt-secret"));
+    if is_secret { with_env_name(arg) } else { arg }
+}
+
+/// Of all that `serve` has too, and of the token.
+fn with_env_name_of_serve(arg: clap::Arg) -> clap::Arg {
+    let own = ["only", "list-checks", "json", "idle"];
+    if arg.get_long().is_some_and(|long| own.contains(&long)) { arg } else { with_env_name(arg) }
 }
 
 /// Of the options that say which channel layer it is.

@@ -11,8 +11,11 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-/// Adds the numbers of this chat and its store to `/metrics`.
+use crate::process_numbers;
+
+/// Adds the numbers of this chat, its store and this process to `/metrics`.
 pub fn register(metrics: &Metrics, chat: &Arc<Chat>) {
+    process_numbers::register(metrics);
     let collector = ChatNumbers(Arc::clone(chat));
     metrics.register(|to| to.register_collector(Box::new(collector)));
 }

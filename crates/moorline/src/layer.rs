@@ -99,6 +99,16 @@ impl LayerConfig {
         Ok(Some(Self { kind, options }))
     }
 
+    /// What it is opened with.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Whether it is compatible with `channels_redis.pubsub`, not with the core layer.
+    pub fn is_pubsub(&self) -> bool {
+        self.kind == Kind::PubSub
+    }
+
     /// Opens it: it connects in the background, for ever. Needs a tokio runtime.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ pub mod backup;
 pub mod config;
 pub mod daphne;
 pub mod database;
+pub mod doctor;
 pub(crate) mod embed;
 pub mod failure;
 pub mod gauges;
@@ -16,6 +17,7 @@ pub mod layer;
 pub mod layer_commands;
 pub mod layer_numbers;
 pub mod listen;
+pub mod load;
 pub mod lock;
 pub mod logging;
 pub mod manual;
@@ -23,6 +25,7 @@ pub mod migrate;
 pub mod outside;
 pub mod page;
 pub mod parse;
+pub mod process_numbers;
 pub mod relay;
 pub mod reload;
 pub mod secret;
@@ -41,8 +44,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use crate::args::{Cli, Command, SoakCommand, TokenCommand};
+use crate::args::{Cli, Command, TokenCommand};
 use crate::failure::{Exit, Failure};
+use crate::load::args::SoakCommand;
 use crate::settings::show::ConfigCommand;
 use crate::settings::{Environment, init, reference, show};
 
@@ -63,45 +67,50 @@ fn failed(failure: &Failure) -> ExitCode {
 
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let file = cli.config.as_deref();
-    let settings = || Environment::of_process().with_file(file);
-    let text = match cli.command {
-        Command::Serve(args) => done(serve::run(&args, &settings()?))?,
-        Command::Init(args) => init::run(&args)?,
-        Command::Check(args) => show::check(&args, Environment::of_process(), file)?,
+    let process = Environment::of_process;
+    let settings = || process().with_file(file);
+    match cli.command {
+        Command::Serve(args) => done(serve::run(&args, &settings()?)),
+        Command::Init(args) => print(&init::run(&args)?),
+        Command::Check(args) => print(&show::check(&args, process(), file)?),
         Command::Config { command: ConfigCommand::Show(args) } => {
-            show::show(&args, Environment::of_process(), file)?
+            print(&show::show(&args, process(), file)?)
         }
-        Command::Config { command: ConfigCommand::Reference } => reference::page(),
-        Command::Config { command: ConfigCommand::Daphne } => daphne::page(),
+        Command::Config { command: ConfigCommand::Reference } => print(&reference::page()),
+        Command::Config { command: ConfigCommand::Daphne } => print(&daphne::page()),
+        Command::Doctor(args) => doctor::run(&args, &settings()?),
         Command::Token { command: TokenCommand::Mint(args) } => {
-            format!("{}\n", token::mint(&args, &settings()?, SystemTime::now())?)
+            print(&format!("{}\n", token::mint(&args, &settings()?, SystemTime::now())?))
         }
         Command::Token { command: TokenCommand::Inspect(args) } => {
             let good = token::inspect(&args, &settings()?, SystemTime::now(), &mut stdout())?;
-            return Ok(if good { ExitCode::SUCCESS } else { Exit::Failed.into() });
+            Ok(if good { ExitCode::SUCCESS } else { Exit::Failed.into() })
         }
-        Command::Migrate { command } => migrate::run(&command, &settings()?)?,
-        Command::Backup(args) => return backup::backup(&args, &settings()?),
-        Command::Restore(args) => return backup::restore(&args, &settings()?),
-        Command::Verify(args) => return backup::verify(&args, &settings()?),
-        Command::Import(args) => return backup::import(&args, &settings()?),
-        Command::Tail(args) => done(admin::tail(&args, &settings()?, &mut stdout()))?,
-        Command::Clients { command } => {
-            done(admin::clients(&command, &settings()?, &mut stdout()))?
-        }
-        Command::Rooms { command } => done(admin::rooms(&command, &settings()?, &mut stdout()))?,
+        Command::Migrate { command } => print(&migrate::run(&command, &settings()?)?),
+        Command::Backup(args) => backup::backup(&args, &settings()?),
+        Command::Restore(args) => backup::restore(&args, &settings()?),
+        Command::Verify(args) => backup::verify(&args, &settings()?),
+        Command::Import(args) => backup::import(&args, &settings()?),
+        Command::Tail(args) => done(admin::tail(&args, &settings()?, &mut stdout())),
+        Command::Clients { command } => done(admin::clients(&command, &settings()?, &mut stdout())),
+        Command::Rooms { command } => done(admin::rooms(&command, &settings()?, &mut stdout())),
         Command::Layer { command } => {
-            done(layer_commands::run(&command, &settings()?, &mut stdout()))?
+            done(layer_commands::run(&command, &settings()?, &mut stdout()))
         }
-        Command::Send(args) => done(admin::send(&args, &settings()?, &mut stdout()))?,
-        Command::Users { command } => done(users::run(&command, &settings()?, &mut stdout()))?,
-        Command::Soak { command: SoakCommand::Verify { file, json } } => {
-            return verify(&file, json);
-        }
-        Command::Completions { shell } => manual::completions(shell),
-        Command::Man { folder } => manual::man(folder.as_deref())?,
-        Command::Version { json } => format!("{}\n", version::text(json)),
-    };
+        Command::Send(args) => done(admin::send(&args, &settings()?, &mut stdout())),
+        Command::Users { command } => done(users::run(&command, &settings()?, &mut stdout())),
+        Command::Soak(args) => match &args.command {
+            Some(SoakCommand::Verify { file, json }) => verify(file, *json),
+            None => load::soak(&args, &settings()?),
+        },
+        Command::Bench(args) => load::bench(&args, &settings()?),
+        Command::Completions { shell } => print(&manual::completions(shell)),
+        Command::Man { folder } => print(&manual::man(folder.as_deref())?),
+        Command::Version { json } => print(&format!("{}\n", version::text(json))),
+    }
+}
+
+fn print(text: &str) -> Result<ExitCode, Failure> {
     match stdout().write_all(text.as_bytes()) {
         // The reader of `moorline config show | head` has what it wanted.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Ok(Exit::Failed.into()),
@@ -113,9 +122,8 @@ fn stdout() -> std::io::StdoutLock<'static> {
     std::io::stdout().lock()
 }
 
-/// Of what has said itself all that there is to say.
-fn done(result: Result<(), Failure>) -> Result<String, Failure> {
-    result.map(|()| String::new())
+fn done(result: Result<(), Failure>) -> Result<ExitCode, Failure> {
+    result.map(|()| ExitCode::SUCCESS)
 }
 
 /// Judges a history; a broken promise is a failed check.

@@ -49,6 +49,20 @@ impl FolderLock {
     }
 }
 
+/// The server that holds a folder now, by its process; none where nobody does. Makes nothing.
+pub fn holder(folder: &Path) -> Option<u32> {
+    let mut file = File::open(folder.join(FILE)).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            file.read_to_string(&mut pid).ok()?;
+            pid.trim().parse().ok()
+        }
+        // What was locked is given back with the file.
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
 fn write_pid(file: &mut File) -> std::io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
@@ -88,7 +102,9 @@ mod tests {
         let refused = FolderLock::take(folder.path()).unwrap_err();
         assert_eq!(refused.exit, Exit::Refused);
         assert!(refused.what.contains(&format!("pid {}", std::process::id())), "{refused}");
+        assert_eq!(holder(folder.path()), Some(std::process::id()));
         drop(first);
+        assert_eq!(holder(folder.path()), None);
         FolderLock::take(folder.path()).unwrap();
     }
 

@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 macro_rules! error_codes {
-    ($($name:ident $retry:literal $status:literal $text:literal;)+) => {
+    ($($(#[$attribute:meta])* $name:ident $retry:literal $status:literal $text:literal;)+) => {
         /// Why something was refused. `docs/protocol.md` lists them for clients.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
         #[serde(rename_all = "snake_case")]
         pub enum ErrorCode {
-            $(#[doc = $text] $name,)+
+            $(#[doc = $text] $(#[$attribute])* $name,)+
         }
 
         impl ErrorCode {
@@ -46,6 +46,9 @@ error_codes! {
     HelloFirst false 400 "The first command of a connection must be hello.";
     AlreadyHello false 400 "This connection has said hello already.";
     TokenRefused false 401 "The token or the session is not valid. Sign in again.";
+    // The SDK needs no tickets: it reads streams by `fetch`.
+    #[cfg_attr(feature = "schema", ts(skip))]
+    TicketRefused false 401 "The ticket was used, has expired or is none. Ask for a new one.";
     NotFound false 404 "There is no such room or message.";
     Forbidden false 403 "Your role in this room does not allow this.";
     CidConflict false 409 "This cid was used for another command already.";

@@ -1,5 +1,5 @@
-//! The bodies of the ways by which a client is connected without a WebSocket: `POST /api/v1/stream`, `/poll` and
-//! `/commands`. `docs/transports.md` describes them; the handlers are in `moorline-server`.
+//! The bodies of the ways by which a client is connected without a WebSocket: `POST /api/v1/stream`, `/poll`, `/tickets`
+//! and `/commands`. `docs/transports.md` describes them; the handlers are in `moorline-server`.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +15,23 @@ pub const POLL_WAIT_MS: u64 = 25_000;
 pub const COMMANDS: usize = 100;
 /// Rooms that a `GET` names, and so positions in an `id:`.
 pub const QUERY_ROOMS: usize = 50;
+
+/// What opens one stream, in its URL: the answer to `POST /api/v1/tickets`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
+pub struct Ticket {
+    /// Goes into `ticket` of the URL.
+    pub ticket: String,
+    /// Until when it can be used, ms since 1970.
+    #[cfg_attr(feature = "schema", ts(type = "number"))]
+    pub expires: u64,
+}
+
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ticket").field("expires", &self.expires).finish_non_exhaustive()
+    }
+}
 
 /// What opens a stream: the fields of `hello` but for the token, which stands in the header.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -151,7 +151,11 @@ impl Positions {
             if self.is_elsewhere(&id) {
                 return Told::Elsewhere;
             }
-            self.put(id.clone(), epoch, head, None);
+            // A node that is behind may tell of a room that the client has; what it lacks of it still comes.
+            let is_known = |at: &Position| at.epoch == epoch && at.seq <= head;
+            if !self.at.get(&id).is_some_and(is_known) {
+                self.put(id.clone(), epoch, head, None);
+            }
             return Told::Moved(id);
         }
         let Some(id) = told.id.and_then(read::<RoomId>) else { return Told::Nothing };
@@ -296,6 +300,20 @@ mod tests {
         assert_eq!(applied(&mut positions, left), (room("r1"), format!("r3:{EPOCH}:9")));
         let typing = r#"{"type":"typing","room":"r9","users":[],"more":0}"#;
         assert_eq!(applied(&mut positions, typing).0, Told::Nothing);
+    }
+
+    #[test]
+    fn a_room_that_is_told_of_once_more_passes_over_nothing() {
+        let mut positions = at(&format!("r1:{EPOCH}:4:aaaaaaaa"));
+        let added = |epoch: &str, head: u64| {
+            format!(
+                r#"{{"type":"room","change":"added","room":{{"id":"r1","kind":"group","epoch":"{epoch}","first":1,"head":{head}}}}}"#
+            )
+        };
+        assert_eq!(applied(&mut positions, &added(EPOCH, 9)).1, format!("r1:{EPOCH}:4:aaaaaaaa"));
+        assert_eq!(applied(&mut positions, &added(EPOCH, 3)).1, format!("r1:{EPOCH}:3"));
+        let other = "0000000000000001";
+        assert_eq!(applied(&mut positions, &added(other, 7)).1, format!("r1:{other}:7"));
     }
 
     #[test]

@@ -63,11 +63,16 @@ impl OriginCheck {
     /// Whether a request that is no handshake may come from where it comes. Browsers leave the origin out of a `GET` of the
     /// own page; then their own word on it counts, which no page can forge.
     pub(crate) fn passes(&self, headers: &HeaderMap, is_secure: bool) -> bool {
+        !self.is_needed(headers) || self.is_own_page(headers, is_secure)
+    }
+
+    /// The same for one whose cookie is known to count.
+    pub(crate) fn is_own_page(&self, headers: &HeaderMap, is_secure: bool) -> bool {
         let own = || {
             let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
             !headers.contains_key(header::ORIGIN) && site == Some(b"same-origin")
         };
-        !self.is_needed(headers) || self.origins.allow(headers, is_secure) || own()
+        self.origins.allow(headers, is_secure) || own()
     }
 
     /// What a page is told that does not pass.

@@ -13,8 +13,10 @@ pub mod names;
 pub mod passwords;
 mod profile;
 mod sign_in;
+mod ticket;
 
 pub use authenticator::{Authenticator, Identity, RESERVED, Refused, Signed, Vouched, read_token};
 pub use backend::{Backend, Forwarded, Unanswered};
 pub use invites::Invites;
 pub use sign_in::{SignIn, SignInSettings};
+pub(crate) use ticket::{ByTicket, TicketOf};

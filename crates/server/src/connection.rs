@@ -49,9 +49,9 @@ const USER_AGENT: usize = 160;
 const PATH: usize = 200;
 
 impl Facts {
-    /// Of a test's own pair of sockets.
+    /// Of a connection that no handshake made.
     #[cfg(test)]
-    pub(crate) fn of_a_test() -> Self {
+    pub(crate) fn for_tests() -> Self {
         let transport = Transport::WebSocket;
         Self { transport, address: None, path: "/ws".into(), user_agent: None }
     }

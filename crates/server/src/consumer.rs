@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use moorline_chat::Close;
 use moorline_layer::Message;
 use moorline_protocol::{CloseCode, Positions};
@@ -137,6 +137,8 @@ pub struct Accept {
     pub(crate) positions: Option<Positions>,
     /// Whether a poll's answer has all of them in one text too.
     pub(crate) tells_id: bool,
+    /// A cookie that a stream's answer sets.
+    pub(crate) set_cookie: Option<HeaderValue>,
     /// How long a poll waits for something.
     pub(crate) wait: Duration,
 }

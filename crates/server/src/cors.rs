@@ -9,9 +9,13 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use moorline_protocol::api::Operation;
 
-/// Streams, polls and the commands beside them.
-const PATHS: [&str; 3] =
-    [Operation::OpenStream.path(), Operation::Poll.path(), Operation::CarryOut.path()];
+/// Streams, polls, and the commands and tickets beside them.
+const PATHS: [&str; 4] = [
+    Operation::OpenStream.path(),
+    Operation::Poll.path(),
+    Operation::CarryOut.path(),
+    Operation::MakeTicket.path(),
+];
 /// What such a request carries: a token, JSON, where an `EventSource` goes on.
 const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, last-event-id");
 /// Two hours, the most that Chromium remembers: an own question before each poll would double them.

@@ -43,8 +43,10 @@ use crate::transport::Transport;
 use crate::websocket::{
     Opening, Settings, Socket, Wire, accept_key, is_upgrade, negotiate, subprotocols, switching,
 };
+use silence::Silence;
 
 mod opened;
+mod silence;
 
 pub(crate) use opened::Posted;
 
@@ -109,6 +111,7 @@ struct Handoff {
     wire: Wire,
     transport: Transport,
     connection: Connection,
+    silence: Option<Silence>,
 }
 
 /// The socket goes to a driver that answers the request itself.
@@ -185,7 +188,10 @@ fn hand_over(site: &Arc<Site>, handoff: Handoff, socket: Socket, unread: Vec<u8>
         wire: handoff.wire,
         connection: handoff.connection,
         registration,
-        settings: Arc::clone(&site.settings),
+        settings: match handoff.silence {
+            Some(silence) => silence.settings(&site.settings),
+            None => Arc::clone(&site.settings),
+        },
     }));
 }
 
@@ -331,8 +337,10 @@ impl Desk {
         let connection = self.connection(&accept, &mut scope, transport)?;
         let deflates = extension.is_some();
         let wire = Wire::WebSocket { message_limit: route.message_bytes, deflates };
-        *self.handoff.lock() = Some(Handoff { start, wire, transport, connection });
+        let (transport, silence) = (Transport::WebSocket, Silence::wanted(&scope.headers));
+        *self.handoff.lock() = Some(Handoff { start, wire, transport, connection, silence });
         let mut response = switching(key, accept.subprotocol.as_deref());
+        silence.into_iter().for_each(|silence| silence.tell(&mut response));
         if let Some(extension) = extension {
             response.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, extension);
         }

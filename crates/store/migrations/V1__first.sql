@@ -37,6 +37,20 @@ CREATE TABLE sessions (
 ) WITHOUT ROWID;
 CREATE INDEX sessions_of_user ON sessions (user, created);
 
+-- What a token or a session gives out for a URL: good once and for seconds, then only together with a cookie.
+CREATE TABLE tickets (
+    hash BLOB PRIMARY KEY,
+    user INTEGER NOT NULL,
+    session TEXT,                   -- The session that asked for it; absent: a token did.
+    issued INTEGER NOT NULL,        -- When that token was made.
+    at INTEGER NOT NULL,
+    ends INTEGER NOT NULL,          -- When that token or session ends.
+    expires INTEGER NOT NULL,       -- When the ticket does: soon, but at that end once it was used.
+    holder BLOB                     -- Hash of the cookie that it was exchanged for.
+) WITHOUT ROWID;
+CREATE INDEX tickets_of_user ON tickets (user, at);
+CREATE INDEX tickets_expiring ON tickets (expires);
+
 CREATE TABLE rooms (
     n INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,

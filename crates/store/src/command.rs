@@ -3,6 +3,7 @@
 use moorline_protocol::{Cid, EventId, RoomId, RoomKind, Seq, UserId};
 
 use crate::presence::{Lease, PutPresence};
+use crate::ticket::{NewTicket, UseTicket};
 use crate::upkeep::{EndMembership, EraseCids, EraseEvents};
 use crate::{Erasing, Prune, SessionId, SetRetention};
 
@@ -230,6 +231,12 @@ pub(crate) enum Command {
     },
     RevokeSessions {
         user: UserId,
+        at_ms: u64,
+    },
+    AddTicket(NewTicket),
+    UseTicket(UseTicket),
+    /// Drops tickets that had ended by then.
+    DropTickets {
         at_ms: u64,
     },
     Prune(Prune),

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use moorline_protocol::{Event, RoomId, RoomKind, Seq, UserId};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Create, Created, Error, Head, SessionId, Stored};
+use crate::{Create, Created, Error, Head, Holder, SessionId, Stored};
 
 /// What a command's answer can hold.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub(crate) enum Value {
     Count(u64),
     User(UserId),
     Session(SessionId),
+    /// None where the ticket was not good.
+    Holder(Option<Holder>),
     Done,
 }
 
@@ -33,7 +35,7 @@ pub(crate) type Outcome = Result<Value, Error>;
 pub trait Answer: Sized + sealed::FromValue {}
 
 pub(crate) mod sealed {
-    use super::{Created, SessionId, Stored, UserId, Value};
+    use super::{Created, Holder, SessionId, Stored, UserId, Value};
 
     pub trait FromValue: Sized {
         #[doc(hidden)]
@@ -50,7 +52,10 @@ pub(crate) mod sealed {
             impl super::Answer for $kind {})+
         };
     }
-    answers! { Stored(Stored) Created(Created) Changed(bool) Count(u64) User(UserId) Session(SessionId) }
+    answers! {
+        Stored(Stored) Created(Created) Changed(bool) Count(u64) User(UserId) Session(SessionId)
+        Holder(Option<Holder>)
+    }
 
     impl FromValue for () {
         fn take(_: super::Opaque) -> Option<Self> {

@@ -45,6 +45,14 @@ pub enum Error {
     /// A value that is not allowed here.
     #[error("{0}")]
     Invalid(&'static str),
+    /// The person has as many unused tickets as one may have.
+    #[error("a person can have at most {limit} unused tickets")]
+    TooManyTickets {
+        /// That number.
+        limit: usize,
+        /// When the first of them ends.
+        retry_after: Duration,
+    },
     /// A queue of the store is full; nothing was done.
     #[error("the store has too much to do")]
     Overloaded {
@@ -117,6 +125,7 @@ impl Error {
         match self {
             Self::Overloaded { retry_after }
             | Self::StorageFull { retry_after }
+            | Self::TooManyTickets { retry_after, .. }
             | Self::Unavailable { retry_after, .. } => Some(*retry_after),
             _ => None,
         }

@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod backup;
+mod checkup;
 mod command;
 mod commit;
 mod eraser;
@@ -18,6 +19,7 @@ mod queue;
 mod search;
 mod sqlite;
 mod store;
+mod ticket;
 mod upkeep;
 mod words;
 
@@ -26,6 +28,7 @@ pub use answer::{
     Resumed, ResumedRoom, ResumedSome, RoomCursor, Rooms, SessionId, SessionRow, Since, Stored,
     User,
 };
+pub use checkup::{LongTransaction, PostgresFacts, SqliteFacts, look_at_postgres, look_at_sqlite};
 pub use command::{
     Create, Delete, Edit, Invite, Join, Leave, NewAccount, NewSession, Read, Remove, Rename, Send,
 };
@@ -41,6 +44,7 @@ pub use search::{Search, SearchCursor};
 pub use store::{
     DELETED_NAME, DELETED_USER, MAX_MEMBERS, MAX_ROOMS, SYSTEM_USER, Store, StoreConfig,
 };
+pub use ticket::{Holder, NewTicket, OPEN_TICKETS, TicketRow, USED_TICKETS, UseTicket};
 pub use upkeep::{
     Erasing, LogCursor, LogPlace, Overdue, Profile, Prune, RoomNumber, SetRetention, UPKEEP_STEP,
 };

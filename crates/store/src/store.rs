@@ -15,7 +15,7 @@ use crate::{
     Error, ForWelcome, Head, Health, Hits, Invite, Join, Leave, LogCursor, LogPlace, Members,
     Migration, NewAccount, NewSession, Overdue, Page, Profile, Prune, Range, Read, Remove, Rename,
     Reply, Resumed, RoomCursor, RoomNumber, RoomOverview, Rooms, Search, Send, SessionId,
-    SessionRow, SetRetention, Since, Stored, User,
+    SessionRow, SetRetention, Since, Stored, TicketRow, User,
 };
 
 /// Rooms that a person can be in: what a room list and its sums can read within a few milliseconds.
@@ -299,6 +299,8 @@ impl Store {
         account_by_login(login: &str) -> Option<Account>;
         /// The session of a token, unless it has ended or its person is erased.
         session(token_hash: [u8; 32], now_ms: u64) -> Option<SessionRow>;
+        /// A ticket, used or not, unless it, its token or its session has ended or its person is erased.
+        ticket(hash: [u8; 32], now_ms: u64) -> Option<TicketRow>;
         /// A person's sessions that have not ended, the youngest first.
         sessions(user: &UserId, now_ms: u64) -> Vec<SessionRow>;
         /// A person.

@@ -1,8 +1,8 @@
 /**
  * How long a change of leader takes, by what the product itself can know of it. A test that takes the time from its own
- * command to close, crash or stop a tab measures the browser and the debugger along with it, on a busy machine for seconds.
+ * command to stop a tab measures the debugger along with it, on a busy machine for seconds.
  *
- * - Where the leader is closed or crashes, from when the browser has freed its locks, which another tab witnesses.
+ * - Where the leader is closed or crashes, from the command: the browser frees its locks soon after.
  * - Where it is told that it will be frozen, from when it was told.
  * - Where it stands still, from its last sign of life, by the clock of the tab that takes over.
  */
@@ -13,22 +13,11 @@ const LATE_MS = 400;
 /** With late questions a tab is twice as patient. */
 const PATIENT = 2;
 
-let locks = 0;
-
-/** Begins to watch the leader of a person; what is returned measures once another tab leads. */
-export async function watched(person, leader) {
-  const [witness] = person.open.filter((tab) => tab !== leader);
-  const name = `the test's ${(locks += 1)}`;
-  await leader.run((lock) => globalThis.tab.hold(lock), name);
-  await witness.run((lock) => globalThis.tab.witness(lock), name);
-  const freed = () => witness.timeOf(witness.told.find(({ is, name: lock }) => is === "freed" && lock === name));
-  const frozen = () => leader.timeOf(leader.told.findLast(({ is, code }) => is === "state" && code === 1001));
-  const since = (begin, next) => Math.round((next.timeOf(lastLeads(next)) - begin) / 1_000);
-  const plain = (begin) => async (next) => {
-    await witness.until("the locks of the leader are free", ({ is, name: lock }) => begin === frozen || (is === "freed" && lock === name));
-    return { ownMs: since(begin(), next), mayTakeMs: 0 };
-  };
-  return { closed: plain(freed), crashed: plain(freed), frozen: plain(frozen), "stands still": async (next) => standstill(lastLeads(next)) };
+/** Measures a change of leader that `began` with the test's command, once `next` leads. */
+export function measured(name, { leader, next, began }) {
+  if (name === "stands still") return standstill(lastLeads(next));
+  const frozen = name === "frozen" && leader.timeOf(leader.told.findLast(({ is, code }) => is === "state" && code === 1001));
+  return { ownMs: Math.round((next.timeOf(lastLeads(next)) - (frozen || began)) / 1_000), mayTakeMs: 0 };
 }
 
 const lastLeads = ({ told }) => told.findLast(({ is }) => is === "leads");

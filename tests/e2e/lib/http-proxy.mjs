@@ -50,6 +50,11 @@ export class HttpProxy {
     this.faults = { upgrades: "pass", holds: false };
   }
 
+  /** Cuts every connection once, now. */
+  cutAll() {
+    for (const socket of this.#open) this.#cut(socket);
+  }
+
   #accept(socket) {
     this.#open.add(socket);
     socket.on("error", () => socket.destroy());

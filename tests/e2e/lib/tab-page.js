@@ -74,10 +74,6 @@ globalThis.tab = {
     );
     return cid;
   },
-  /** Holds a lock of the test's until this tab is gone. */
-  hold: (name) => new Promise((held) => void navigator.locks.request(name, () => (held(), new Promise(() => {})))),
-  /** Tells when the browser has freed a lock that another tab held. */
-  witness: (name) => void navigator.locks.request(name, () => tell("freed", { name })),
   /** What is in the store of this browser, of whatever tab. */
   stored: async () => {
     const opened = indexedDB.open("moorline");

@@ -136,6 +136,11 @@ export class Watch {
     return this.sockets.findLast(({ welcomed }) => welcomed)?.transport;
   }
 
+  /** Whether the server has welcomed the page since its last load. */
+  get isWelcomed() {
+    return this.sockets.some(({ load, welcomed }) => welcomed && load === this.loads);
+  }
+
   /** Whether nothing is open on which the server could speak. */
   get isCut() {
     return this.sockets.every(({ closed, transport }) => closed || transport === "commands");

@@ -89,7 +89,7 @@ export class Window {
   /** Waits until the page shows the rooms of somebody signed in and its socket is welcomed. */
   async isIn() {
     await this.at("new-room").first().waitFor();
-    await until("a welcome of the server", () => this.watch.welcome(), SOON_MS);
+    await until("a welcome of the server", () => this.watch.isWelcomed, SOON_MS);
     return this;
   }
 

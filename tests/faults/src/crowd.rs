@@ -15,10 +15,10 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::client::Client;
+use crate::client::{Client, client};
 use crate::recorder::Recorder;
 use crate::server::Server;
-use crate::wire::Transport;
+use moorline_load::wire::Transport;
 
 /// Everybody, the owner first and the guest last.
 const PEOPLE: [&str; 5] = ["ann", "bob", "cem", "dan", "guest"];
@@ -64,7 +64,7 @@ impl Crowd {
         seed: u64,
     ) -> Result<Self> {
         let transports = transports.to_vec();
-        let clients = PEOPLE.iter().map(|name| Client::new(name, address, recorder)).collect();
+        let clients = PEOPLE.iter().map(|name| client(name, address, recorder)).collect();
         let chance = StdRng::seed_from_u64(seed);
         let (answers, rooms) = (Arc::default(), Vec::new());
         let mut crowd = Self { clients, answers, rooms, chance, transports };

@@ -14,6 +14,7 @@ pub mod kill;
 pub mod many_nodes;
 pub mod middleman;
 pub mod network;
+pub mod planted;
 pub mod postgres;
 pub mod power;
 pub mod power_cut;
@@ -25,9 +26,9 @@ pub mod seed;
 pub mod sentinel;
 pub mod server;
 pub mod small_disk;
+pub mod soak;
 pub mod transports;
 pub mod two_nodes;
-pub mod wire;
 
 /// The numbers of a proof: `short`, unless `MOORLINE_PROOF` asks for the full ones.
 pub fn times(short: u64, full: u64) -> u64 {

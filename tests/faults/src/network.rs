@@ -15,7 +15,7 @@ use crate::crowd::Crowd;
 use crate::proxy::{End, Proxy};
 use crate::recorder::{Judgement, Recorder, judge};
 use crate::server::{Server, Site};
-use crate::wire::Transport;
+use moorline_load::wire::Transport;
 
 /// The kinds of faults, each as often as the others.
 const FAULTS: [&str; 7] = ["cut", "tear", "half", "stall", "refuse", "delay", "drain"];

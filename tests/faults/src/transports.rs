@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::crowd::Crowd;
 use crate::recorder::{Judgement, Recorder, judge};
 use crate::server::{Server, Site};
-use crate::wire::Transport;
+use moorline_load::wire::Transport;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -4,8 +4,8 @@
 
 use moorline_faults::network::prove_over;
 use moorline_faults::recorder::Judgement;
-use moorline_faults::wire::Transport;
 use moorline_faults::{times, transports};
+use moorline_load::wire::Transport;
 
 /// All that a run with faults decides; a socket's own promises are the same over HTTP.
 const PROMISES: [&str; 13] =

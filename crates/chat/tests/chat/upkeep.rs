@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use moorline_chat::{Erased, Export};
 use moorline_protocol::{Position, Seq};
-use moorline_store::Error;
+use moorline_store::{Error, NewTicket, UPKEEP_STEP};
 use serde_json::{Value, json};
 
 use crate::harness::{TestChat, user};
@@ -41,6 +41,28 @@ async fn a_round_prunes_what_is_older_than_it_is_kept_and_sends_go_on() {
     assert!(head.first >= Seq(201) && head.first <= head.head, "{head:?}");
     assert_eq!(chat.chat.upkept().pruned.load(Ordering::Relaxed), head.first.0 - 1);
     assert_eq!(bob.messages().len(), 201, "who listens loses nothing");
+}
+
+#[tokio::test]
+async fn a_round_drops_all_tickets_that_have_ended_and_no_others() {
+    let chat = TestChat::with_room(&["ann", "bob"]).await;
+    let store = chat.chat.store();
+    let ticket = |number: u8, ends_ms| NewTicket {
+        hash: [number; 32],
+        user: user(&format!("p{}", number / 16)),
+        session: None,
+        issued_ms: 2,
+        at_ms: 2,
+        until_ms: ends_ms,
+        ends_ms,
+    };
+    for number in 0..=(UPKEEP_STEP as u8 + 1) {
+        store.put_user(user(&format!("p{}", number / 16)), "P".into(), 2).await.unwrap();
+        store.add_ticket(ticket(number, if number == 7 { 20 } else { 10 })).await.unwrap();
+    }
+    chat.chat.keep_up_once("node", None, 10).await.unwrap();
+    assert_eq!(store.drop_tickets(10).await.unwrap(), 0, "more than one step was needed");
+    assert!(store.ticket([7; 32], 10).await.unwrap().is_some());
 }
 
 #[tokio::test]

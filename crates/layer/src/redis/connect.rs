@@ -16,6 +16,9 @@ use crate::trouble::Cause;
 /// A whole attempt may take so long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What `CLIENT LIST` calls our connections.
+const CLIENT_NAME: &str = "moorline";
+
 /// Replies during the login are short; anything longer is not a Redis.
 const MAX_REPLY_BYTES: usize = 16 * 1024;
 const MAX_REPLY_PARTS: usize = 1024;
@@ -70,6 +73,19 @@ pub(crate) async fn connect(host: &Host) -> Result<BoxedStream, Failure> {
     tokio::time::timeout(CONNECT_TIMEOUT, attempt).await.map_err(late)?
 }
 
+/// Connects and does not log in, for those who ask what a Redis says to a stranger. It has no time limit of its own.
+pub(crate) async fn dial_host(host: &Host) -> Result<BoxedStream, Failure> {
+    match &host.place {
+        Place::Tcp(address) => dial(host, address).await,
+        Place::Unix(path) => {
+            Ok(Box::new(UnixStream::connect(path).await.map_err(Failure::network)?))
+        }
+        Place::Sentinel { sentinels, master, login } => {
+            dial(host, &ask_sentinels(host, sentinels, master, login).await?).await
+        }
+    }
+}
+
 async fn open(host: &Host, address: &Address) -> Result<BoxedStream, Failure> {
     let stream = dial(host, address).await?;
     logged_in(stream, &host.login, host.database).await
@@ -114,6 +130,8 @@ async fn logged_in(
         check_login(&ask(&mut stream, &["SELECT", &database.to_string()]).await?)?;
     }
     check_login(&ask(&mut stream, &["PING"]).await?)?;
+    // So that `CLIENT LIST` tells whose a connection is; a user who may not do so goes without.
+    ask(&mut stream, &["CLIENT", "SETNAME", CLIENT_NAME]).await?;
     Ok(stream)
 }
 

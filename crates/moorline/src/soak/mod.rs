@@ -41,8 +41,7 @@ pub use self::verdict::{Counts, Outcome, Promise, Verdict, Violation};
 /// # Errors
 /// If the file cannot be read or `out` cannot be written. An unfit history is a verdict, no error.
 pub fn verify(file: &Path, json: bool, out: &mut impl Write) -> io::Result<bool> {
-    let mut verdict = judge(BufReader::new(File::open(file)?))?;
-    quote(file, &mut verdict)?;
+    let verdict = verdict(file)?;
     if json {
         serde_json::to_writer(&mut *out, &verdict)?;
         writeln!(out)?;
@@ -50,6 +49,16 @@ pub fn verify(file: &Path, json: bool, out: &mut impl Write) -> io::Result<bool>
         out.write_all(verdict.text().as_bytes())?;
     }
     Ok(verdict.ok)
+}
+
+/// Reads a history and gives the verdict, with the lines that show what is broken.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn verdict(file: &Path) -> io::Result<Verdict> {
+    let mut verdict = judge(BufReader::new(File::open(file)?))?;
+    quote(file, &mut verdict)?;
+    Ok(verdict)
 }
 
 /// Judges a history that comes from any reader; the violations name line numbers only.

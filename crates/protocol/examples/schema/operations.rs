@@ -8,7 +8,7 @@ use moorline_protocol::api::{
     Posted, PutUser, Readiness, Revoked, RoomMade, RoomRetention, SearchQuery, SessionList,
     SessionNow, SignedIn, SignupBody,
 };
-use moorline_protocol::over_http::{PollBody, StreamBody};
+use moorline_protocol::over_http::{PollBody, StreamBody, Ticket};
 use moorline_protocol::{Command, ErrorCode as Code, Hits, Page, Person, Position, Reply, export};
 use schemars::JsonSchema;
 use serde_json::{Value, json};
@@ -165,8 +165,11 @@ pub(crate) fn describe(operation: Operation, to: Description<'_>) -> Description
             .text(200, "text/event-stream", "Frames, one a `data:` line, until the server or the client ends it.")
             .refuses(&OF_CLIENTS),
         Op::GetStream => of_query(to)
+            .query("ticket", "What `MakeTicket` answered, instead of a token or a session.", json!({"type": "string"}))
             .text(200, "text/event-stream", "Frames, one a `data:` line, each with all positions as its `id:`.")
-            .refuses(&OF_CLIENTS),
+            .with_cookie()
+            .refuses(&OF_CLIENTS)
+            .refuses(&[Code::TicketRefused]),
         Op::Poll => to
             .client()
             .body::<PollBody>()
@@ -175,6 +178,10 @@ pub(crate) fn describe(operation: Operation, to: Description<'_>) -> Description
         Op::GetPoll => of_query(to)
             .query("wait_ms", "How long to wait for something; 25,000 at most and where absent.", json!({"type": "integer", "minimum": 0}))
             .json::<PollDocument>(200, "What there was; nothing when the time was up.")
+            .refuses(&OF_CLIENTS),
+        Op::MakeTicket => to
+            .client()
+            .json::<Ticket>(201, "It opens one stream.")
             .refuses(&OF_CLIENTS),
         Op::CarryOut => to
             .client()

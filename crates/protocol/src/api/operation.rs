@@ -105,6 +105,8 @@ operations! {
     Poll = Post "/api/v1/poll";
     /// The same for curl; `id` beside the frames is the next `from`.
     GetPoll = Get "/api/v1/poll";
+    /// Makes a ticket that opens one stream from a URL: good once, within 30 seconds, then together with the cookie that it brings.
+    MakeTicket = Post "/api/v1/tickets";
     /// Carries out commands of the client protocol in their order, and answers each.
     CarryOut = Post "/api/v1/commands";
     /// Who is signed in, and what the server offers.

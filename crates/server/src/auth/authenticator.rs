@@ -66,6 +66,11 @@ impl Signed {
         self.issued_ms
     }
 
+    /// What a ticket still knows of the token that it was made for.
+    pub(super) fn by_ticket(user: UserId, issued_ms: u64, expires_ms: u64) -> Self {
+        Self { user, name: None, rooms: Vec::new(), expires_ms, issued_ms }
+    }
+
     fn of(claims: TokenClaims, user: UserId) -> Self {
         Self {
             user,
@@ -112,8 +117,8 @@ impl Refused {
 /// Checks tokens and cookies. Clones are handles of the same one.
 #[derive(Clone)]
 pub struct Authenticator {
-    store: Store,
-    secret: Live<Option<Arc<[u8]>>>,
+    pub(super) store: Store,
+    pub(super) secret: Live<Option<Arc<[u8]>>>,
     backend: Option<Arc<Backend>>,
 }
 

@@ -7,6 +7,8 @@ use cookie::{Cookie, SameSite};
 use http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 
+use super::ticket;
+
 /// 30 days: a chat is used daily, and a forgotten browser is signed out within a month.
 pub const SESSION_MS: u64 = 30 * 24 * 3_600 * 1_000;
 
@@ -62,19 +64,20 @@ pub fn is_present(headers: &HeaderMap) -> bool {
     [PLAIN, SECURE].iter().any(|name| value_of(headers, name).is_some())
 }
 
-/// A cookie line without the session cookies of this server; none if nothing else is in it.
+/// A cookie line without the cookies of this server; none if nothing else is in it.
 #[must_use]
 pub(super) fn without_own(line: &HeaderValue) -> Option<HeaderValue> {
     let is_foreign = |pair: &&[u8]| {
         let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
-        !pair.is_empty() && ![PLAIN, SECURE].iter().any(|own| own.as_bytes() == name)
+        let is_own = [PLAIN, SECURE].iter().any(|own| own.as_bytes() == name);
+        !pair.is_empty() && !is_own && !ticket::is_cookie(name)
     };
     let pairs = line.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
     let foreign: Vec<&[u8]> = pairs.filter(is_foreign).collect();
     HeaderValue::from_bytes(&foreign.join(&b"; "[..])).ok().filter(|line| !line.is_empty())
 }
 
-fn value_of(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(super) fn value_of(headers: &HeaderMap, name: &str) -> Option<String> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut cookies = lines.flat_map(Cookie::split_parse).filter_map(Result::ok);
     cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())

@@ -1,4 +1,5 @@
-//! Who sends a request: by the token in its header, else by a cookie. The same proofs as at a WebSocket's handshake.
+//! Who sends a request: by the token in its header, else by a cookie. The same proofs as at a WebSocket's handshake; for
+//! a stream's ticket see `tickets`.
 
 use http::{HeaderMap, StatusCode, header};
 use moorline_protocol::{ErrorCode, UserId};
@@ -18,6 +19,11 @@ pub(crate) enum Asker {
 }
 
 impl Asker {
+    /// Whether a request shows a token that is this server's to read: it wins over all else.
+    pub(super) fn shows_token(shared: &Shared, headers: &HeaderMap) -> bool {
+        shared.settings.auth.takes_tokens() && bearer(headers).is_some()
+    }
+
     /// Whom it is of.
     pub(crate) fn user(&self) -> &UserId {
         match self {
@@ -38,7 +44,7 @@ impl Asker {
     ) -> Result<Self, Refusal> {
         let auth = &shared.settings.auth;
         let token = bearer(headers);
-        if let Some(token) = token.filter(|_| auth.takes_tokens()) {
+        if let Some(token) = token.filter(|_| Self::shows_token(shared, headers)) {
             let signed = auth.signed(token).map_err(|refused| refusal(&refused))?;
             return Ok(Self::Token { token: token.to_owned(), user: signed.user().clone() });
         }
@@ -65,7 +71,7 @@ impl Asker {
         let (auth, store) = (&shared.settings.auth, shared.settings.chat.store());
         let signed = match self {
             Self::Token { token, .. } => auth.signed(&token)?,
-            Self::Known(Proof::Backend(Vouched { signed, .. })) => signed,
+            Self::Known(Proof::Backend(Vouched { signed, .. }) | Proof::Ticket(signed)) => signed,
             Self::Known(Proof::Session { identity, .. }) => return Ok(identity),
         };
         let known = store.user(signed.user()).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use moorline_protocol::over_http::{POLL_WAIT_MS, PollBody, StreamBody};
 use moorline_protocol::{Hello, Limits, Position, Positions, RoomId, UserId};
 use serde::de::DeserializeOwned;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::asker::Asker;
 use super::rates::PollPlace;
-use super::{Shared, query};
+use super::{Shared, query, tickets};
 use crate::consumer::{Accept, Refusal};
 use crate::scope::{ClientAddress, Scope};
 use crate::service::Posted;
@@ -67,7 +67,7 @@ impl Door {
         &self,
         scope: &Scope,
     ) -> Result<(Opening, Option<Proof>, Accept), Refusal> {
-        let asker = Asker::of(&self.shared, &scope.headers, scope.client.secure).await?;
+        let (asker, set_cookie) = self.asker(scope).await?;
         let place = self.place(asker.user(), &scope.client)?;
         let asked = match (scope.extensions.get::<Posted>(), self.transport) {
             (Some(Posted(body)), Transport::Poll) => poll(read(body)?),
@@ -81,6 +81,7 @@ impl Door {
         let mut accept = Accept::new();
         accept.positions = asked.positions;
         accept.tells_id = asked.tells_id;
+        accept.set_cookie = set_cookie;
         accept.wait =
             Duration::from_millis(asked.wait_ms.unwrap_or(POLL_WAIT_MS).min(POLL_WAIT_MS));
         let (token, proof) = asker.into_parts();
@@ -88,6 +89,22 @@ impl Door {
             Hello { token, resume: asked.resume, keepalive: asked.keepalive, device: asked.device };
         let opening = Opening { hello, told: asked.told, is_away: asked.is_away, place };
         Ok((opening, proof, accept))
+    }
+
+    /// Who asks: by a ticket, where one stands in the URL of a stream and no token in the header.
+    async fn asker(&self, scope: &Scope) -> Result<(Asker, Option<HeaderValue>), Refusal> {
+        let ticket = scope.query("ticket");
+        let is_get = scope.extensions.get::<Posted>().is_none();
+        if ticket.is_some() && !(is_get && self.transport == Transport::Stream) {
+            return Err(invalid("a ticket is for `GET /api/v1/stream` alone".to_owned()));
+        }
+        match ticket.filter(|_| !Asker::shows_token(&self.shared, &scope.headers)) {
+            Some(ticket) => tickets::take(&self.shared, scope, ticket).await,
+            None => {
+                let asker = Asker::of(&self.shared, &scope.headers, scope.client.secure).await?;
+                Ok((asker, None))
+            }
+        }
     }
 
     /// A poll's place among those of its person, who asks at no higher rate than on a connection.

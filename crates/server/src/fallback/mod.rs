@@ -8,6 +8,7 @@ mod commands;
 mod door;
 mod query;
 mod rates;
+mod tickets;
 
 use std::sync::Arc;
 
@@ -55,10 +56,11 @@ impl Fallbacks {
         [route(Transport::Stream, Operation::OpenStream), route(Transport::Poll, Operation::Poll)]
     }
 
-    /// What is answered at once: commands.
+    /// What is answered at once: commands and tickets.
     pub fn router(&self) -> Router {
         Router::new()
             .at(Operation::CarryOut, commands::carry_out)
+            .at(Operation::MakeTicket, tickets::make)
             .method_not_allowed_fallback(no_such_method)
             .with_state(Arc::clone(&self.0))
     }

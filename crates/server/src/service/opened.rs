@@ -48,11 +48,11 @@ impl Desk {
         if route.transport == Transport::Poll {
             return Ok(Some(self.poll(accept, start, connection).await?));
         }
-        let mut head = head(client.secure);
+        let mut head = head(client.secure, accept.set_cookie);
         site_name::sign_head(&mut head, self.site.config.server_name.as_ref());
         let wire = Wire::Stream { events: Box::new(Events::new(accept.positions)), head };
         let transport = Transport::Stream;
-        *self.handoff.lock() = Some(Handoff { start, wire, transport, connection });
+        *self.handoff.lock() = Some(Handoff { start, wire, transport, connection, silence: None });
         Ok(None)
     }
 

@@ -28,6 +28,8 @@ pub(crate) enum Proof {
     Session { identity: Identity, revocations: u64 },
     /// By the backend, which was shown another cookie.
     Backend(Vouched),
+    /// By a ticket, which stands for a token.
+    Ticket(Signed),
 }
 
 impl Proof {
@@ -36,6 +38,7 @@ impl Proof {
         match self {
             Self::Session { identity, .. } => &identity.user,
             Self::Backend(vouched) => vouched.signed.user(),
+            Self::Ticket(signed) => signed.user(),
         }
     }
 }
@@ -72,6 +75,7 @@ impl Shown {
                 Ok(Self::Session { identity, revocations })
             }
             (None, Some(Proof::Backend(vouched))) => Ok(Self::Backend(vouched)),
+            (None, Some(Proof::Ticket(signed))) => Ok(Self::Token(signed)),
             (None, None) => Err(Refused::Token),
         }
     }

@@ -12,7 +12,7 @@ const PADDING: usize = 2048;
 const RETRY_SPREAD_MS: u32 = 2_000;
 
 /// The head, the padding and the time after which to come back. The body ends with the connection, so it is in no chunks.
-pub(crate) fn head(is_secure: bool) -> Vec<u8> {
+pub(crate) fn head(is_secure: bool, set_cookie: Option<HeaderValue>) -> Vec<u8> {
     let mut answer = axum::response::Response::new(axum::body::Body::empty());
     let headers = answer.headers_mut();
     let fixed = [
@@ -24,6 +24,7 @@ pub(crate) fn head(is_secure: bool) -> Vec<u8> {
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    headers.extend(set_cookie.map(|line| (header::SET_COOKIE, line)));
     cors::open(headers);
     answer::secure(&mut answer, is_secure);
     let mut head = b"HTTP/1.1 200 OK\r\n".to_vec();
@@ -47,13 +48,14 @@ mod tests {
 
     #[test]
     fn the_head_asks_proxies_to_hold_nothing_back_and_keeps_to_http() {
-        let head = String::from_utf8(head(true)).unwrap();
+        let head = String::from_utf8(head(true, Some(HeaderValue::from_static("a=b")))).unwrap();
         let (lines, body) = head.split_once("\r\n\r\n").unwrap();
         assert!(lines.starts_with("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream"), "{lines}");
         for line in [
             "cache-control: no-store, no-transform",
             "x-accel-buffering: no",
             "connection: close",
+            "set-cookie: a=b",
             "access-control-allow-origin: *",
             "x-content-type-options: nosniff",
             "strict-transport-security: max-age=31536000",

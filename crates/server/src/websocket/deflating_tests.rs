@@ -27,7 +27,7 @@ impl Consumer for Deaf {
 fn connect(metrics: &Arc<Metrics>, deflates: bool) -> (Connection, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let connection =
-        Connection::new(Arc::new(Outbox::new(1 << 20)), None, None, Facts::of_a_test());
+        Connection::new(Arc::new(Outbox::new(1 << 20)), None, None, Facts::for_tests());
     let registry = Arc::new(Registry::new(Arc::clone(metrics)));
     tokio::spawn(drive(
         Deaf,

@@ -90,7 +90,7 @@ impl Client {
         let seen = Arc::new(Seen::default());
         let metrics = Arc::new(Metrics::new());
         let connection =
-            Connection::new(Arc::new(Outbox::new(1000)), None, None, Facts::of_a_test());
+            Connection::new(Arc::new(Outbox::new(1000)), None, None, Facts::for_tests());
         let registry = Arc::new(Registry::new(Arc::clone(&metrics)));
         let opening = Opening {
             socket: Socket::Unix(ours),

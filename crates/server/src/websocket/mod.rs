@@ -53,6 +53,7 @@ pub(crate) enum Wire {
 }
 
 /// What all connections of a server share.
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) pace: Pace,
     /// How long a WebSocket may be open.
@@ -67,7 +68,7 @@ pub(crate) struct Settings {
 #[cfg(test)]
 impl Settings {
     /// As they are with nothing said.
-    fn usual(metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn usual(metrics: Arc<Metrics>) -> Self {
         let close_timeout = Duration::from_secs(10);
         Self { pace: Pace::default(), max_age: None, close_timeout, metrics, tap: Arc::default() }
     }

@@ -32,7 +32,7 @@ impl Consumer for Endless {
 fn connect(max_age: Option<u64>, close_timeout: u64) -> (UnixStream, JoinHandle<()>) {
     let (ours, stream) = UnixStream::pair().unwrap();
     let metrics = Arc::new(Metrics::new());
-    let connection = Connection::new(Arc::new(Outbox::new(1000)), None, None, Facts::of_a_test());
+    let connection = Connection::new(Arc::new(Outbox::new(1000)), None, None, Facts::for_tests());
     let registry = Arc::new(Registry::new(Arc::clone(&metrics)));
     let opening = Opening {
         socket: Socket::Unix(ours),

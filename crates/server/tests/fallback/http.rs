@@ -1,5 +1,6 @@
 //! A small HTTP client: requests on one kept connection, and streams read event by event.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Value,
+    pub(crate) head: String,
 }
 
 /// A kept connection of somebody.
@@ -28,7 +30,11 @@ pub(crate) struct Http {
 
 impl Http {
     pub(crate) async fn connect(server: &TestServer, lines: &[&str]) -> Self {
-        let socket = BufReader::new(TcpStream::connect(server.address).await.unwrap());
+        Self::at(server.address, lines).await
+    }
+
+    pub(crate) async fn at(address: SocketAddr, lines: &[&str]) -> Self {
+        let socket = BufReader::new(TcpStream::connect(address).await.unwrap());
         let lines = lines.iter().map(|line| format!("{line}\r\n")).collect();
         Self { socket, lines }
     }
@@ -45,6 +51,12 @@ impl Http {
 
     pub(crate) async fn post_text(&mut self, path: &str, body: &str) -> Answer {
         self.begin("POST", path, body).await;
+        self.answer().await
+    }
+
+    /// A `POST` without a body.
+    pub(crate) async fn ask(&mut self, path: &str) -> Answer {
+        self.begin("POST", path, "").await;
         self.answer().await
     }
 
@@ -71,7 +83,7 @@ impl Http {
         let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
         timeout(SOON, self.socket.read_exact(&mut body)).await.unwrap().unwrap();
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        Answer { status, body }
+        Answer { status, body, head }
     }
 
     async fn head(&mut self) -> String {

@@ -8,8 +8,11 @@
 
 mod commands;
 mod http;
+mod nodes;
 #[path = "../people/mod.rs"]
 mod people;
 mod poll;
 mod query;
 mod stream;
+mod tickets;
+mod tickets_of_nodes;

@@ -14,7 +14,7 @@ use moorline_server::auth::{Authenticator, jwt};
 use moorline_server::fallback::Fallbacks;
 use moorline_server::session::{ChatConsumer, SessionSettings};
 use moorline_server::{Metrics, OriginCheck, Origins, Pace, Route, Server, ServerConfig};
-use moorline_store::{Store, StoreConfig};
+use moorline_store::{Commits, Store, StoreConfig};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -49,13 +49,30 @@ impl TestServer {
 
     /// With other times for pings than the usual ones.
     pub async fn start_at(limit_loopback: bool, pace: Pace) -> Self {
-        let metrics = Arc::new(Metrics::new());
         let folder = tempfile::tempdir().unwrap();
-        let (store, commits) = Store::open(StoreConfig::new(folder.path())).unwrap();
+        let store = Store::open(StoreConfig::new(folder.path())).unwrap();
+        Self::start_on(folder, store, SECRET, (limit_loopback, pace))
+    }
+
+    /// One of several on one database, for tokens that are signed with this secret.
+    pub async fn start_in(database: &str, secret: Option<&str>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = StoreConfig::new(folder.path()).in_database(database.parse().unwrap());
+        let store = Store::open(config).unwrap();
+        Self::start_on(folder, store, secret.unwrap_or(SECRET), (false, Pace::default()))
+    }
+
+    fn start_on(
+        folder: TempDir,
+        (store, commits): (Store, Commits),
+        secret: &str,
+        (limit_loopback, pace): (bool, Pace),
+    ) -> Self {
+        let metrics = Arc::new(Metrics::new());
         let (chat, _) = Chat::start(store.clone(), commits, Directory::All, None);
         let settings = Arc::new(SessionSettings {
             chat: chat.clone(),
-            auth: Arc::new(Authenticator::new(store, Some(SECRET))),
+            auth: Arc::new(Authenticator::new(store, Some(secret))),
             keepalive: Keepalive { interval_ms: 25_000, timeout_ms: 60_000 },
             limit_loopback,
         });

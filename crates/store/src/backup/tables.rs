@@ -1,7 +1,8 @@
 //! What a backup holds: the tables and columns that both back ends keep, in the order in which they are written and read.
 //!
 //! A new column or table of a migration must be named here, else it is lost by every restore and import; a test compares
-//! this list with both schemas. What can be made again from the rest (search, sums of words) stays out.
+//! this list with both schemas. What can be made again from the rest (search, sums of words), or is asked for
+//! anew (tickets), stays out.
 
 /// How a column's values are kept and written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,6 +21,9 @@ impl People<'_> {
                 let begun = self.begin_erasing(user, *keeps_messages, *at_ms).await?;
                 Ok(begun.map(Value::Changed))
             }
+            Command::DropTickets { at_ms } => {
+                Ok(Ok(Value::Count(self.drop_tickets(*at_ms).await?)))
+            }
             Command::EraseCids(erase) => Ok(Ok(Value::Count(self.erase_cids(erase).await?))),
             Command::EndErasing(erasing) => {
                 self.end_erasing(erasing).await?;
@@ -59,6 +62,7 @@ impl People<'_> {
         for gone in ["DELETE FROM sessions WHERE usr = $1", "DELETE FROM accounts WHERE usr = $1"] {
             self.client.execute(gone, &[&n]).await?;
         }
+        self.end_tickets(n, None).await?;
         presence::forget(self.client, n).await?;
         let begin = "INSERT INTO erasures (usr, keeps) VALUES ($1, $2)";
         self.client.execute(begin, &[&n, &i64::from(keeps_messages)]).await?;

@@ -5,6 +5,7 @@
 
 pub(crate) mod backup;
 mod batch;
+mod checkup;
 mod connect;
 mod erase;
 mod events;
@@ -28,6 +29,7 @@ mod rows;
 mod schema;
 mod seen;
 mod shared;
+mod tickets;
 mod tls;
 mod upkeep;
 mod url;
@@ -35,6 +37,7 @@ mod wanted;
 mod write;
 mod writes;
 
+pub(crate) use checkup::checkup;
 pub use schema::Migration;
 pub use url::{DatabaseUrl, InvalidUrl};
 
@@ -57,7 +60,7 @@ use crate::upkeep::{CidCursor, CidTraces, Trace, Traces};
 use crate::{
     Account, Answer, Erasing, Error, Head, Health, Hits, LogCursor, LogPlace, Members, Overdue,
     Page, Profile, Range, Read, Reply, Resumed, RoomCursor, RoomNumber, RoomOverview, Rooms,
-    Search, SessionRow, Since, User,
+    Search, SessionRow, Since, TicketRow, User,
 };
 
 /// Handle of the back end.
@@ -216,6 +219,7 @@ reads! {
     accounts::account_by_login(login: &str) -> Option<Account>;
     accounts::session(token_hash: [u8; 32], now_ms: u64) -> Option<SessionRow>;
     accounts::sessions(user: &UserId, now_ms: u64) -> Vec<SessionRow>;
+    tickets::ticket(hash: [u8; 32], now_ms: u64) -> Option<TicketRow>;
     accounts::user_or_hash(user: &UserId, erased: &str) -> Option<User>;
     rooms::room_ids_of(user: &UserId) -> Vec<(RoomId, Seq)>;
     rooms::room_of(user: &UserId, room: &RoomId) -> (RoomInfo, Vec<Person>);

@@ -59,6 +59,8 @@ impl<'a> People<'a> {
             Command::RevokeSessions { user, at_ms } => {
                 Ok(self.revoke_sessions(user, *at_ms).await?.map(Value::Count))
             }
+            Command::AddTicket(ticket) => Ok(self.add_ticket(ticket).await?.map(|()| Value::Done)),
+            Command::UseTicket(wanted) => Ok(Ok(Value::Holder(self.use_ticket(wanted).await?))),
             Command::RenewLease(lease) => {
                 Ok(Ok(Value::Changed(presence::renew(self.client, lease).await?)))
             }
@@ -70,7 +72,7 @@ impl<'a> People<'a> {
         }
     }
 
-    async fn user(&self, id: &UserId) -> Result<Option<i64>, Failure> {
+    pub(super) async fn user(&self, id: &UserId) -> Result<Option<i64>, Failure> {
         let find = "SELECT n FROM users WHERE id = $1 AND removed IS NULL";
         let row = self.client.query_opt(find, &[&id.as_str()]).await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?)
@@ -146,6 +148,7 @@ impl<'a> People<'a> {
         session: &SessionId,
     ) -> Result<bool, Failure> {
         let Some(n) = self.user(user).await? else { return Ok(false) };
+        self.end_tickets(n, Some(session)).await?;
         let delete = "DELETE FROM sessions WHERE usr = $1 AND id = $2";
         let ended = self.client.execute(delete, &[&n, &session.0]).await? > 0;
         // It may have ended already in a commit that was reported as failed; one that lives is somebody else's.
@@ -169,6 +172,7 @@ impl<'a> People<'a> {
         let Some(n) = self.user(user).await? else { return Ok(Err(Error::NotFound)) };
         let refuse = "UPDATE users SET not_before = greatest(not_before, $2) WHERE n = $1";
         self.client.execute(refuse, &[&n, &put(at_ms)]).await?;
+        self.end_tickets(n, None).await?;
         let ended = self.client.execute("DELETE FROM sessions WHERE usr = $1", &[&n]).await?;
         self.commit.revoked.push(Revoked { user: user.clone(), session: None });
         Ok(Ok(ended))
@@ -205,6 +209,7 @@ fn named(command: &Command) -> Option<&str> {
     match command {
         Command::PutUser { id, .. } | Command::CreateAccount { id, .. } => Some(id.as_str()),
         Command::AddSession { session, .. } => Some(session.user.as_str()),
+        Command::AddTicket(ticket) => Some(ticket.user.as_str()),
         Command::RevokeSession { user, .. }
         | Command::RevokeSessions { user, .. }
         | Command::BeginErasing { user, .. } => Some(user.as_str()),

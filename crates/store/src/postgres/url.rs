@@ -45,6 +45,14 @@ pub struct DatabaseUrl {
 #[error("{0}")]
 pub struct InvalidUrl(String);
 
+impl DatabaseUrl {
+    /// What of it must not be shown, in errors of others either.
+    #[must_use]
+    pub fn secret(&self) -> Option<String> {
+        self.config.get_password().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    }
+}
+
 impl FromStr for DatabaseUrl {
     type Err = InvalidUrl;
 

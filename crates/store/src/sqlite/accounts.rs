@@ -81,6 +81,7 @@ impl Batch<'_> {
         session: &SessionId,
     ) -> Result<bool, Stop> {
         let Some(n) = self.user(user)? else { return Ok(false) };
+        self.end_tickets(n, Some(session))?;
         let delete = "DELETE FROM sessions WHERE user = ?1 AND id = ?2";
         let ended = self.db.prepare_cached(delete)?.execute(params![n, session.0])? > 0;
         // It may have ended already in a commit that was reported as failed; one that lives is somebody else's.
@@ -100,6 +101,7 @@ impl Batch<'_> {
         let n = self.user(user)?.ok_or(Error::NotFound)?;
         let refuse = "UPDATE users SET not_before = max(not_before, ?2) WHERE n = ?1";
         self.db.prepare_cached(refuse)?.execute(params![n, put(at_ms)])?;
+        self.end_tickets(n, None)?;
         let delete = "DELETE FROM sessions WHERE user = ?1";
         let ended = self.db.prepare_cached(delete)?.execute([n])?;
         self.commit.revoked.push(Revoked { user: user.clone(), session: None });

@@ -137,6 +137,9 @@ impl<'a> Batch<'a> {
             Command::RevokeSessions { user, at_ms } => {
                 self.revoke_sessions(user, *at_ms).map(Value::Count)
             }
+            Command::AddTicket(ticket) => self.add_ticket(ticket).map(|()| Value::Done),
+            Command::UseTicket(wanted) => self.use_ticket(wanted).map(Value::Holder),
+            Command::DropTickets { at_ms } => self.drop_tickets(*at_ms).map(Value::Count),
             Command::Prune(prune) => self.prune(prune).map(Value::Count),
             Command::SetRetention(set) => self.set_retention(set).map(Value::Changed),
             Command::BeginErasing { user, keeps_messages, at_ms } => {

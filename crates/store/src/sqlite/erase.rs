@@ -55,6 +55,7 @@ impl Batch<'_> {
         {
             self.db.prepare_cached(gone)?.execute([n])?;
         }
+        self.end_tickets(n, None)?;
         let begin = "INSERT INTO erasures (user, keeps) VALUES (?1, ?2)";
         self.db.prepare_cached(begin)?.execute(params![n, keeps_messages])?;
         self.cache.forget_user(user);

@@ -5,7 +5,7 @@ use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_FSYNC, SQLITE_IOERR_WRITE};
 use tempfile::TempDir;
 
 use super::faults::{Fault, clear, plant};
-use crate::{Create, Error, Reply, Send, Store, StoreConfig, Stored};
+use crate::{Create, Error, Holder, NewTicket, Reply, Send, Store, StoreConfig, Stored, UseTicket};
 
 struct Stage {
     folder: TempDir,
@@ -118,6 +118,28 @@ async fn a_commit_that_was_stored_and_reported_as_failed_is_found_and_told() {
         seqs.push(reply.await.unwrap().seq.0);
     }
     assert_eq!((told, seqs, stage.head().await), (vec![2, 3], vec![2, 3, 2], 3));
+}
+
+#[tokio::test]
+async fn a_ticket_used_in_a_commit_that_was_reported_as_failed_is_used_by_that_use_and_no_other() {
+    let stage = Stage::new().await;
+    let hash = [1; 32];
+    let ticket = NewTicket {
+        hash,
+        user: ann(),
+        session: None,
+        issued_ms: 1,
+        at_ms: 1,
+        until_ms: 100,
+        ends_ms: 200,
+    };
+    stage.plant(Fault::CommitLies(SQLITE_IOERR_FSYNC));
+    stage.store.add_ticket(ticket).await.unwrap();
+    stage.plant(Fault::CommitLies(SQLITE_IOERR_FSYNC));
+    let using = |fresh| UseTicket { hash, shown: None, fresh, at_ms: 2 };
+    let used = stage.store.use_ticket(using([2; 32])).await.unwrap();
+    assert_eq!(used, Some(Holder { was_shown: false, ends_ms: 200 }));
+    assert_eq!(stage.store.use_ticket(using([3; 32])).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ pub(crate) mod backup;
 mod batch;
 mod cache;
 mod checkpoint;
+mod checkup;
 mod cids;
 mod comings;
 mod erase;
@@ -28,8 +29,11 @@ mod reads;
 mod rooms;
 mod schema;
 mod shared;
+mod tickets;
 mod upkeep;
 mod writer;
+
+pub(crate) use checkup::checkup;
 
 use std::fmt;
 use std::path::Path;
@@ -50,7 +54,7 @@ use crate::fingerprint::Hasher;
 use crate::queue::{Full, Job};
 use crate::{
     Account, Answer, Commits, Error, ForWelcome, Head, Health, Hits, Members, Page, Range, Read,
-    Reply, Resumed, RoomCursor, Rooms, Search, SessionRow, StoreConfig, User,
+    Reply, Resumed, RoomCursor, Rooms, Search, SessionRow, StoreConfig, TicketRow, User,
 };
 
 /// Commits that may wait for their reader: while it is behind by so many transactions, the writer waits.
@@ -221,6 +225,14 @@ impl Sqlite {
     ) -> Result<Vec<SessionRow>, Error> {
         let user = user.clone();
         self.ask(move |db| reads::accounts::sessions(db, &user, now_ms)).await
+    }
+
+    pub(crate) async fn ticket(
+        &self,
+        hash: [u8; 32],
+        now_ms: u64,
+    ) -> Result<Option<TicketRow>, Error> {
+        self.ask(move |db| reads::tickets::ticket(db, hash, now_ms)).await
     }
 
     pub(crate) async fn user(&self, user: &UserId) -> Result<Option<User>, Error> {

@@ -27,6 +27,8 @@ mod revoked;
 #[path = "postgres/search.rs"]
 mod search;
 mod suite;
+#[path = "postgres/tickets.rs"]
+mod tickets;
 #[path = "postgres/upkeep.rs"]
 mod upkeep;
 

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Size;
-use crate::client::Client;
+use crate::client::{Client, client};
 use crate::cluster::{Node, PATIENCE};
 use crate::recorder::Recorder;
 
@@ -139,7 +139,7 @@ impl People {
         let mut here: Vec<Person> = (0..size.people)
             .map(|number| {
                 let node = number % nodes.len();
-                let client = Client::new(&name(number), nodes[node], recorder);
+                let client = client(&name(number), nodes[node], recorder);
                 let (nodes, chance) = (nodes.clone(), StdRng::seed_from_u64(chance.random()));
                 Person { client, rooms: Vec::new(), own: None, nodes, node, chance }
             })
@@ -242,7 +242,7 @@ fn members(room: usize, size: Size) -> Vec<usize> {
 /// Connects all of them, a few at a time.
 async fn arrive(people: &mut [Person]) -> Result<()> {
     let arriving = people.iter_mut().map(|person| person.client.connect());
-    stream::iter(arriving).buffer_unordered(ARRIVALS).try_collect::<Vec<()>>().await.map(drop)
+    stream::iter(arriving).buffer_unordered(ARRIVALS).try_collect::<Vec<_>>().await.map(drop)
 }
 
 impl Person {
@@ -270,7 +270,7 @@ impl Person {
             floor.unanswered.fetch_sub(answered, Ordering::SeqCst);
             if answered > 0 && self.chance.random_range(0..8) == 0 {
                 let room = self.rooms[self.chance.random_range(0..self.rooms.len())];
-                self.client.mark_read(&rooms[room]).await?;
+                self.client.mark_read(&rooms[room]).await;
             }
         }
         Ok(self)

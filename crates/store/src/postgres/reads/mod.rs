@@ -10,6 +10,7 @@ pub(super) mod presence;
 pub(super) mod resume;
 pub(super) mod rooms;
 pub(super) mod search;
+pub(super) mod tickets;
 pub(super) mod upkeep;
 pub(super) mod welcome;
 
@@ -34,6 +35,7 @@ pub(super) fn statements() -> Vec<String> {
         resume::statements(),
         rooms::statements(),
         search::statements(),
+        tickets::statements(),
         vec![people::SHARES.to_owned()],
     ]
     .concat()

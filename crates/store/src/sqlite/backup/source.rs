@@ -136,8 +136,9 @@ mod tests {
     use crate::backup::tables::tests::assert_complete;
     use crate::sqlite::schema::{Purpose, connect, migrate};
 
-    /// What can be made again: the index of words, where the events of an hour stand, and what migrations are there.
-    const DERIVED: [&str; 3] = ["search", "hours", "refinery_schema_history"];
+    /// What can be made again: the index of words, where the events of an hour stand, tickets, and what migrations are
+    /// there.
+    const DERIVED: [&str; 4] = ["search", "hours", "tickets", "refinery_schema_history"];
 
     #[test]
     fn a_backup_holds_every_column_of_every_table() {

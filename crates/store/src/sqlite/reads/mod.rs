@@ -7,6 +7,7 @@ pub(super) mod overview;
 pub(super) mod people;
 pub(super) mod rooms;
 pub(super) mod search;
+pub(super) mod tickets;
 pub(super) mod upkeep;
 pub(super) mod welcome;
 
@@ -28,7 +29,7 @@ pub(super) fn position_statements() -> Vec<String> {
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
     let others = [log::ACCESS, rooms::TOTALS].map(str::to_owned);
-    [position_statements(), search::statements(), others.into()].concat()
+    [position_statements(), search::statements(), tickets::statements(), others.into()].concat()
 }
 
 /// The row of a person who is there.

@@ -15,4 +15,5 @@ mod rooms;
 mod search;
 mod sends;
 pub(crate) mod stage;
+mod tickets;
 mod unread;

@@ -1,0 +1,230 @@
+//! `CLIENT LIST`: whose connections there are, and whether those that wait for messages live on.
+//!
+//! A reader of channels_redis waits five seconds, gets nothing, and waits again on the same connection. One whose own side
+//! gives up after five seconds (redis-py 8 by default) loses its connection just then, and its consumer ends.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use moorline_layer::{Host, Probe, Trouble};
+
+use super::{ANSWER, each_host};
+use crate::finding::Outcome;
+use crate::subject::Subject;
+
+/// What our own connections are called while we look.
+pub(super) const OWN_NAME: &str = "moorline-doctor";
+/// What the server's are called.
+const SERVER_NAME: &str = "moorline";
+
+/// Long enough to see a reader through two of its waits.
+const WATCH: Duration = Duration::from_secs(12);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(250);
+/// From so many seconds of waiting on, five are about to be over.
+const LATE: u64 = 4;
+/// The most connections that redis-py 8 opens by default, and so near it that it is used up.
+const MOST: std::ops::RangeInclusive<usize> = 95..=100;
+
+/// A connection as Redis tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Client {
+    id: u64,
+    from: String,
+    name: String,
+    library: String,
+    command: String,
+    flags: String,
+    idle: u64,
+}
+
+impl Client {
+    fn parse(line: &str) -> Option<Self> {
+        let fields: BTreeMap<&str, &str> =
+            line.split_whitespace().filter_map(|word| word.split_once('=')).collect();
+        let text = |name: &str| fields.get(name).copied().unwrap_or_default().to_owned();
+        Some(Self {
+            id: text("id").parse().ok()?,
+            from: text("addr").rsplit_once(':').map(|(ip, _)| ip.to_owned()).unwrap_or_default(),
+            name: text("name"),
+            library: format!("{} {}", text("lib-name"), text("lib-ver")).trim().to_owned(),
+            command: text("cmd"),
+            flags: text("flags"),
+            idle: text("idle").parse().unwrap_or_default(),
+        })
+    }
+
+    fn is_ours(&self) -> bool {
+        self.name == SERVER_NAME || self.name == OWN_NAME
+    }
+
+    /// Whether it waits for a message of the core layer.
+    fn waits(&self) -> bool {
+        self.command.eq_ignore_ascii_case("bzpopmin")
+    }
+}
+
+pub(crate) async fn live_on(subject: &Subject) -> Outcome {
+    each_host(subject, async |mut probe, host, _| {
+        let Some(first) = list(&mut probe).await? else {
+            return Ok(Outcome::skipped("This user may not ask for CLIENT LIST."));
+        };
+        let seen = summary(&first);
+        let is_waiting = |client: &Client| client.waits() && !client.is_ours();
+        let watched = match first.iter().any(is_waiting) {
+            true => watch(&mut probe, host).await?,
+            false => Watched::default(),
+        };
+        Ok(watched.judge(host, &seen).and(crowds(&first, host)))
+    })
+    .await
+}
+
+async fn list(probe: &mut Probe) -> Result<Option<Vec<Client>>, Trouble> {
+    let reply = probe.ask(&["CLIENT", "LIST"], ANSWER).await?;
+    Ok(reply.text().map(|text| text.lines().filter_map(Client::parse).collect()))
+}
+
+fn summary(clients: &[Client]) -> String {
+    let named = clients.iter().filter(|client| client.name == SERVER_NAME).count();
+    let others: Vec<&Client> = clients.iter().filter(|client| !client.is_ours()).collect();
+    let blocked = others.iter().filter(|client| client.flags.contains('b')).count();
+    let listening = others.iter().filter(|client| client.flags.contains('P')).count();
+    let idle =
+        others.iter().filter(|client| client.idle > 300 && !client.flags.contains('b')).count();
+    format!(
+        "{} connections: {named} of Moorline, {} of others, of which {blocked} wait for messages, {listening} listen to Pub/Sub and \
+         {idle} were idle for over five minutes.",
+        named + others.len(),
+        others.len()
+    )
+}
+
+/// What became of the connections of others that waited.
+#[derive(Debug, Default)]
+struct Watched {
+    /// Gone when five seconds were about to be over.
+    broke_off: usize,
+    /// Waited again on the same connection.
+    lived_on: usize,
+}
+
+async fn watch(probe: &mut Probe, _: &Host) -> Result<Watched, Trouble> {
+    let (until, mut watched) = (Instant::now() + WATCH, Watched::default());
+    let mut late: BTreeMap<u64, Client> = BTreeMap::new();
+    while Instant::now() < until {
+        let clients = list(probe).await?.unwrap_or_default();
+        let is_here = |id: &u64| clients.iter().find(|client| client.id == *id);
+        late.retain(|id, _| match is_here(id) {
+            None => {
+                watched.broke_off += 1;
+                false
+            }
+            Some(client) if client.waits() && client.idle >= LATE => true,
+            Some(_) => {
+                watched.lived_on += 1;
+                false
+            }
+        });
+        let is_late = |client: &&Client| client.waits() && !client.is_ours() && client.idle >= LATE;
+        late.extend(clients.iter().filter(is_late).map(|client| (client.id, client.clone())));
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(watched)
+}
+
+impl Watched {
+    fn judge(&self, host: &Host, seen: &str) -> Outcome {
+        let Self { broke_off, lived_on } = self;
+        if *broke_off == 0 {
+            return Outcome::pass(seen);
+        }
+        let told = format!(
+            "{seen} On {host} {broke_off} of {} connections that waited for a message were given up by their own side after five \
+             seconds.",
+            broke_off + lived_on
+        );
+        let why = "redis-py 8 gives up every read after 5 s by default, and channels_redis waits 5 s: each idle consumer of Django \
+                   ends with TimeoutError, its socket closes with 1011, and a ghost stays in its groups.";
+        let fix = "In CHANNEL_LAYERS give the host as a map: \"hosts\": [{\"address\": \"redis://…\", \"socket_timeout\": None}]. A URL \
+                   can say ?socket_timeout=30, not None. Or: pip install 'redis<8'.";
+        // One that leaves at that moment is chance.
+        if broke_off > lived_on {
+            Outcome::fail(told, why, fix)
+        } else {
+            Outcome::warn(told, why, fix)
+        }
+    }
+}
+
+/// Whether another program has used up what its pool may open.
+fn crowds(clients: &[Client], host: &Host) -> Outcome {
+    let mut by_origin: BTreeMap<&str, usize> = BTreeMap::new();
+    for client in clients.iter().filter(|client| !client.is_ours()) {
+        *by_origin.entry(client.from.as_str()).or_default() += 1;
+    }
+    let crowd = by_origin.into_iter().find(|(_, count)| MOST.contains(count));
+    let Some((from, count)) = crowd else { return Outcome::pass("") };
+    let libraries: Vec<String> = clients
+        .iter()
+        .filter(|client| client.from == from)
+        .map(|client| client.library.clone())
+        .collect();
+    let library = libraries
+        .iter()
+        .find(|library| !library.is_empty())
+        .map(|name| format!(" ({name})"))
+        .unwrap_or_default();
+    Outcome::warn(
+        format!("From {from}{library} {count} connections to {host} are open."),
+        "redis-py 8 opens at most 100 by default, and each consumer of Django that waits takes one: the next one ends with \
+         MaxConnectionsError, and its socket closes.",
+        "In CHANNEL_LAYERS: \"hosts\": [{\"address\": \"redis://…\", \"socket_timeout\": None, \"max_connections\": 10000}].",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Status;
+
+    fn client(id: u64, rest: &str) -> Client {
+        Client::parse(&format!("id={id} addr=10.0.0.7:4{id} fd=8 {rest}")).unwrap()
+    }
+
+    #[test]
+    fn connections_are_told_by_name_and_by_what_they_do() {
+        let clients = [
+            client(1, "name=moorline idle=0 flags=b cmd=bzpopmin"),
+            client(2, "name= idle=3 flags=b cmd=bzpopmin"),
+            client(3, "name= idle=400 flags=N cmd=get"),
+            client(4, "name=moorline-doctor idle=0 flags=N cmd=client|list"),
+        ];
+        let told = summary(&clients);
+        assert!(
+            told.starts_with("3 connections: 1 of Moorline, 2 of others, of which 1 wait"),
+            "{told}"
+        );
+        assert!(told.contains("1 were idle"), "{told}");
+    }
+
+    #[test]
+    fn a_pool_that_is_used_up_is_warned_of() {
+        let some = |count: u64| {
+            (1..=count).map(|id| client(id, "name= cmd=bzpopmin flags=b")).collect::<Vec<_>>()
+        };
+        assert_eq!(crowds(&some(100), &Host::localhost()).status, Status::Warn);
+        assert_eq!(crowds(&some(90), &Host::localhost()).status, Status::Pass);
+        assert_eq!(crowds(&some(300), &Host::localhost()).status, Status::Pass);
+    }
+
+    #[test]
+    fn readers_that_break_off_fail_and_a_single_one_that_leaves_does_not() {
+        let judge = |broke_off, lived_on| {
+            Watched { broke_off, lived_on }.judge(&Host::localhost(), "").status
+        };
+        assert_eq!(judge(3, 0), Status::Fail);
+        assert_eq!(judge(1, 5), Status::Warn);
+        assert_eq!(judge(0, 5), Status::Pass);
+    }
+}

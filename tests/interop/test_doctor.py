@@ -1,0 +1,165 @@
+"""`moorline doctor` beside Django's own channel layers: what a wrong setting of theirs leaves in Redis is named, with the remedy."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from channels_redis.core import RedisChannelLayer
+from channels_redis.pubsub import RedisPubSubChannelLayer
+from redis import __version__ as redis_py
+from redis.exceptions import RedisError
+
+from parties.redis_server import RedisServer
+from parties.server import environment, program
+from parties.world import World
+
+pytestmark = pytest.mark.moorline
+
+SECRETS = ("p@ss:w/rd#1", "p%40ss%3Aw%2Frd%231", "the key of Django", "the key of Moorline")
+ENOUGH_SECONDS = 90
+
+
+@pytest.fixture
+def redis(own_world: World) -> RedisServer:
+    """A Redis of the test's own."""
+    return own_world.servers[0]
+
+
+async def examined(redis: RedisServer, code: str, *words: str) -> tuple[int, dict[str, Any]]:
+    """What one check of the program says, and how it ends."""
+    process = await asyncio.create_subprocess_exec(
+        program(),
+        *["doctor", "--json", "--only", code, "--redis-url", redis.url(), *words],
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=environment(),
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), ENOUGH_SECONDS)
+    text = said.decode()
+    assert not any(secret in text for secret in SECRETS), text
+    [finding] = json.loads(text)["findings"]
+    assert process.returncode is not None
+    return process.returncode, finding
+
+
+async def finds(redis: RedisServer, code: str, remedy: str, *words: str) -> None:
+    """The check fails and names the remedy."""
+    status, finding = await examined(redis, code, *words)
+    assert (status, finding["status"]) == (1, "fail"), finding
+    assert remedy in finding["fix"], finding
+
+
+async def passes(redis: RedisServer, code: str, *words: str) -> None:
+    """The check finds nothing."""
+    status, finding = await examined(redis, code, *words)
+    assert (status, finding["status"]) == (0, "pass"), finding
+
+
+def core(redis: RedisServer, **options: Any) -> RedisChannelLayer:
+    """Django's layer, patient unless it is told otherwise."""
+    host = {"address": redis.url(), "socket_timeout": None}
+    return RedisChannelLayer(**{"hosts": [host], "capacity": 1500, "expiry": 10, **options})
+
+
+@asynccontextmanager
+async def consumers(layer: RedisChannelLayer, count: int) -> AsyncIterator[None]:
+    """Consumers that wait for messages, and come again when they were ended."""
+
+    async def waits() -> None:
+        channel = await layer.new_channel()
+        while True:
+            try:
+                await layer.receive(channel)
+            except RedisError:
+                channel = await layer.new_channel()
+
+    tasks = [asyncio.create_task(waits()) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_readers_that_give_up_after_five_seconds_are_found(redis: RedisServer) -> None:
+    # redis-py 8 is so by itself; the older one has to be told.
+    is_hasty = int(redis_py.split(".")[0]) >= 8
+    host = redis.url() if is_hasty else {"address": redis.url(), "socket_timeout": 5}
+    hasty = [core(redis, hosts=[host]) for _ in range(3)]
+    async with consumers(hasty[0], 1), consumers(hasty[1], 1), consumers(hasty[2], 1):
+        await finds(redis, "ML-REDIS-007", '"socket_timeout": None')
+
+
+async def test_readers_that_wait_on_are_well(redis: RedisServer) -> None:
+    async with consumers(core(redis), 1), consumers(core(redis), 1):
+        await passes(redis, "ML-REDIS-007")
+
+
+Planted = Callable[[RedisServer], Awaitable[Any]]
+
+
+async def _pubsub(redis: RedisServer) -> Any:
+    layer = RedisPubSubChannelLayer(hosts=[redis.url()])
+    channel = await layer.new_channel()
+    await layer.group_add("chat.lobby", channel)
+    await asyncio.wait_for(_is_listened_to(redis, "asgi__group__chat.lobby"), ENOUGH_SECONDS)
+    return layer
+
+
+async def _is_listened_to(redis: RedisServer, name: str) -> None:
+    while name.encode() not in redis.client.pubsub_channels():
+        await asyncio.sleep(0.02)
+
+
+async def _prefix(redis: RedisServer) -> Any:
+    layer = core(redis, prefix="my-app")
+    await layer.group_add("chat.lobby", await layer.new_channel())
+    return layer
+
+
+async def _key(redis: RedisServer) -> Any:
+    layer = core(redis, symmetric_encryption_keys=["the key of Django"], expiry=600)
+    await layer.send("worker", {"type": "chat.message"})
+    return layer
+
+
+async def _expiry(redis: RedisServer) -> Any:
+    layer = core(redis, expiry=600)
+    await layer.send("worker", {"type": "chat.message"})
+    return layer
+
+
+async def _full(redis: RedisServer) -> Any:
+    layer = core(redis, capacity=3, expiry=600)
+    for _ in range(3):
+        await layer.send("worker", {"type": "chat.message"})
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("plant", "code", "wrong", "remedy", "right"),
+    [
+        (_pubsub, "ML-REDIS-009", [], "--layer pubsub", ["--layer", "pubsub"]),
+        (_prefix, "ML-REDIS-008", [], "--layer-prefix my-app", ["--layer-prefix", "my-app"]),
+        (
+            _key,
+            "ML-REDIS-012",
+            ["--layer-key", "the key of Moorline"],
+            "symmetric_encryption_keys",
+            ["--layer-key", "the key of Django"],
+        ),
+        (_expiry, "ML-REDIS-010", [], "--layer-expiry 600", ["--layer-expiry", "600"]),
+        (_full, "ML-REDIS-013", ["--layer-capacity", "3"], "--layer-capacity", []),
+    ],
+)
+async def test_settings_of_django_that_differ_are_found(
+    redis: RedisServer, plant: Planted, code: str, wrong: list[str], remedy: str, right: list[str]
+) -> None:
+    layer = await plant(redis)
+    await finds(redis, code, remedy, *wrong)
+    await passes(redis, code, *right)
+    await layer.flush()
