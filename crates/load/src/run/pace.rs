@@ -30,7 +30,8 @@ pub(super) async fn pace(
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         turns.tick().await;
-        let due = (start.elapsed().as_secs_f64() * rate) as u64;
+        // The first one is meant to be sent at the start.
+        let due = (start.elapsed().as_secs_f64() * rate) as u64 + 1;
         while given < due {
             let meant = start + Duration::from_secs_f64(given as f64 / rate);
             given += 1;
@@ -43,5 +44,24 @@ pub(super) async fn pace(
                 board.skipped.fetch_add(1, Ordering::Relaxed);
             }
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests stop there")]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ticket_is_given_out_when_its_message_is_meant_to_be_sent() {
+        let (give, mut tickets) = mpsc::channel(WAITING);
+        let start = Instant::now();
+        let pacing = tokio::spawn(pace(4.0, 1, vec![give], Arc::default()));
+        for number in 0..20 {
+            let meant = tickets.recv().await.unwrap();
+            assert_eq!(meant - start, Duration::from_millis(250) * number);
+            assert!(meant.elapsed() <= 2 * TURN, "{number}: {:?} late", meant.elapsed());
+        }
+        pacing.abort();
     }
 }
