@@ -1,4 +1,7 @@
-//! When to stop: SIGTERM or SIGINT begins the drain, a second one ends the process at once.
+//! When to stop: SIGTERM, SIGINT or the end of the terminal begins the drain, a further SIGTERM or SIGINT ends the process at once.
+
+use std::fs::File;
+use std::io::{IsTerminal, stdin};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -7,21 +10,45 @@ const INTERRUPTED: i32 = 130;
 
 /// Resolves at the first signal. From the call on, signals no longer end the process by themselves.
 pub(crate) fn on_signal() -> std::io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut signals = Signals {
+        terminate: signal(SignalKind::terminate())?,
+        interrupt: signal(SignalKind::interrupt())?,
+        hangup: signal(SignalKind::hangup())?,
+        has_terminal: stdin().is_terminal(),
+    };
     Ok(async move {
-        next(&mut terminate, &mut interrupt).await;
+        signals.next().await;
         tracing::info!("stopping; once more stops at once");
+        // A shell that ends says it once more.
+        signals.has_terminal = false;
         tokio::spawn(async move {
-            next(&mut terminate, &mut interrupt).await;
+            signals.next().await;
             std::process::exit(INTERRUPTED);
         });
     })
 }
 
-async fn next(terminate: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// Sent by whoever wants the settings read again, and by the kernel when the terminal is closed.
+    hangup: Signal,
+    has_terminal: bool,
+}
+
+impl Signals {
+    async fn next(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                Some(()) = self.hangup.recv() => {
+                    // A terminal that is gone cannot be opened any more.
+                    if self.has_terminal && File::open("/dev/tty").is_err() {
+                        return;
+                    }
+                }
+            }
+        }
     }
 }

@@ -133,3 +133,29 @@ fn an_access_log_that_was_moved_away_is_begun_anew() {
     wait_for("access.log", "/readyz");
     assert!(!has("old.log", "/readyz"));
 }
+
+/// Python has a terminal at hand: it starts the server in it, waits for its first words, and closes it.
+const CLOSED_TERMINAL: &str = "
+import os, pty, signal, sys
+signal.alarm(60)
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+said = b''
+while b'Stop with' not in said:
+    said += os.read(terminal, 4096)
+os.close(terminal)
+print('ended with', os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+";
+
+#[test]
+fn a_server_ends_in_order_when_its_terminal_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = program(&["serve", "--port", "0", "--data-dir", data.to_str().unwrap()]);
+    let words = server.get_args();
+    let mut python = std::process::Command::new("python3");
+    python.args(["-c", CLOSED_TERMINAL]).arg(server.get_program()).args(words);
+    let said = String::from_utf8(python.output().unwrap().stdout).unwrap();
+    assert!(said.contains("ended with 0"), "{said}");
+}
