@@ -91,11 +91,13 @@ async def test_readers_that_give_up_after_five_seconds_are_found(redis: RedisSer
     host = redis.url() if is_hasty else {"address": redis.url(), "socket_timeout": 5}
     hasty = [core(redis, hosts=[host]) for _ in range(3)]
     async with consumers(hasty[0], 1), consumers(hasty[1], 1), consumers(hasty[2], 1):
+        await asyncio.wait_for(_readers_wait(redis, 3), ENOUGH_SECONDS)
         await finds(redis, "ML-REDIS-007", '"socket_timeout": None')
 
 
 async def test_readers_that_wait_on_are_well(redis: RedisServer) -> None:
     async with consumers(core(redis), 1), consumers(core(redis), 1):
+        await asyncio.wait_for(_readers_wait(redis, 2), ENOUGH_SECONDS)
         await passes(redis, "ML-REDIS-007")
 
 
@@ -112,6 +114,14 @@ async def _pubsub(redis: RedisServer) -> Any:
 
 async def _is_listened_to(redis: RedisServer, name: str) -> None:
     while name.encode() not in redis.client.pubsub_channels():
+        await asyncio.sleep(0.02)
+
+
+async def _readers_wait(redis: RedisServer, count: int) -> None:
+    def waits(client: dict[str, str]) -> bool:
+        return client["cmd"].lower() == "bzpopmin"
+
+    while sum(waits(client) for client in redis.client.client_list()) < count:
         await asyncio.sleep(0.02)
 
 
