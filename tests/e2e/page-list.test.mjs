@@ -97,7 +97,7 @@ test("keys lead to unread rooms, to any room, to the search and to their list", 
   await ann.page.keyboard.press("Enter");
   await ann.page.getByRole("heading", { name: "Room three", level: 1 }).waitFor();
   // While a dialog closes, keys are still its own.
-  await ann.page.getByRole("dialog").waitFor({ state: "detached" });
+  await ann.page.locator("dialog[open]").waitFor({ state: "detached" });
   await ann.page.keyboard.press("Control+Shift+F");
   await ann.page.waitForURL(/search\/three/);
   await ann.page.keyboard.press("Escape");
