@@ -100,6 +100,7 @@ test("keys lead to unread rooms, to any room, to the search and to their list", 
   await ann.page.locator("dialog[open]").waitFor({ state: "detached" });
   await ann.page.keyboard.press("Control+Shift+F");
   await ann.page.waitForURL(/search\/three/);
+  await until("the search has the focus", () => ann.at("search-input").evaluate((field) => field === document.activeElement), SOON_MS);
   await ann.page.keyboard.press("Escape");
   await ann.page.waitForURL(/room\/three$/);
   await ann.at("composer-input").waitFor();
