@@ -23,8 +23,8 @@ const WATCH: Duration = Duration::from_secs(12);
 const PAUSE: Duration = Duration::from_millis(250);
 /// From so many seconds of waiting on, five are about to be over.
 const LATE: u64 = 4;
-/// The most connections that redis-py 8 opens by default, and so near it that it is used up.
-const MOST: std::ops::RangeInclusive<usize> = 95..=100;
+/// The 100 connections that redis-py 8 opens at most by default, or nearly, with a few of other programs of the same machine.
+const CROWD: std::ops::RangeInclusive<usize> = 95..=110;
 
 /// A connection as Redis tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,13 @@ impl Client {
         self.name == SERVER_NAME || self.name == OWN_NAME
     }
 
+    /// Whether its library opens 100 connections at most, as far as Redis tells the library; it does so from 7.2 on.
+    fn may_have_limit(&self) -> bool {
+        let Some((name, version)) = self.library.split_once(' ') else { return true };
+        let major = version.split('.').next().and_then(|word| word.parse::<u32>().ok());
+        name.starts_with("redis-py") && major.is_none_or(|major| major >= 8)
+    }
+
     /// Whether it waits for a message of the core layer.
     fn waits(&self) -> bool {
         self.command.eq_ignore_ascii_case("bzpopmin")
@@ -75,7 +82,7 @@ pub(crate) async fn live_on(subject: &Subject) -> Outcome {
             true => watch(&mut probe, host).await?,
             false => Watched::default(),
         };
-        Ok(watched.judge(host, &seen).and(crowds(&first, host)))
+        Ok(together(watched.judge(host, &seen), crowds(&first, host)))
     })
     .await
 }
@@ -159,28 +166,28 @@ impl Watched {
 
 /// Whether another program has used up what its pool may open.
 fn crowds(clients: &[Client], host: &Host) -> Outcome {
-    let mut by_origin: BTreeMap<&str, usize> = BTreeMap::new();
-    for client in clients.iter().filter(|client| !client.is_ours()) {
-        *by_origin.entry(client.from.as_str()).or_default() += 1;
+    let mut by_origin: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for client in clients.iter().filter(|client| !client.is_ours() && client.may_have_limit()) {
+        *by_origin.entry((&client.from, &client.library)).or_default() += 1;
     }
-    let crowd = by_origin.into_iter().find(|(_, count)| MOST.contains(count));
-    let Some((from, count)) = crowd else { return Outcome::pass("") };
-    let libraries: Vec<String> = clients
-        .iter()
-        .filter(|client| client.from == from)
-        .map(|client| client.library.clone())
-        .collect();
-    let library = libraries
-        .iter()
-        .find(|library| !library.is_empty())
-        .map(|name| format!(" ({name})"))
-        .unwrap_or_default();
+    let crowd = by_origin.into_iter().find(|(_, count)| CROWD.contains(count));
+    let Some(((from, library), count)) = crowd else { return Outcome::pass("") };
+    let library = if library.is_empty() { String::new() } else { format!(" ({library})") };
     Outcome::warn(
         format!("From {from}{library} {count} connections to {host} are open."),
-        "redis-py 8 opens at most 100 by default, and each consumer of Django that waits takes one: the next one ends with \
-         MaxConnectionsError, and its socket closes.",
+        "redis-py 8 opens at most 100 by default. Whoever sends, joins or waits while all are taken ends with \
+         MaxConnectionsError; of a consumer the socket closes.",
         "In CHANNEL_LAYERS: \"hosts\": [{\"address\": \"redis://…\", \"socket_timeout\": None, \"max_connections\": 10000}].",
     )
+}
+
+/// Two troubles of the same readers, told together and as bad as the first.
+fn together(first: Outcome, second: Outcome) -> Outcome {
+    if first.advice.is_none() || second.advice.is_none() {
+        return first.and(second);
+    }
+    let status = first.status;
+    first.and(Outcome { status, ..second })
 }
 
 #[cfg(test)]
@@ -210,12 +217,31 @@ mod tests {
 
     #[test]
     fn a_pool_that_is_used_up_is_warned_of() {
-        let some = |count: u64| {
-            (1..=count).map(|id| client(id, "name= cmd=bzpopmin flags=b")).collect::<Vec<_>>()
+        let judge = |count: u64, library: &str| {
+            let line = format!("name= cmd=bzpopmin flags=b {library}");
+            let clients: Vec<_> = (1..=count).map(|id| client(id, &line)).collect();
+            crowds(&clients, &Host::localhost()).status
         };
-        assert_eq!(crowds(&some(100), &Host::localhost()).status, Status::Warn);
-        assert_eq!(crowds(&some(90), &Host::localhost()).status, Status::Pass);
-        assert_eq!(crowds(&some(300), &Host::localhost()).status, Status::Pass);
+        assert_eq!(judge(100, ""), Status::Warn);
+        assert_eq!(judge(101, "lib-name=redis-py lib-ver=8.1.0"), Status::Warn);
+        assert_eq!(judge(90, ""), Status::Pass);
+        assert_eq!(judge(300, ""), Status::Pass);
+        assert_eq!(judge(100, "lib-name=redis-py lib-ver=7.1.0"), Status::Pass);
+        assert_eq!(judge(100, "lib-name=node-redis lib-ver=8.0.0"), Status::Pass);
+    }
+
+    #[test]
+    fn a_pool_that_is_used_up_is_told_also_where_its_readers_break_off() {
+        let hasty = Watched { broke_off: 100, lived_on: 0 }.judge(&Host::localhost(), "");
+        let crowd = Outcome::warn("Many.", "No more.", "\"max_connections\": 10000");
+        let both = together(hasty, crowd.clone());
+        assert_eq!(both.status, Status::Fail);
+        let fix = both.advice.unwrap().fix;
+        assert!(
+            fix.contains("\"socket_timeout\": None") && fix.contains("max_connections"),
+            "{fix}"
+        );
+        assert_eq!(together(Outcome::pass("seen"), crowd).status, Status::Warn);
     }
 
     #[test]
