@@ -3,7 +3,7 @@
 //! A reader of channels_redis waits five seconds, gets nothing, and waits again on the same connection. One whose own side
 //! gives up after five seconds (redis-py 8 by default) loses its connection just then, and its consumer ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use moorline_layer::{Host, Probe, Trouble};
@@ -17,6 +17,10 @@ pub(super) const OWN_NAME: &str = "moorline-doctor";
 /// What the server's are called.
 const SERVER_NAME: &str = "moorline";
 
+/// So often it looks for readers at the most: where all broke off in one moment, the first look sees none of them.
+const LOOKS: usize = 6;
+/// Between two such looks; all together take three seconds.
+const LOOK_PAUSE: Duration = Duration::from_millis(600);
 /// Long enough to see a reader through two of its waits.
 const WATCH: Duration = Duration::from_secs(12);
 /// Between two looks.
@@ -65,26 +69,43 @@ impl Client {
         name.starts_with("redis-py") && major.is_none_or(|major| major >= 8)
     }
 
-    /// Whether it waits for a message of the core layer.
-    fn waits(&self) -> bool {
-        self.command.eq_ignore_ascii_case("bzpopmin")
+    /// Whether it is somebody else's and waits for a message of the core layer.
+    fn is_reader(&self) -> bool {
+        self.command.eq_ignore_ascii_case("bzpopmin") && !self.is_ours()
+    }
+
+    /// Whether five seconds of waiting are about to be over.
+    fn is_late(&self) -> bool {
+        self.is_reader() && self.idle >= LATE
     }
 }
 
 pub(crate) async fn live_on(subject: &Subject) -> Outcome {
     each_host(subject, async |mut probe, host, _| {
-        let Some(first) = list(&mut probe).await? else {
+        let Some(looked) = look_for_readers(&mut probe).await? else {
             return Ok(Outcome::skipped("This user may not ask for CLIENT LIST."));
         };
-        let seen = summary(&first);
-        let is_waiting = |client: &Client| client.waits() && !client.is_ours();
-        let watched = match first.iter().any(is_waiting) {
-            true => watch(&mut probe, host).await?,
-            false => Watched::default(),
-        };
-        Ok(together(watched.judge(host, &seen), crowds(&first, host)))
+        let mut watched = Watched::of(looked);
+        let seen = summary(&watched.fullest);
+        if watched.fullest.iter().any(Client::is_reader) {
+            watch(&mut probe, &mut watched).await?;
+        }
+        Ok(together(watched.judge(host, &seen), crowds(&watched.fullest, host)))
     })
     .await
+}
+
+/// The first look at which a reader waits, or else the last one; none where this user may not look.
+async fn look_for_readers(probe: &mut Probe) -> Result<Option<Vec<Client>>, Trouble> {
+    let mut looked = list(probe).await?;
+    for _ in 1..LOOKS {
+        if looked.as_ref().is_none_or(|clients| clients.iter().any(Client::is_reader)) {
+            break;
+        }
+        tokio::time::sleep(LOOK_PAUSE).await;
+        looked = list(probe).await?;
+    }
+    Ok(looked)
 }
 
 async fn list(probe: &mut Probe) -> Result<Option<Vec<Client>>, Trouble> {
@@ -114,35 +135,42 @@ struct Watched {
     broke_off: usize,
     /// Waited again on the same connection.
     lived_on: usize,
+    /// The look at which there were the most: at another many may just have broken off.
+    fullest: Vec<Client>,
 }
 
-async fn watch(probe: &mut Probe, _: &Host) -> Result<Watched, Trouble> {
-    let (until, mut watched) = (Instant::now() + WATCH, Watched::default());
-    let mut late: BTreeMap<u64, Client> = BTreeMap::new();
+async fn watch(probe: &mut Probe, watched: &mut Watched) -> Result<(), Trouble> {
+    let until = Instant::now() + WATCH;
+    let mut late: BTreeSet<u64> = BTreeSet::new();
     while Instant::now() < until {
         let clients = list(probe).await?.unwrap_or_default();
-        let is_here = |id: &u64| clients.iter().find(|client| client.id == *id);
-        late.retain(|id, _| match is_here(id) {
+        late.retain(|id| match clients.iter().find(|client| client.id == *id) {
             None => {
                 watched.broke_off += 1;
                 false
             }
-            Some(client) if client.waits() && client.idle >= LATE => true,
+            Some(client) if client.is_late() => true,
             Some(_) => {
                 watched.lived_on += 1;
                 false
             }
         });
-        let is_late = |client: &&Client| client.waits() && !client.is_ours() && client.idle >= LATE;
-        late.extend(clients.iter().filter(is_late).map(|client| (client.id, client.clone())));
+        late.extend(clients.iter().filter(|client| client.is_late()).map(|client| client.id));
+        if clients.len() > watched.fullest.len() {
+            watched.fullest = clients;
+        }
         tokio::time::sleep(PAUSE).await;
     }
-    Ok(watched)
+    Ok(())
 }
 
 impl Watched {
+    fn of(looked: Vec<Client>) -> Self {
+        Self { fullest: looked, ..Self::default() }
+    }
+
     fn judge(&self, host: &Host, seen: &str) -> Outcome {
-        let Self { broke_off, lived_on } = self;
+        let Self { broke_off, lived_on, .. } = self;
         if *broke_off == 0 {
             return Outcome::pass(seen);
         }
@@ -232,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_pool_that_is_used_up_is_told_also_where_its_readers_break_off() {
-        let hasty = Watched { broke_off: 100, lived_on: 0 }.judge(&Host::localhost(), "");
+        let hasty = Watched { broke_off: 100, ..Watched::default() }.judge(&Host::localhost(), "");
         let crowd = Outcome::warn("Many.", "No more.", "\"max_connections\": 10000");
         let both = together(hasty, crowd.clone());
         assert_eq!(both.status, Status::Fail);
@@ -247,7 +275,9 @@ mod tests {
     #[test]
     fn readers_that_break_off_fail_and_a_single_one_that_leaves_does_not() {
         let judge = |broke_off, lived_on| {
-            Watched { broke_off, lived_on }.judge(&Host::localhost(), "").status
+            Watched { broke_off, lived_on, fullest: Vec::new() }
+                .judge(&Host::localhost(), "")
+                .status
         };
         assert_eq!(judge(3, 0), Status::Fail);
         assert_eq!(judge(1, 5), Status::Warn);
