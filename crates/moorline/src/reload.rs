@@ -18,9 +18,9 @@ use crate::args::{self, ServeArgs};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::logging::Level;
-use crate::serve;
 use crate::settings::Environment;
 use crate::settings::show::{InForce, in_force};
+use crate::{notify, serve};
 
 /// The settings that take effect at once. The content of the secrets' files among them counts, too.
 pub const LIVE: [&str; 9] = [
@@ -130,6 +130,7 @@ impl Reload {
     /// Reads the settings again at each signal, for ever.
     pub async fn follow(mut self, mut hangup: Signal) {
         while hangup.recv().await.is_some() {
+            notify::reloading();
             match self.read_again() {
                 Ok(changes) => tell(&changes),
                 Err(Failure { what, why, fix, .. }) => {
@@ -139,6 +140,7 @@ impl Reload {
                     );
                 }
             }
+            notify::ready();
         }
     }
 

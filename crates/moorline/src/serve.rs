@@ -35,7 +35,7 @@ use crate::page::Page;
 use crate::reload::{LiveParts, Reload, Upkeep};
 use crate::settings::Environment;
 use crate::welcome::Welcome;
-use crate::{args, gauges, listen, logging, relay, reload, stop};
+use crate::{args, gauges, listen, logging, notify, relay, reload, stop};
 
 /// How long the store may take to write down what was accepted; far more than it needs.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -147,15 +147,16 @@ async fn serve(
         welcome.add_trouble(&trouble.error);
     }
     announce(config, &welcome);
+    notify::serving();
     let following = tokio::spawn(told.reload(config, parts, &chat).follow(hangup));
-    let served = server.run(stopping).await.map_err(|error| unusable("the listeners", &error));
+    let served = server.run(notify::stopping(stopping)).await;
     following.abort();
     // It ends by being told to, and with it the upkeep, before the store does.
     let _ = following.await;
     close(store, publishing).await;
     chat.hub().tell_end(now_ms());
     outside.finish().await;
-    served
+    served.map_err(|error| unusable("the listeners", &error))
 }
 
 fn listening(mut server: Server, config: &Config, bound: &mut Bound) -> Result<Server, Failure> {
