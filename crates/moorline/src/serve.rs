@@ -111,22 +111,18 @@ async fn serve(
     let layer = config.layer.as_ref().map(LayerConfig::open).transpose()?;
     let (chat, publishing) =
         Chat::start_with(store.clone(), commits, config.directory, layer.clone(), config.presence);
-    // Nodes on one database share a key; a node with a store of its own keeps one beside it.
-    let invites = match store.shared_key("invites") {
-        Some(key) => Invites::new(&key),
-        None => Invites::new(&invite_key(&config.data_dir)?),
-    };
+    let invites = invites(&store, &config.data_dir)?;
     let page = config.web_dir.clone().map_or(Page::BuiltIn, Page::Folder);
     let mut welcome = Welcome::new(config, told.args, &bound, page.exists());
     let metrics = Arc::new(Metrics::new());
     let auth = authenticator(config, &store, &metrics)?;
-    let parts = LiveParts::of(config, Arc::clone(&auth));
+    let parts = LiveParts::of(config, Arc::clone(&auth), layer.clone());
     let (router, parts) = router(config, &chat, parts, &invites, page).await?;
     let (commands, sessions) = sessions(config, &chat, &parts);
     gauges::register(&metrics, &chat);
     let outside = Outside::start(&config.outside, &chat, layer.as_ref(), &metrics);
     let (listener, _admin_file) = admin.map(|admin| (admin.listener, admin.file)).unzip();
-    let admin = Admin::new(Arc::clone(&chat), auth.clone(), admin_token(config));
+    let admin = Admin::new(Arc::clone(&chat), auth.clone(), parts.admin_token.clone());
     let relays = relay::routes(config, layer, (&chat, &parts), &metrics)?;
     let server = Server::new(server_config(config, &parts, told.access.clone()))
         .http(router.merge(commands))
@@ -250,10 +246,6 @@ fn server_config(
     }
 }
 
-fn admin_token(config: &Config) -> Option<&str> {
-    config.admin.token.as_ref().map(|token| token.expose())
-}
-
 /// The pages that may use a cookie.
 pub(crate) fn origins(config: &Config) -> Origins {
     if config.origins.is_empty() {
@@ -348,6 +340,14 @@ pub(crate) fn cannot_open(error: &Error) -> Failure {
 fn unusable(part: &str, error: &dyn std::fmt::Display) -> Failure {
     let what = format!("The server cannot use {part}.");
     Failure::new(Exit::Failed, what, "Check the limits of this user: ulimit -a.").because(error)
+}
+
+/// Nodes on one database share a key; a node with a store of its own keeps one beside it.
+fn invites(store: &Store, folder: &Path) -> Result<Invites, Failure> {
+    Ok(match store.shared_key("invites") {
+        Some(key) => Invites::new(&key),
+        None => Invites::new(&invite_key(folder)?),
+    })
 }
 
 /// The key that signs invitations; made at the first start, readable by the server's user only.
