@@ -59,17 +59,16 @@ mod tests {
 
     #[tokio::test]
     async fn secrets_are_taken_over_and_nothing_else_is() {
-        let of = |url, keys| options(url, keys);
-        let layer = ChannelLayer::redis(of("redis://:old@127.0.0.1:1/0", &["old"])).unwrap();
+        let layer = ChannelLayer::redis(options("redis://:old@127.0.0.1:1/0", &["old"])).unwrap();
         let renew = |url, keys: &[&str]| {
-            let Renewed { logins, keys } = layer.renew(&of(url, keys)).unwrap();
+            let Renewed { logins, keys } = layer.renew(&options(url, keys)).unwrap();
             (logins, keys)
         };
         assert_eq!(renew("redis://ann:new@127.0.0.1:1/0", &["new", "old"]), (true, true));
         assert_eq!(renew("redis://:new@127.0.0.1:2/0", &["new"]), (false, true), "another host");
         assert_eq!(renew("redis://:new@127.0.0.1:1/1", &[]), (false, false), "another database");
-        let open = ChannelLayer::redis_pubsub(of("redis://127.0.0.1:1/0", &[])).unwrap();
-        let renewed = open.renew(&of("redis://127.0.0.1:1/0", &["new"])).unwrap();
+        let open = ChannelLayer::redis_pubsub(options("redis://127.0.0.1:1/0", &[])).unwrap();
+        let renewed = open.renew(&options("redis://127.0.0.1:1/0", &["new"])).unwrap();
         assert_eq!(renewed, Renewed { logins: true, keys: false }, "it was in the clear");
         let memory = ChannelLayer::memory(Options::default()).unwrap();
         assert_eq!(memory.renew(&Options::default()).unwrap(), Renewed::default());
