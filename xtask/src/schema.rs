@@ -52,6 +52,13 @@ fn write(repository: &Repository, root: &std::path::Path) -> Result<()> {
         .args(["run", "--quiet", "-p", "moorline-doctor", "--features", "schema"])
         .args(["--example", "documents", "--"])
         .arg(root)
+        .run()?;
+    // The schema of what a soak prints; a test of the program compares it.
+    repository
+        .command("cargo")
+        .args(["run", "--quiet", "-p", "moorline", "--features", "schema"])
+        .args(["--example", "soak_schema", "--"])
+        .arg(root)
         .run()
 }
 

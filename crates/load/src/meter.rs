@@ -44,6 +44,7 @@ struct Span {
 
 /// How long things took; milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Latency {
     /// How many were measured.
     pub count: u64,
@@ -61,6 +62,7 @@ pub struct Latency {
 
 /// One second of a run.
 #[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Second {
     /// Seconds since the start.
     pub at: f64,

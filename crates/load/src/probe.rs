@@ -13,6 +13,7 @@ const TICKS: f64 = 100.0;
 
 /// What a server uses.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Load {
     /// Memory that is in use, in bytes.
     pub memory_bytes: u64,

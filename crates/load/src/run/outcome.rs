@@ -11,6 +11,7 @@ use crate::meter::{Latency, Meter, Second};
 
 /// A fault that was injected.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Struck {
     /// Which one.
     pub name: &'static str,
@@ -24,6 +25,7 @@ pub struct Struck {
 
 /// What was done and measured.
 #[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// The nodes.
     pub nodes: Vec<String>,

@@ -29,6 +29,7 @@ use crate::soak::Verdict;
 
 /// One stretch of a run: a soak has one, the mission has two.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub(crate) struct Phase {
     /// What it is called in the report.
     pub(crate) name: String,
@@ -46,11 +47,24 @@ pub(crate) struct Phase {
     pub(crate) history: Option<String>,
 }
 
-/// What is printed with `--json`.
+/// What is printed with `--json`; `docs/soak.schema.json` describes it.
 #[derive(Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), schemars(rename = "Run"))]
 struct Whole<'a> {
+    /// Whether all of it is as it must be. Exit code 0 if so, else 1.
     ok: bool,
+    /// One for a soak or a benchmark, two for the mission.
     phases: &'a [Phase],
+}
+
+/// The JSON Schema of what `soak --json` and `bench --json` print.
+#[cfg(any(test, feature = "schema"))]
+#[must_use]
+pub fn schema() -> String {
+    let schema = schemars::schema_for!(Whole<'static>);
+    let text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    format!("{text}\n")
 }
 
 /// `moorline soak`: exit code 0 if every promise was kept, 1 if not.
@@ -124,4 +138,16 @@ fn conclude(
         phases.iter().for_each(|phase| print!("{}", said::text(phase)));
     }
     Ok(if ok { ExitCode::SUCCESS } else { Exit::Failed.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_committed_schema_is_current() {
+        let committed = include_str!("../../../../docs/soak.schema.json");
+        assert!(
+            committed == super::schema(),
+            "run `cargo xtask schema` and commit docs/soak.schema.json"
+        );
+    }
 }

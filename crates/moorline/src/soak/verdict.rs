@@ -10,6 +10,7 @@ const KEPT: usize = 50;
 
 /// A promise of the delivery contract, I1 to I16, or the history itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub enum Promise {
     /// The history is unfit to be judged: empty, cut off, out of order, without bite.
     #[serde(rename = "history")]
@@ -72,6 +73,8 @@ impl Promise {
 
 /// How a promise fared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), schemars(rename = "Fared"))]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Outcome {
     /// Kept in all `checked` cases that the history holds.
@@ -93,6 +96,7 @@ pub enum Outcome {
 
 /// One violation.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Violation {
     /// Which promise is broken.
     pub promise: Promise,
@@ -115,6 +119,7 @@ pub(super) enum Harm {
 
 /// What the history held, for the reader of the verdict.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Counts {
     /// Lines read.
     pub lines: u64,
@@ -154,6 +159,7 @@ pub struct Counts {
 
 /// The checker's word on a history.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Verdict {
     /// Whether nothing is broken and the history was fit to be judged.
     pub ok: bool,
