@@ -290,10 +290,16 @@ fn wrong_usage_is_told_from_a_server_that_is_not_there() {
         (&["tail", "--kind", "gossip"], 2),
         (&["send", "ops", "", "--as", "ann"], 2),
         (&["users", "show", "nobody"], 1),
+        (&["clients", "list", "--admin", "127.0.0.1:9100"], 2),
+        (&["clients", "list", "--admin", "https://127.0.0.1:9100"], 2),
     ] {
         let output = ask(&server, words);
         assert_eq!(output.status.code(), Some(code), "{words:?}: {}", text(&output));
     }
+    let unknown = text(&ask(&server, &["rooms", "show", "nowhere"]));
+    assert!(unknown.contains("See which there are: moorline rooms"), "{unknown}");
+    let address = text(&ask(&server, &["rooms", "list", "--admin", "localhost:9100"]));
+    assert!(address.contains("Write http://HOST:PORT"), "{address}");
 }
 
 #[tokio::test]

@@ -252,7 +252,9 @@ impl AdminClient {
                 (Exit::Refused, "Give the server's own token: --admin-token-file FILE.")
             }
             StatusCode::BAD_REQUEST => (Exit::Usage, "Correct it and try again."),
-            StatusCode::NOT_FOUND => (Exit::Failed, "Check the id."),
+            StatusCode::NOT_FOUND => {
+                (Exit::Failed, "See which there are: moorline rooms, users or clients list.")
+            }
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                 (Exit::Failed, "Try again later.")
             }
@@ -318,10 +320,11 @@ fn place(text: &str) -> Result<Place, Failure> {
         let what = "The address of --admin is not one of a host and a port.";
         return Err(Failure::usage(what, "Write it as http://127.0.0.1:9000."));
     }
-    if text.contains("://") {
+    let has_port = |known: http::uri::Authority| known.port_u16().is_some();
+    if text.contains("://") || text.parse().is_ok_and(has_port) {
         let what = "The address of --admin must begin with http://.";
-        let fix = "The internal address speaks no TLS: keep it inside a private network or a tunnel, such as \
-                   ssh -L 9000:127.0.0.1:9000 HOST.";
+        let fix = "Write http://HOST:PORT. The internal address speaks no TLS: keep it inside a private network or a tunnel, \
+                   such as ssh -L 9000:127.0.0.1:9000 HOST.";
         return Err(Failure::usage(what, fix));
     }
     if text == "off" {

@@ -170,7 +170,7 @@ fn explain(layer: &ChannelLayer, error: Error) -> Failure {
                 }
                 _ => Exit::Unreachable,
             };
-            let fix = "Compare the URL with that of Django's CHANNEL_LAYERS.";
+            let fix = "Compare the URL with that of Django's CHANNEL_LAYERS; moorline doctor --only redis says what is wrong.";
             Failure::new(exit, "Redis cannot be used.", fix).because(error)
         }
         Error::InvalidName { .. } | Error::InvalidMessage(_) | Error::WrongClient { .. } => {

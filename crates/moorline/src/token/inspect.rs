@@ -78,8 +78,9 @@ fn read(file: Option<&str>) -> Result<String, Failure> {
         None => std::io::stdin().lock().take(TOKEN_BYTES).read_to_string(&mut text),
     };
     read.map_err(|error| {
+        let place = file.map_or("standard input".to_owned(), |file| format!("`{file}`"));
         let fix = "Give a file with the token, or the token on standard input.";
-        Failure::usage("The token cannot be read.", fix).because(error)
+        Failure::usage(format!("The token cannot be read from {place}."), fix).because(error)
     })?;
     // As it may have been copied out of a header.
     let token = text.trim();
