@@ -23,11 +23,13 @@ const NODE_FOLDERS: [&str; 7] = [
 ];
 
 /// Debian packages: the program or file that shows that one is there, and its name.
-const DEBIAN: [(&str, &str); 8] = [
+const DEBIAN: [(&str, &str); 10] = [
     ("/usr/bin/chromium", "chromium"),
     ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core"),
     ("/usr/bin/python3", "python3-venv"),
     ("/usr/bin/gcc", "gcc"),
+    ("/usr/bin/curl", "curl"),
+    ("/usr/bin/openssl", "openssl"),
     ("/usr/bin/redis-server", "redis-server"),
     ("/usr/bin/pg_ctlcluster", "postgresql"),
     ("/usr/sbin/pgbouncer", "pgbouncer"),

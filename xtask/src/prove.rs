@@ -300,6 +300,7 @@ const PROOFS: &[Proof] = &[
             "page-look",
             "page-keys",
             "page-help",
+            "page-retention",
         ]),
         when: When::Always,
     },
