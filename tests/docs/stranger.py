@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds for what takes one; a machine may be busy."""
 REASONS = {"needs a domain", "needs Docker", "compiles for minutes"}
 FENCE = re.compile(
