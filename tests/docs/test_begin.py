@@ -44,7 +44,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
         yield started
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_just_a_chat(tmp_path: Path) -> None:
     with Stranger(tmp_path, PROGRAM) as stranger:
         stranger.follow(DOCS / "start-chat.md")
@@ -53,7 +53,7 @@ def test_just_a_chat(tmp_path: Path) -> None:
             assert b"<title>Moorline</title>" in page.read()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_django_project(tmp_path: Path) -> None:
     ports = {"examples/django/run.py": "examples/django/run.py --port 8001 --moorline-port 8000"}
     with Stranger(tmp_path, PROGRAM, ports) as stranger:
@@ -62,7 +62,7 @@ def test_a_django_project(tmp_path: Path) -> None:
         look("read", stranger.url("/", 8001), "Order 4711 is paid.", "ann", "ann-has-a-password")
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_page_of_ones_own(tmp_path: Path) -> None:
     with Stranger(tmp_path, PROGRAM) as stranger:
         stranger.follow(DOCS / "start-frontend.md")
@@ -70,7 +70,7 @@ def test_a_page_of_ones_own(tmp_path: Path) -> None:
         assert events(stranger, "support-42", stranger.home / "api.key") == ["Good morning"]
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_many_nodes(tmp_path: Path, services: Services) -> None:
     here = {
         "postgres://moorline_user:password@db.example/moorline": services.database_url,

@@ -52,14 +52,14 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stranger:
     return Stranger(tmp_path, PROGRAM)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_the_readme(stranger: Stranger) -> None:
     with stranger:
         assert sh_alone(ROOT / "README.md", stranger) >= 1
         assert len(stranger.running) == 1
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_the_http_api_and_what_stands_on_it(stranger: Stranger) -> None:
     stranger.says = {"--api-key-file api.key": "--api-key-file api.key --jwt-secret-file jwt.secret"}
     with stranger:
@@ -72,7 +72,7 @@ def test_the_http_api_and_what_stands_on_it(stranger: Stranger) -> None:
         assert sh_alone(ROOT / "docs/transports.md", stranger) == 1
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_the_widgets_server(stranger: Stranger) -> None:
     with stranger:
         typed(stranger, BEFORE)

@@ -1,1 +1,0 @@
-export{t as mount}from"./widget-mount-B5X0xx8q.js";

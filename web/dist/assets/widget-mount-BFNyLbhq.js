@@ -1,0 +1,1 @@
+export{t as mount}from"./widget-mount-CorZecQy.js";
