@@ -184,6 +184,7 @@ async fn router(
     let key = config.api_key.as_ref().map(|key| key.expose());
     let api = Api::new(Arc::clone(chat), key, Arc::clone(auth))
         .with_origins(Origins::Live(parts.origins.clone()))
+        .with_retention(config.retention)
         .keeping_messages(config.keeps_erased_messages);
     let framers = config.embed_origins.iter().map(|origin| origin.as_str().to_owned()).collect();
     let parts = LiveParts { api_key: api.key(), ..parts };

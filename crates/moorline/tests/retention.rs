@@ -18,7 +18,10 @@ struct Room {
 
 impl Room {
     fn new() -> Self {
-        let server = Running::start(&["--api-key", SECRET]);
+        Self::on(Running::start(&["--api-key", SECRET]))
+    }
+
+    fn on(server: Running) -> Self {
         let (owner, member) = (server.sign_up("ann"), server.sign_up("bob"));
         let bob = server.get("/api/v1/session").cookie(&member).send().json();
         let create = json!({"commands": [{"type": "create", "id": 1, "cid": "c", "kind": "group", "name": "Ops",
@@ -85,4 +88,19 @@ fn a_foreign_page_cannot_set_it_in_its_visitors_name() {
     let silent = silent.json(json!({"seconds": DAY})).send();
     assert_eq!(silent.code(), "bad_origin", "a cookie needs an origin");
     assert_eq!(room.kept(&room.owner), json!({"seconds": null}));
+}
+
+#[test]
+fn an_owner_keeps_messages_no_longer_than_the_server_and_a_backend_may() {
+    let room = Room::on(Running::start(&["--api-key", SECRET, "--retention", "30d"]));
+    for seconds in [json!(30 * DAY), json!(DAY), json!(null)] {
+        assert_eq!(room.put(&room.owner, seconds.clone()).status, 200, "{seconds}");
+    }
+    for seconds in [json!(0), json!(30 * DAY + 1)] {
+        let refused = room.put(&room.owner, seconds);
+        assert_eq!((refused.status, refused.code().as_str()), (403, "forbidden"));
+        assert!(refused.json()["error"]["message"].to_string().contains("30 days at most"));
+    }
+    let by_key = room.server.api("PUT", &room.path, Some(json!({"seconds": 0})));
+    assert_eq!((by_key.status, room.kept(&room.owner)), (200, json!({"seconds": 0})));
 }

@@ -15,6 +15,7 @@ pub(crate) mod upkeep;
 mod users;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -39,6 +40,8 @@ pub struct Api {
     keeps_messages: bool,
     sessions: Arc<Authenticator>,
     origins: Origins,
+    /// The longest time that a room's owner may keep its events; none is for ever.
+    owners_keep: Option<Duration>,
 }
 
 impl Api {
@@ -46,7 +49,8 @@ impl Api {
     #[must_use]
     pub fn new(chat: Arc<Chat>, key: Option<&str>, sessions: Arc<Authenticator>) -> Self {
         let key = Live::new(key.map(ApiKey::new));
-        Self { chat, key, sessions, keeps_messages: false, origins: Origins::Listed(Vec::new()) }
+        let origins = Origins::Listed(Vec::new());
+        Self { chat, key, sessions, keeps_messages: false, origins, owners_keep: None }
     }
 
     /// The key, to be replaced while the server runs.
@@ -60,6 +64,12 @@ impl Api {
     #[must_use]
     pub fn keeping_messages(self, keeps_messages: bool) -> Self {
         Self { keeps_messages, ..self }
+    }
+
+    /// The server's own retention: a room's owner may keep its events shorter, and only a backend longer.
+    #[must_use]
+    pub fn with_retention(self, owners_keep: Option<Duration>) -> Self {
+        Self { owners_keep, ..self }
     }
 
     /// The pages whose people may change something by their session; none unless this is said.

@@ -1,6 +1,8 @@
 //! How long a room's events are kept: for a backend with the API key, for a room's members to read, and for its owner to
 //! set from the page. What is over its time is pruned by the chat's upkeep, never here.
 
+use std::time::Duration;
+
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
@@ -47,17 +49,35 @@ pub(super) async fn put(
     }
     csrf::check(&api.origins, &headers, client.is_some_and(|client| client.secure))?;
     let room: RoomId = id(&room)?;
-    if asker(&api, &headers, &room).await? == Asker::Other {
+    let asker = asker(&api, &headers, &room).await?;
+    if asker == Asker::Other {
         let text = "Only the room's owner says how long its messages are kept.";
         return Err(Failure::new(ErrorCode::Forbidden, text));
     }
     let RoomRetention { seconds } = body;
+    if asker == Asker::Owner {
+        check_owner(seconds, api.owners_keep)?;
+    }
     if seconds.is_some_and(|seconds| seconds > MOST_SECONDS) {
         let text = "`seconds` must be at most a century; 0 keeps the room's events for ever.";
         return Err(Failure::new(ErrorCode::Invalid, text));
     }
     api.chat.store().set_retention(SetRetention { room, seconds }).await?;
     Ok(json(StatusCode::OK, &body))
+}
+
+/// An owner keeps a room's events no longer than whoever runs the server keeps those of all rooms.
+fn check_owner(seconds: Option<u64>, longest: Option<Duration>) -> Result<(), Failure> {
+    let (Some(seconds), Some(longest)) = (seconds, longest) else { return Ok(()) };
+    if (1..=longest.as_secs()).contains(&seconds) {
+        return Ok(());
+    }
+    let longest = match longest.as_secs() {
+        days if days % 86_400 == 0 => format!("{} days", days / 86_400),
+        seconds => format!("{seconds} seconds"),
+    };
+    let text = format!("This server keeps messages for {longest} at most: choose a shorter time.");
+    Err(Failure::new(ErrorCode::Forbidden, text))
 }
 
 /// The answer to a request that shows a key which is none.
