@@ -7,8 +7,10 @@ import { after, before, test } from "node:test";
 
 import { launch } from "./lib/browser.mjs";
 import { BACK_MS, SOON_MS, limit } from "./lib/form.mjs";
+import { HttpProxy } from "./lib/http-proxy.mjs";
 import { Stage } from "./lib/stage.mjs";
 import { until } from "./lib/wait.mjs";
+import { Window } from "./lib/window.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
@@ -60,3 +62,17 @@ test("? opens the help, also from the settings, and its keys are listed", limit(
   await ann.at("show-keys").click();
   await ann.at("line-cut").waitFor();
 });
+
+for (const locale of ["en-GB", "de-DE"]) {
+  test(`where sockets are refused the badge that says so stands clear of the buttons beside it, in ${locale}`, limit(90_000), async (t) => {
+    const stage = await Stage.set(t, browser, `badge-${locale}`);
+    const proxy = await HttpProxy.start(stage.server.port, { upgrades: "refuse" });
+    t.after(() => proxy.close());
+    const ann = await Window.open(browser, proxy.url, { viewport: { width: 1200, height: 800 }, locale });
+    t.after(() => ann.close());
+    await ann.signUp("ann");
+    await ann.at("transport").waitFor();
+    const [badge, help] = [await ann.at("transport").boundingBox(), await ann.at("help").boundingBox()];
+    assert.ok(badge.width > 20 && badge.x + badge.width <= help.x, `the badge ends at ${badge.x + badge.width}, the button begins at ${help.x}`);
+  });
+}

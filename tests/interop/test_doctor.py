@@ -10,7 +10,7 @@ import pytest
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from redis import __version__ as redis_py
-from redis.exceptions import RedisError
+from redis.exceptions import MaxConnectionsError, RedisError
 
 from parties.redis_server import RedisServer
 from parties.server import environment, program
@@ -85,11 +85,36 @@ async def consumers(layer: RedisChannelLayer, count: int) -> AsyncIterator[None]
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def as_it_is(redis: RedisServer) -> str | dict[str, Any]:
+    """A host as redis-py 8 uses it by itself; the older one has to be told."""
+    limits = {"address": redis.url(), "socket_timeout": 5, "max_connections": 100}
+    return redis.url() if int(redis_py.split(".")[0]) >= 8 else limits
+
+
+@asynccontextmanager
+async def readers(redis: RedisServer, layer: RedisChannelLayer, count: int) -> AsyncIterator[list[str]]:
+    """Readers of channels of their own, each on a connection of its own; the errors that ended their reads."""
+    ended: list[str] = []
+
+    async def reads(channel: str) -> None:
+        while True:
+            try:
+                await layer.receive(channel)
+            except RedisError as error:
+                ended.append(type(error).__name__)
+
+    tasks = [asyncio.create_task(reads(f"inbox.{number}")) for number in range(count)]
+    try:
+        await asyncio.wait_for(_readers_wait(redis, count), ENOUGH_SECONDS)
+        yield ended
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def test_readers_that_give_up_after_five_seconds_are_found(redis: RedisServer) -> None:
-    # redis-py 8 is so by itself; the older one has to be told.
-    is_hasty = int(redis_py.split(".")[0]) >= 8
-    host = redis.url() if is_hasty else {"address": redis.url(), "socket_timeout": 5}
-    hasty = [core(redis, hosts=[host]) for _ in range(3)]
+    hasty = [core(redis, hosts=[as_it_is(redis)]) for _ in range(3)]
     async with consumers(hasty[0], 1), consumers(hasty[1], 1), consumers(hasty[2], 1):
         await asyncio.wait_for(_readers_wait(redis, 3), ENOUGH_SECONDS)
         await finds(redis, "ML-REDIS-007", '"socket_timeout": None')
@@ -99,6 +124,40 @@ async def test_readers_that_wait_on_are_well(redis: RedisServer) -> None:
     async with consumers(core(redis), 1), consumers(core(redis), 1):
         await asyncio.wait_for(_readers_wait(redis, 2), ENOUGH_SECONDS)
         await passes(redis, "ML-REDIS-007")
+
+
+async def test_a_side_that_has_used_up_its_hundred_connections_is_warned_of(redis: RedisServer) -> None:
+    host = {"address": redis.url(), "socket_timeout": None, "max_connections": 100}
+    layer = core(redis, hosts=[host])
+    async with readers(redis, layer, 100) as ended:
+        with pytest.raises(MaxConnectionsError):
+            await layer.receive("inbox.more")
+        status, finding = await examined(redis, "ML-REDIS-007")
+        assert (status, finding["status"]) == (0, "warn"), finding
+        assert '"max_connections": 10000' in finding["fix"], finding
+        assert ended == []
+
+
+async def test_a_side_that_may_open_more_is_well(redis: RedisServer) -> None:
+    host = {"address": redis.url(), "socket_timeout": None, "max_connections": 10_000}
+    async with readers(redis, core(redis, hosts=[host]), 120) as ended:
+        await passes(redis, "ML-REDIS-007")
+        assert ended == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(180)
+async def test_a_side_with_the_defaults_of_redis_py_8_ends_a_hundred_readers_and_is_found(redis: RedisServer) -> None:
+    layer = core(redis, hosts=[as_it_is(redis)])
+    async with readers(redis, layer, 100) as ended:
+        with pytest.raises(MaxConnectionsError):
+            await layer.receive("inbox.more")
+        status, finding = await examined(redis, "ML-REDIS-007")
+        assert (status, finding["status"]) == (1, "fail"), finding
+        assert '"socket_timeout": None' in finding["fix"], finding
+        assert '"max_connections": 10000' in finding["fix"], finding
+        # The fault bit: each of them was ended by its own side.
+        assert ended.count("TimeoutError") >= 100, ended
 
 
 Planted = Callable[[RedisServer], Awaitable[Any]]

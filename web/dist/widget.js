@@ -1,1 +1,1 @@
-var e=()=>import(`./assets/widget-mount-AOqPltZu.js`);export{e as load};
+var e=()=>import(`./assets/widget-mount-79-fBjFH.js`);export{e as load};

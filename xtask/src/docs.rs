@@ -1,5 +1,6 @@
-//! What describes the project to others: `cargo xtask docs` builds the site of `docs/`, and the tests of the API's documents run
-//! here too, since both need the same Python packages. The SDK's reference is made by its own TypeScript.
+//! What describes the project to others: `cargo xtask docs` builds the site of `docs/`, its commands are typed as a stranger would,
+//! and the tests of the API's documents run here too, since all need the same Python packages. The SDK's reference is made by
+//! its own TypeScript.
 //!
 //! The site is built without asking anybody: no font, script or picture of it comes from elsewhere. A link or an anchor that
 //! leads nowhere is an error.
@@ -40,8 +41,18 @@ pub(crate) fn check(repository: &Repository) -> Result<()> {
     let python = install::docs_python(repository)?;
     repository
         .command_in(SITE, python)
-        .args(["-m", "pytest", "-q"])
+        .args(["-m", "pytest", "-q", "test_site.py"])
         .env("MOORLINE_SITE", folder(repository))
+        .run()
+}
+
+/// The commands and files of the pages, typed in a copy of the repository against the built server.
+pub(crate) fn commands(repository: &Repository) -> Result<()> {
+    let python = install::docs_python(repository)?;
+    repository
+        .command_in(SITE, python)
+        .args(["-m", "pytest", "-q", "-n", "4", "--ignore", "test_site.py"])
+        .env("MOORLINE_BIN", repository.server())
         .run()
 }
 

@@ -1,4 +1,4 @@
-//! What the tests need from outside: Debian's Chromium, Redis and PostgreSQL, the npm packages, a few from PyPI.
+//! What the tests need from outside: Debian's Chromium, Redis, PostgreSQL and systemd's checker, the npm packages, a few from PyPI.
 //!
 //! Everything comes through the ordinary package managers at the versions that the lock files name,
 //! and what is there already is left alone. Nothing is installed outside Debian's packages,
@@ -24,14 +24,18 @@ const NODE_FOLDERS: [&str; 7] = [
 ];
 
 /// Debian packages: the program or file that shows that one is there, and its name.
-const DEBIAN: [(&str, &str); 7] = [
+const DEBIAN: [(&str, &str); 10] = [
     ("/usr/bin/chromium", "chromium"),
     ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core"),
     ("/usr/bin/python3", "python3-venv"),
     ("/usr/bin/gcc", "gcc"),
+    ("/usr/bin/curl", "curl"),
+    ("/usr/bin/openssl", "openssl"),
     ("/usr/bin/redis-server", "redis-server"),
     ("/usr/bin/pg_ctlcluster", "postgresql"),
     ("/usr/sbin/pgbouncer", "pgbouncer"),
+    // Only for its checker of units; nothing of it is started.
+    ("/usr/bin/systemd-analyze", "systemd"),
 ];
 
 /// The oldest Django that `clients/python` supports; the newest is in `xtask/requirements.txt`.

@@ -35,6 +35,12 @@ pub(crate) fn prove(repository: &Repository, subject: Subject, rounds: usize) ->
     (0..rounds).try_for_each(|_| pytest(repository, subject).arg("--long").run())
 }
 
+/// `moorline doctor` beside real Django layers; it needs no driver.
+pub(crate) fn doctor(repository: &Repository, is_long: bool) -> Result<()> {
+    let long = is_long.then_some("--long");
+    pytest(repository, Subject::Rust).arg("test_doctor.py").args(long).run()
+}
+
 /// Measures both sides and tells whether ours is within its bars.
 pub(crate) fn bench(repository: &Repository, rest: &[String]) -> Result<bool> {
     install::everything(repository)?;

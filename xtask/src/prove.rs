@@ -176,6 +176,12 @@ const PROOFS: &[Proof] = &[
         when: When::Prove,
     },
     Proof {
+        name: "doctor",
+        about: "`moorline doctor` names each planted fault, a proxy's limit of 30 s and redis-py 8 as it is among them",
+        kind: Kind::Doctor,
+        when: When::Prove,
+    },
+    Proof {
         name: "two-nodes",
         about: "at 5,000 messages a second over two nodes no hint is lost, and in one room the store is hardly read",
         kind: Kind::Faults { program: "two_nodes", short: &["--short"], full: &[] },
@@ -294,6 +300,7 @@ const PROOFS: &[Proof] = &[
             "page-look",
             "page-keys",
             "page-help",
+            "page-retention",
         ]),
         when: When::Always,
     },

@@ -45,6 +45,11 @@ const ROWS: &[Row] = &[
     ("doc-tests", doc, "mend the example in the named doc comment"),
     ("schema", schema::check, "run `cargo xtask schema` and commit what it writes"),
     ("docs", docs::check, "mend the link or name above; `cargo xtask docs` builds the site alone"),
+    (
+        "docs-commands",
+        docs::commands,
+        "mend the page at the line named above, or the test that knows what it says: tests/docs/test_begin.py",
+    ),
     ("sdk", sdk::unit, "run `npm test` in clients/typescript"),
     ("page-tests", web::test, "run `npm run check` and `npm test` in web"),
     ("page-fresh", web::check, "run `cargo xtask web` and commit web/dist"),
@@ -106,8 +111,8 @@ fn all_steps() -> Vec<Step> {
 fn on_failure(name: &str) -> OnFailure {
     match name {
         "build" => OnFailure::Stop,
-        "install" | "sdk-live" | "raw-clients" | "examples" | "autobahn" | "api" | "interop"
-        | "django-package" | "django-example" | "deploy" => OnFailure::TryAgain,
+        "install" | "docs-commands" | "sdk-live" | "raw-clients" | "examples" | "autobahn"
+        | "api" | "interop" | "django-package" | "django-example" | "deploy" => OnFailure::TryAgain,
         _ => OnFailure::GoOn,
     }
 }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::table::Group;
+use crate::group::Group;
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::table::{CHECKS, Group, Turn};
+use crate::check::Turn;
+use crate::group::Group;
+use crate::table::CHECKS;
 
 const BEGINNING: &str = include_str!("page.md");
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::finding::{Finding, Status};
-use crate::table::Group;
+use crate::group::Group;
 
 /// What was found. Its JSON has the schema that `docs/doctor.schema.json` holds.
 #[derive(Debug, Clone, Serialize)]

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
+use crate::check::{Check, Turn};
 use crate::finding::{Finding, Outcome, Status};
+use crate::group::Group;
 use crate::report::Report;
 use crate::subject::Subject;
-use crate::table::{CHECKS, Check, Group, Turn};
+use crate::table::CHECKS;
 
 /// Which checks are wanted.
 #[derive(Debug, Clone, Default)]
@@ -154,13 +156,13 @@ mod tests {
         }
     }
 
-    fn check(run: crate::table::Run, limit: Duration) -> Check {
+    fn check(run: crate::check::Run, limit: Duration) -> Check {
         let mut check = CHECKS[0];
         (check.run, check.limit) = (run, limit);
         check
     }
 
-    async fn outcome(run: crate::table::Run, limit: Duration) -> Finding {
+    async fn outcome(run: crate::check::Run, limit: Duration) -> Finding {
         let (subject, check) = (Arc::new(subject()), check(run, limit));
         let (since, running) = begin(&check, Arc::clone(&subject));
         let (outcome, took) = end(&check, running, since, &subject).await;

@@ -97,6 +97,18 @@ impl Host {
         self
     }
 
+    /// Whether it is the same Redis, whatever the login.
+    pub(crate) fn is_same_but_for_login(&self, other: &Self) -> bool {
+        let mut known = self.clone();
+        known.login = other.login.clone();
+        if let (Place::Sentinel { login, .. }, Place::Sentinel { login: new, .. }) =
+            (&mut known.place, &other.place)
+        {
+            *login = new.clone();
+        }
+        known == *other
+    }
+
     /// Parses a URL:
     ///
     /// - `redis://[[user]:password@]host[:port][/db]` and `rediss://…` over TLS,

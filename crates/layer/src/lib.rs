@@ -16,6 +16,7 @@ mod probe;
 mod publisher;
 mod redis;
 mod redis_pubsub;
+mod renewal;
 mod trouble;
 mod value;
 
@@ -33,5 +34,6 @@ pub use probe::{Probe, Reply};
 pub use publisher::Publisher;
 pub use redis::Redis;
 pub use redis_pubsub::RedisPubSub;
+pub use renewal::Renewed;
 pub use trouble::{Cause, Trouble};
 pub use value::{Integer, Key, Map, Message, Value};

@@ -27,7 +27,7 @@ use self::window::{Board, Stage};
 use crate::client::Client;
 use crate::meter::{Meter, Second};
 use crate::probe::Probe;
-use crate::recorder::Recorder;
+use crate::recorder::{Recorder, Standstills};
 use crate::target::Target;
 use crate::tokens::Tokens;
 use crate::wire::Transport;
@@ -154,6 +154,7 @@ impl Stand<'_> {
         let (meter, board, plan) = (Arc::clone(&self.meter), Arc::clone(&self.board), self.plan);
         let Gathered { windows, rooms } = gathered;
         let count = windows.len();
+        let beats = self.recorder.clone();
         let doing = watch::Sender::new("talking");
         let (mut tickets, mut orders, mut talking) = (Vec::new(), Vec::new(), Vec::new());
         for window in windows {
@@ -180,6 +181,7 @@ impl Stand<'_> {
         let (lasted, unsettled, behind) = tokio::select! {
             done = whole => done?,
             () = watch_over(plan, &meter, &board, count, &doing, tell) => bail!("nobody watches"),
+            never = beats.beat_on() => match never {},
         };
         self.recorder.end()?;
         self.stage.send_replace(Stage::Leave);
@@ -191,6 +193,8 @@ impl Stand<'_> {
         outcome.faults = std::mem::take(&mut self.struck);
         outcome.skipped = board.skipped.load(Ordering::Relaxed);
         (outcome.unsettled, outcome.behind) = (unsettled, behind);
+        let Standstills { times, longest } = self.recorder.standstills();
+        (outcome.standstills, outcome.longest_standstill) = (times, longest.as_secs_f64());
         Ok(outcome)
     }
 

@@ -22,6 +22,7 @@ pub mod lock;
 pub mod logging;
 pub mod manual;
 pub mod migrate;
+mod notify;
 pub mod outside;
 pub mod page;
 pub mod parse;

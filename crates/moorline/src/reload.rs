@@ -1,11 +1,14 @@
 //! SIGHUP: reads the settings file and the secrets' files again, and puts in force what can change under a running
 //! server. What cannot is named in the log. A mistake anywhere changes nothing at all.
 
+mod secrets;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ArgMatches;
 use moorline_chat::Chat;
+use moorline_layer::ChannelLayer;
 use moorline_protocol::api::Signup;
 use moorline_server::api::ApiKey;
 use moorline_server::auth::Authenticator;
@@ -13,14 +16,15 @@ use moorline_server::{Live, Network, Origins};
 use tokio::signal::unix::Signal;
 use tokio::task::JoinHandle;
 
+use self::secrets::Changed;
 use crate::access_log::AccessFile;
 use crate::args::{self, ServeArgs};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::logging::Level;
-use crate::serve;
 use crate::settings::Environment;
 use crate::settings::show::{InForce, in_force};
+use crate::{notify, serve};
 
 /// The settings that take effect at once. The content of the secrets' files among them counts, too.
 pub const LIVE: [&str; 9] = [
@@ -48,17 +52,24 @@ pub struct LiveParts {
     pub origins: Live<Origins>,
     /// Proxies whose word counts.
     pub proxies: Live<Vec<Network>>,
+    /// Opens the admin interface on the internal address; none where it is not there.
+    pub admin_token: Option<Live<ApiKey>>,
+    /// Follows its passwords and keys; none where it is in this process.
+    pub layer: Option<ChannelLayer>,
 }
 
 impl LiveParts {
     /// As these settings have it; the API key is put in by who makes the API.
-    pub fn of(config: &Config, auth: Arc<Authenticator>) -> Self {
+    pub fn of(config: &Config, auth: Arc<Authenticator>, layer: Option<ChannelLayer>) -> Self {
+        let token = config.admin.token.as_ref();
         Self {
             auth,
             api_key: Live::default(),
             signup: Live::new(config.signup),
             origins: Live::new(serve::origins(config)),
             proxies: Live::new(config.trusted_proxies.clone()),
+            admin_token: token.map(|token| Live::new(ApiKey::new(token.expose()))),
+            layer,
         }
     }
 
@@ -69,6 +80,9 @@ impl LiveParts {
         self.signup.set(config.signup);
         self.origins.set(serve::origins(config));
         self.proxies.set(config.trusted_proxies.clone());
+        if let (Some(live), Some(token)) = (&self.admin_token, &config.admin.token) {
+            live.set(ApiKey::new(token.expose()));
+        }
     }
 }
 
@@ -130,6 +144,7 @@ impl Reload {
     /// Reads the settings again at each signal, for ever.
     pub async fn follow(mut self, mut hangup: Signal) {
         while hangup.recv().await.is_some() {
+            notify::reloading();
             match self.read_again() {
                 Ok(changes) => tell(&changes),
                 Err(Failure { what, why, fix, .. }) => {
@@ -139,6 +154,7 @@ impl Reload {
                     );
                 }
             }
+            notify::ready();
         }
     }
 
@@ -150,14 +166,8 @@ impl Reload {
         }
         let before = in_force(&self.flags, &self.environment);
         let mut changes = changes(&before, &in_force(&self.flags, &environment));
-        let of_file = [
-            ("jwt-secret", self.config.jwt_secret != config.jwt_secret),
-            ("api-key", self.config.api_key != config.api_key),
-        ];
-        for (name, has_changed) in of_file {
-            if has_changed && !changes.live.iter().any(|known| known.starts_with(name)) {
-                changes.live.push(name.to_owned());
-            }
+        for secret in secrets::changed(&self.config, &config, &self.parts)? {
+            changes.settle(secret);
         }
         self.parts.set(&config);
         self.level.set(config.verbosity);
@@ -166,6 +176,22 @@ impl Reload {
         }
         (self.config, self.environment) = (config, environment);
         Ok(changes)
+    }
+}
+
+impl Changes {
+    /// Names a secret whose content has changed, wherever it stands, where it belongs.
+    fn settle(&mut self, Changed { name, is_live }: Changed) {
+        let file = format!("{name}-file");
+        let is_it = |known: &String| known == name || *known == file;
+        let (to, from) = match is_live {
+            true => (&mut self.live, &mut self.waiting),
+            false => (&mut self.waiting, &mut self.live),
+        };
+        from.retain(|known| !is_it(known));
+        if !to.iter().any(is_it) {
+            to.push(name.to_owned());
+        }
     }
 }
 

@@ -35,7 +35,7 @@ use crate::page::Page;
 use crate::reload::{LiveParts, Reload, Upkeep};
 use crate::settings::Environment;
 use crate::welcome::Welcome;
-use crate::{args, gauges, listen, logging, relay, reload, stop};
+use crate::{args, gauges, listen, logging, notify, relay, reload, stop};
 
 /// How long the store may take to write down what was accepted; far more than it needs.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -111,22 +111,18 @@ async fn serve(
     let layer = config.layer.as_ref().map(LayerConfig::open).transpose()?;
     let (chat, publishing) =
         Chat::start_with(store.clone(), commits, config.directory, layer.clone(), config.presence);
-    // Nodes on one database share a key; a node with a store of its own keeps one beside it.
-    let invites = match store.shared_key("invites") {
-        Some(key) => Invites::new(&key),
-        None => Invites::new(&invite_key(&config.data_dir)?),
-    };
+    let invites = invites(&store, &config.data_dir)?;
     let page = config.web_dir.clone().map_or(Page::BuiltIn, Page::Folder);
     let mut welcome = Welcome::new(config, told.args, &bound, page.exists());
     let metrics = Arc::new(Metrics::new());
     let auth = authenticator(config, &store, &metrics)?;
-    let parts = LiveParts::of(config, Arc::clone(&auth));
+    let parts = LiveParts::of(config, Arc::clone(&auth), layer.clone());
     let (router, parts) = router(config, &chat, parts, &invites, page).await?;
     let (commands, sessions) = sessions(config, &chat, &parts);
     gauges::register(&metrics, &chat);
     let outside = Outside::start(&config.outside, &chat, layer.as_ref(), &metrics);
     let (listener, _admin_file) = admin.map(|admin| (admin.listener, admin.file)).unzip();
-    let admin = Admin::new(Arc::clone(&chat), auth.clone(), admin_token(config));
+    let admin = Admin::new(Arc::clone(&chat), auth.clone(), parts.admin_token.clone());
     let relays = relay::routes(config, layer, (&chat, &parts), &metrics)?;
     let server = Server::new(server_config(config, &parts, told.access.clone()))
         .http(router.merge(commands))
@@ -147,15 +143,16 @@ async fn serve(
         welcome.add_trouble(&trouble.error);
     }
     announce(config, &welcome);
+    notify::serving();
     let following = tokio::spawn(told.reload(config, parts, &chat).follow(hangup));
-    let served = server.run(stopping).await.map_err(|error| unusable("the listeners", &error));
+    let served = server.run(notify::stopping(stopping)).await;
     following.abort();
     // It ends by being told to, and with it the upkeep, before the store does.
     let _ = following.await;
     close(store, publishing).await;
     chat.hub().tell_end(now_ms());
     outside.finish().await;
-    served
+    served.map_err(|error| unusable("the listeners", &error))
 }
 
 fn listening(mut server: Server, config: &Config, bound: &mut Bound) -> Result<Server, Failure> {
@@ -186,6 +183,7 @@ async fn router(
     let sign_in = sign_in.map_err(|error| unusable("the password pool", &error))?;
     let key = config.api_key.as_ref().map(|key| key.expose());
     let api = Api::new(Arc::clone(chat), key, Arc::clone(auth))
+        .with_origins(Origins::Live(parts.origins.clone()))
         .keeping_messages(config.keeps_erased_messages);
     let framers = config.embed_origins.iter().map(|origin| origin.as_str().to_owned()).collect();
     let parts = LiveParts { api_key: api.key(), ..parts };
@@ -247,10 +245,6 @@ fn server_config(
         access_log: access.map(|log| log as Arc<dyn AccessLog>),
         ..ServerConfig::default()
     }
-}
-
-fn admin_token(config: &Config) -> Option<&str> {
-    config.admin.token.as_ref().map(|token| token.expose())
 }
 
 /// The pages that may use a cookie.
@@ -347,6 +341,14 @@ pub(crate) fn cannot_open(error: &Error) -> Failure {
 fn unusable(part: &str, error: &dyn std::fmt::Display) -> Failure {
     let what = format!("The server cannot use {part}.");
     Failure::new(Exit::Failed, what, "Check the limits of this user: ulimit -a.").because(error)
+}
+
+/// Nodes on one database share a key; a node with a store of its own keeps one beside it.
+fn invites(store: &Store, folder: &Path) -> Result<Invites, Failure> {
+    Ok(match store.shared_key("invites") {
+        Some(key) => Invites::new(&key),
+        None => Invites::new(&invite_key(folder)?),
+    })
 }
 
 /// The key that signs invitations; made at the first start, readable by the server's user only.

@@ -8,6 +8,7 @@ pub(crate) mod key;
 pub(crate) mod mount;
 mod notices;
 pub(crate) mod path;
+mod retention;
 mod rooms;
 mod search;
 pub(crate) mod upkeep;
@@ -23,6 +24,7 @@ use moorline_chat::Chat;
 use moorline_protocol::api::Operation;
 use moorline_protocol::{Cid, ErrorCode};
 
+use crate::admission::Origins;
 use crate::auth::Authenticator;
 use crate::live::Live;
 use failure::Failure;
@@ -36,13 +38,15 @@ pub struct Api {
     key: Live<Option<ApiKey>>,
     keeps_messages: bool,
     sessions: Arc<Authenticator>,
+    origins: Origins,
 }
 
 impl Api {
     /// The API over a chat; without a key every call is refused, but for what signed-in people may ask as well.
     #[must_use]
     pub fn new(chat: Arc<Chat>, key: Option<&str>, sessions: Arc<Authenticator>) -> Self {
-        Self { chat, key: Live::new(key.map(ApiKey::new)), sessions, keeps_messages: false }
+        let key = Live::new(key.map(ApiKey::new));
+        Self { chat, key, sessions, keeps_messages: false, origins: Origins::Listed(Vec::new()) }
     }
 
     /// The key, to be replaced while the server runs.
@@ -56,6 +60,12 @@ impl Api {
     #[must_use]
     pub fn keeping_messages(self, keeps_messages: bool) -> Self {
         Self { keeps_messages, ..self }
+    }
+
+    /// The pages whose people may change something by their session; none unless this is said.
+    #[must_use]
+    pub fn with_origins(self, origins: Origins) -> Self {
+        Self { origins, ..self }
     }
 
     /// Its routes, and the answer to every other path under `/api`.
@@ -72,11 +82,11 @@ impl Api {
             .at(Operation::PostMessage, rooms::post)
             .at(Operation::ListEvents, rooms::events)
             .at(Operation::PostNotice, notices::post)
-            .at(Operation::GetRetention, upkeep::retention)
-            .at(Operation::PutRetention, upkeep::set_retention)
             .method_not_allowed_fallback(failure::no_such_method)
             .route_layer(guard);
         guarded
+            .at(Operation::GetRetention, retention::get)
+            .at(Operation::PutRetention, retention::put)
             .at(Operation::Search, search::search)
             .at(Operation::Docs, docs::page)
             .at(Operation::DocsStyle, docs::style)

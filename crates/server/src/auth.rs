@@ -5,7 +5,7 @@ pub mod attempts;
 mod authenticator;
 mod backend;
 pub mod cookie;
-mod csrf;
+pub(crate) mod csrf;
 mod device;
 mod invites;
 pub mod jwt;

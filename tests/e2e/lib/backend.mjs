@@ -47,6 +47,10 @@ export class Backend {
     return this.#ask("DELETE", `/rooms/${room}/members/${encodeURIComponent(user)}`);
   }
 
+  retention(room) {
+    return this.#ask("GET", `/rooms/${room}/retention`);
+  }
+
   say(room, from, body) {
     return this.#ask("POST", `/rooms/${room}/messages`, { from, body }, { "idempotency-key": randomUUID() });
   }

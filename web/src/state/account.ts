@@ -106,6 +106,17 @@ export class Accounts {
     await this.ask('DELETE', `sessions/${encodeURIComponent(id)}`);
   }
 
+  /** How long a room's messages are kept: in seconds, 0 for ever, null as the server says. */
+  async retention(room: string): Promise<number | null> {
+    const { seconds } = (await this.ask('GET', `rooms/${encodeURIComponent(room)}/retention`)) as { seconds: number | null };
+    return seconds;
+  }
+
+  /** Sets it, as the room's owner. */
+  async keep(room: string, seconds: number | null): Promise<void> {
+    await this.ask('PUT', `rooms/${encodeURIComponent(room)}/retention`, { seconds });
+  }
+
   private async ask(method: string, path: string, body?: object): Promise<unknown> {
     let response: Response;
     try {

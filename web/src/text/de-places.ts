@@ -158,6 +158,26 @@ export const dePlaces: Places = {
     since: (when: string) => `Zuletzt etwas los ${when}`,
   },
 
+  retention: {
+    title: 'Aufbewahrung',
+    sentence: (time: string) => `Nachrichten bleiben ${time} lang. Danach verschwinden sie, bei allen.`,
+    sentenceForever: 'Nachrichten bleiben für immer.',
+    sentenceServer: 'Nachrichten bleiben so lange, wie dieser Server sie aufbewahrt.',
+    change: 'Ändern',
+    changeLabel: 'Ändern, wie lange Nachrichten bleiben',
+    dialog: 'Wie lange Nachrichten bleiben',
+    label: 'Nachrichten aufbewahren',
+    server: 'so lange, wie dieser Server sagt',
+    forever: 'für immer',
+    days: (count: number) => (count === 1 ? '1 Tag' : `${count} Tage`),
+    hours: (count: number) => (count === 1 ? '1 Stunde' : `${count} Stunden`),
+    help: 'Es zählt ab dem Tag, an dem eine Nachricht gesendet wurde, und gilt für alle im Raum.',
+    warning: 'Was älter ist, verschwindet in einigen Minuten bei allen, aus dem Raum und aus der Suche. Zurückholen lässt es sich nicht.',
+    save: 'Speichern',
+    failed: 'Wie lange Nachrichten bleiben, konnte nicht geladen werden.',
+    notSaved: 'Es wurde nicht gespeichert.',
+  },
+
   settings: {
     title: 'Einstellungen',
     devices: 'Geräte',

@@ -157,6 +157,26 @@ export const enPlaces = {
     since: (when: string) => `Last activity ${when}`,
   },
 
+  retention: {
+    title: 'Kept messages',
+    sentence: (time: string) => `Messages are kept for ${time}. Then they go, for everybody.`,
+    sentenceForever: 'Messages are kept for ever.',
+    sentenceServer: 'Messages are kept as long as this server keeps them.',
+    change: 'Change',
+    changeLabel: 'Change how long messages are kept',
+    dialog: 'How long messages are kept',
+    label: 'Keep messages',
+    server: 'as long as this server says',
+    forever: 'for ever',
+    days: (count: number) => (count === 1 ? '1 day' : `${count} days`),
+    hours: (count: number) => (count === 1 ? '1 hour' : `${count} hours`),
+    help: 'It counts from the day a message was sent, and holds for everybody in the room.',
+    warning: 'What is older goes within some minutes, for everybody, from the room and from search. It cannot be brought back.',
+    save: 'Save',
+    failed: 'How long messages are kept could not be loaded.',
+    notSaved: 'It was not saved.',
+  },
+
   settings: {
     title: 'Settings',
     devices: 'Devices',

@@ -40,6 +40,8 @@ pub(super) enum Kind {
     Versions { short: &'static [&'static str], full: &'static [&'static str] },
     /// The tests of `tests/interop` on one of the two subjects.
     Interop(Subject),
+    /// Doctor's faults, in the full form also those that take minutes.
+    Doctor,
     /// The Autobahn cases about compression, each with so many messages.
     Autobahn { short: &'static str, full: &'static str },
     /// The SDK's property tests over so many seeds.
@@ -70,6 +72,7 @@ impl Kind {
             }
             Self::Versions { short, full } => versions::prove(repository, form.choose(short, full)),
             Self::Interop(subject) => interop::prove(repository, subject, form.choose(1, 10)),
+            Self::Doctor => doctor(repository, form),
             Self::Autobahn { short, full } => {
                 autobahn::compression(repository, form.choose(short, full))
             }
@@ -78,6 +81,14 @@ impl Kind {
             Self::BrowserPairs(files) => browser(repository, name, form, files, 2),
         }
     }
+}
+
+/// The faults planted by Rust, and those by a real Django side.
+fn doctor(repository: &Repository, form: Form) -> Result<()> {
+    let tests = ["test", "--quiet", "-p", "moorline", "--test", "doctor", "--"];
+    let which = form.choose(None, Some("--include-ignored"));
+    repository.command("cargo").args(tests).args(which).run()?;
+    interop::doctor(repository, form == Form::Full)
 }
 
 fn browser(

@@ -3,7 +3,7 @@
 //! A reader of channels_redis waits five seconds, gets nothing, and waits again on the same connection. One whose own side
 //! gives up after five seconds (redis-py 8 by default) loses its connection just then, and its consumer ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use moorline_layer::{Host, Probe, Trouble};
@@ -17,14 +17,18 @@ pub(super) const OWN_NAME: &str = "moorline-doctor";
 /// What the server's are called.
 const SERVER_NAME: &str = "moorline";
 
+/// So often it looks for readers at the most: where all broke off in one moment, the first look sees none of them.
+const LOOKS: usize = 6;
+/// Between two such looks; all together take three seconds.
+const LOOK_PAUSE: Duration = Duration::from_millis(600);
 /// Long enough to see a reader through two of its waits.
 const WATCH: Duration = Duration::from_secs(12);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(250);
 /// From so many seconds of waiting on, five are about to be over.
 const LATE: u64 = 4;
-/// The most connections that redis-py 8 opens by default, and so near it that it is used up.
-const MOST: std::ops::RangeInclusive<usize> = 95..=100;
+/// The 100 connections that redis-py 8 opens at most by default, or nearly, with a few of other programs of the same machine.
+const CROWD: std::ops::RangeInclusive<usize> = 95..=110;
 
 /// A connection as Redis tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,26 +62,50 @@ impl Client {
         self.name == SERVER_NAME || self.name == OWN_NAME
     }
 
-    /// Whether it waits for a message of the core layer.
-    fn waits(&self) -> bool {
-        self.command.eq_ignore_ascii_case("bzpopmin")
+    /// Whether its library opens 100 connections at most, as far as Redis tells the library; it does so from 7.2 on.
+    fn may_have_limit(&self) -> bool {
+        let Some((name, version)) = self.library.split_once(' ') else { return true };
+        let major = version.split('.').next().and_then(|word| word.parse::<u32>().ok());
+        name.starts_with("redis-py") && major.is_none_or(|major| major >= 8)
+    }
+
+    /// Whether it is somebody else's and waits for a message of the core layer.
+    fn is_reader(&self) -> bool {
+        self.command.eq_ignore_ascii_case("bzpopmin") && !self.is_ours()
+    }
+
+    /// Whether five seconds of waiting are about to be over.
+    fn is_late(&self) -> bool {
+        self.is_reader() && self.idle >= LATE
     }
 }
 
 pub(crate) async fn live_on(subject: &Subject) -> Outcome {
     each_host(subject, async |mut probe, host, _| {
-        let Some(first) = list(&mut probe).await? else {
+        let Some(looked) = look_for_readers(&mut probe).await? else {
             return Ok(Outcome::skipped("This user may not ask for CLIENT LIST."));
         };
-        let seen = summary(&first);
-        let is_waiting = |client: &Client| client.waits() && !client.is_ours();
-        let watched = match first.iter().any(is_waiting) {
-            true => watch(&mut probe, host).await?,
-            false => Watched::default(),
-        };
-        Ok(watched.judge(host, &seen).and(crowds(&first, host)))
+        let mut watched = Watched::of(looked);
+        let seen = summary(&watched.fullest);
+        if watched.fullest.iter().any(Client::is_reader) {
+            watch(&mut probe, &mut watched).await?;
+        }
+        Ok(together(watched.judge(host, &seen), crowds(&watched.fullest, host)))
     })
     .await
+}
+
+/// The first look at which a reader waits, or else the last one; none where this user may not look.
+async fn look_for_readers(probe: &mut Probe) -> Result<Option<Vec<Client>>, Trouble> {
+    let mut looked = list(probe).await?;
+    for _ in 1..LOOKS {
+        if looked.as_ref().is_none_or(|clients| clients.iter().any(Client::is_reader)) {
+            break;
+        }
+        tokio::time::sleep(LOOK_PAUSE).await;
+        looked = list(probe).await?;
+    }
+    Ok(looked)
 }
 
 async fn list(probe: &mut Probe) -> Result<Option<Vec<Client>>, Trouble> {
@@ -107,35 +135,42 @@ struct Watched {
     broke_off: usize,
     /// Waited again on the same connection.
     lived_on: usize,
+    /// The look at which there were the most: at another many may just have broken off.
+    fullest: Vec<Client>,
 }
 
-async fn watch(probe: &mut Probe, _: &Host) -> Result<Watched, Trouble> {
-    let (until, mut watched) = (Instant::now() + WATCH, Watched::default());
-    let mut late: BTreeMap<u64, Client> = BTreeMap::new();
+async fn watch(probe: &mut Probe, watched: &mut Watched) -> Result<(), Trouble> {
+    let until = Instant::now() + WATCH;
+    let mut late: BTreeSet<u64> = BTreeSet::new();
     while Instant::now() < until {
         let clients = list(probe).await?.unwrap_or_default();
-        let is_here = |id: &u64| clients.iter().find(|client| client.id == *id);
-        late.retain(|id, _| match is_here(id) {
+        late.retain(|id| match clients.iter().find(|client| client.id == *id) {
             None => {
                 watched.broke_off += 1;
                 false
             }
-            Some(client) if client.waits() && client.idle >= LATE => true,
+            Some(client) if client.is_late() => true,
             Some(_) => {
                 watched.lived_on += 1;
                 false
             }
         });
-        let is_late = |client: &&Client| client.waits() && !client.is_ours() && client.idle >= LATE;
-        late.extend(clients.iter().filter(is_late).map(|client| (client.id, client.clone())));
+        late.extend(clients.iter().filter(|client| client.is_late()).map(|client| client.id));
+        if clients.len() > watched.fullest.len() {
+            watched.fullest = clients;
+        }
         tokio::time::sleep(PAUSE).await;
     }
-    Ok(watched)
+    Ok(())
 }
 
 impl Watched {
+    fn of(looked: Vec<Client>) -> Self {
+        Self { fullest: looked, ..Self::default() }
+    }
+
     fn judge(&self, host: &Host, seen: &str) -> Outcome {
-        let Self { broke_off, lived_on } = self;
+        let Self { broke_off, lived_on, .. } = self;
         if *broke_off == 0 {
             return Outcome::pass(seen);
         }
@@ -159,28 +194,28 @@ impl Watched {
 
 /// Whether another program has used up what its pool may open.
 fn crowds(clients: &[Client], host: &Host) -> Outcome {
-    let mut by_origin: BTreeMap<&str, usize> = BTreeMap::new();
-    for client in clients.iter().filter(|client| !client.is_ours()) {
-        *by_origin.entry(client.from.as_str()).or_default() += 1;
+    let mut by_origin: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for client in clients.iter().filter(|client| !client.is_ours() && client.may_have_limit()) {
+        *by_origin.entry((&client.from, &client.library)).or_default() += 1;
     }
-    let crowd = by_origin.into_iter().find(|(_, count)| MOST.contains(count));
-    let Some((from, count)) = crowd else { return Outcome::pass("") };
-    let libraries: Vec<String> = clients
-        .iter()
-        .filter(|client| client.from == from)
-        .map(|client| client.library.clone())
-        .collect();
-    let library = libraries
-        .iter()
-        .find(|library| !library.is_empty())
-        .map(|name| format!(" ({name})"))
-        .unwrap_or_default();
+    let crowd = by_origin.into_iter().find(|(_, count)| CROWD.contains(count));
+    let Some(((from, library), count)) = crowd else { return Outcome::pass("") };
+    let library = if library.is_empty() { String::new() } else { format!(" ({library})") };
     Outcome::warn(
         format!("From {from}{library} {count} connections to {host} are open."),
-        "redis-py 8 opens at most 100 by default, and each consumer of Django that waits takes one: the next one ends with \
-         MaxConnectionsError, and its socket closes.",
+        "redis-py 8 opens at most 100 by default. Whoever sends, joins or waits while all are taken ends with \
+         MaxConnectionsError; of a consumer the socket closes.",
         "In CHANNEL_LAYERS: \"hosts\": [{\"address\": \"redis://…\", \"socket_timeout\": None, \"max_connections\": 10000}].",
     )
+}
+
+/// Two troubles of the same readers, told together and as bad as the first.
+fn together(first: Outcome, second: Outcome) -> Outcome {
+    if first.advice.is_none() || second.advice.is_none() {
+        return first.and(second);
+    }
+    let status = first.status;
+    first.and(Outcome { status, ..second })
 }
 
 #[cfg(test)]
@@ -210,18 +245,39 @@ mod tests {
 
     #[test]
     fn a_pool_that_is_used_up_is_warned_of() {
-        let some = |count: u64| {
-            (1..=count).map(|id| client(id, "name= cmd=bzpopmin flags=b")).collect::<Vec<_>>()
+        let judge = |count: u64, library: &str| {
+            let line = format!("name= cmd=bzpopmin flags=b {library}");
+            let clients: Vec<_> = (1..=count).map(|id| client(id, &line)).collect();
+            crowds(&clients, &Host::localhost()).status
         };
-        assert_eq!(crowds(&some(100), &Host::localhost()).status, Status::Warn);
-        assert_eq!(crowds(&some(90), &Host::localhost()).status, Status::Pass);
-        assert_eq!(crowds(&some(300), &Host::localhost()).status, Status::Pass);
+        assert_eq!(judge(100, ""), Status::Warn);
+        assert_eq!(judge(101, "lib-name=redis-py lib-ver=8.1.0"), Status::Warn);
+        assert_eq!(judge(90, ""), Status::Pass);
+        assert_eq!(judge(300, ""), Status::Pass);
+        assert_eq!(judge(100, "lib-name=redis-py lib-ver=7.1.0"), Status::Pass);
+        assert_eq!(judge(100, "lib-name=node-redis lib-ver=8.0.0"), Status::Pass);
+    }
+
+    #[test]
+    fn a_pool_that_is_used_up_is_told_also_where_its_readers_break_off() {
+        let hasty = Watched { broke_off: 100, ..Watched::default() }.judge(&Host::localhost(), "");
+        let crowd = Outcome::warn("Many.", "No more.", "\"max_connections\": 10000");
+        let both = together(hasty, crowd.clone());
+        assert_eq!(both.status, Status::Fail);
+        let fix = both.advice.unwrap().fix;
+        assert!(
+            fix.contains("\"socket_timeout\": None") && fix.contains("max_connections"),
+            "{fix}"
+        );
+        assert_eq!(together(Outcome::pass("seen"), crowd).status, Status::Warn);
     }
 
     #[test]
     fn readers_that_break_off_fail_and_a_single_one_that_leaves_does_not() {
         let judge = |broke_off, lived_on| {
-            Watched { broke_off, lived_on }.judge(&Host::localhost(), "").status
+            Watched { broke_off, lived_on, fullest: Vec::new() }
+                .judge(&Host::localhost(), "")
+                .status
         };
         assert_eq!(judge(3, 0), Status::Fail);
         assert_eq!(judge(1, 5), Status::Warn);

@@ -3,27 +3,22 @@
 use moorline_layer::{Host, Probe, Trouble};
 
 use super::survey::Survey;
-use super::{ANSWER, info, layer, open};
+use super::{ANSWER, info, of_hosts, open};
 use crate::finding::Outcome;
 use crate::subject::{Layer, Subject};
 
 const NOTE: &str = "Pub/Sub ignores the number: only the prefix keeps installations apart there.";
 
 pub(crate) async fn is_shared(subject: &Subject) -> Outcome {
-    let layer = match layer(subject) {
-        Ok(layer) => layer,
-        Err(skipped) => return skipped,
-    };
-    let mut all = Outcome::skipped("No host is named.");
-    for host in &layer.options.hosts {
+    of_hosts(subject, async |host, layer| {
         let looked = match open(host).await {
             Ok(mut probe) => look(&mut probe, host, layer).await,
             Err(trouble) if trouble.why.contains("DB index") => Ok(no_such(host)),
             Err(trouble) => Err(trouble),
         };
-        all = all.and(looked.unwrap_or_else(super::login::unreached));
-    }
-    all
+        looked.unwrap_or_else(super::login::unreached)
+    })
+    .await
 }
 
 fn no_such(host: &Host) -> Outcome {

@@ -2,20 +2,12 @@
 
 use moorline_layer::{Cause, Host, Probe, Reply, Trouble};
 
-use super::{ANSWER, UNREACHED, layer};
+use super::{ANSWER, UNREACHED, of_hosts};
 use crate::finding::Outcome;
 use crate::subject::Subject;
 
 pub(crate) async fn is_reachable(subject: &Subject) -> Outcome {
-    let layer = match layer(subject) {
-        Ok(layer) => layer,
-        Err(skipped) => return skipped,
-    };
-    let mut all = Outcome::skipped("No host is named.");
-    for host in &layer.options.hosts {
-        all = all.and(reach(host).await);
-    }
-    all
+    of_hosts(subject, async |host, _| reach(host).await).await
 }
 
 async fn reach(host: &Host) -> Outcome {
@@ -54,18 +46,11 @@ async fn heard(host: &Host) -> Result<Heard, Trouble> {
 }
 
 pub(crate) async fn lets_in(subject: &Subject) -> Outcome {
-    let layer = match layer(subject) {
-        Ok(layer) => layer,
-        Err(skipped) => return skipped,
-    };
-    let mut all = Outcome::skipped("No host is named.");
-    for host in &layer.options.hosts {
-        all = all.and(match heard(host).await {
-            Ok(heard) => judge(host, &heard),
-            Err(_) => Outcome::skipped("Redis was not reached: see ML-REDIS-001."),
-        });
-    }
-    all
+    of_hosts(subject, async |host, _| match heard(host).await {
+        Ok(heard) => judge(host, &heard),
+        Err(_) => Outcome::skipped("Redis was not reached: see ML-REDIS-001."),
+    })
+    .await
 }
 
 fn judge(host: &Host, heard: &Heard) -> Outcome {

@@ -15,7 +15,7 @@ mod survey;
 
 use std::time::Duration;
 
-use moorline_layer::{Host, Probe, Reply};
+use moorline_layer::{Host, Probe, Reply, Trouble};
 
 use crate::finding::Outcome;
 use crate::subject::{Layer, Subject};
@@ -37,10 +37,10 @@ pub(crate) fn layer(subject: &Subject) -> Result<&Layer, Outcome> {
     }
 }
 
-/// Asks every host of the layer, one after the other, and tells the worst of it.
-pub(crate) async fn each_host(
-    subject: &Subject,
-    look: impl AsyncFn(Probe, &Host, &Layer) -> Result<Outcome, moorline_layer::Trouble>,
+/// Looks at every host of the layer, one after the other, and tells the worst of it.
+pub(crate) async fn of_hosts<'a, Looked: Future<Output = Outcome>>(
+    subject: &'a Subject,
+    look: impl Fn(&'a Host, &'a Layer) -> Looked,
 ) -> Outcome {
     let layer = match layer(subject) {
         Ok(layer) => layer,
@@ -48,11 +48,7 @@ pub(crate) async fn each_host(
     };
     let mut all: Option<Outcome> = None;
     for host in &layer.options.hosts {
-        let looked = match open(host).await {
-            Ok(probe) => look(probe, host, layer).await,
-            Err(trouble) => Err(trouble),
-        };
-        let outcome = looked.unwrap_or_else(login::unreached);
+        let outcome = look(host, layer).await;
         all = Some(match all {
             Some(before) => before.and(outcome),
             None => outcome,
@@ -61,8 +57,24 @@ pub(crate) async fn each_host(
     all.unwrap_or_else(|| Outcome::skipped("No host is named."))
 }
 
+/// The same with a connection to each.
+pub(crate) async fn each_host<'a, Looked: Future<Output = Result<Outcome, Trouble>>>(
+    subject: &'a Subject,
+    look: impl Fn(Probe, &'a Host, &'a Layer) -> Looked,
+) -> Outcome {
+    let look = &look;
+    of_hosts(subject, |host, layer| async move {
+        let looked = match open(host).await {
+            Ok(probe) => look(probe, host, layer).await,
+            Err(trouble) => Err(trouble),
+        };
+        looked.unwrap_or_else(login::unreached)
+    })
+    .await
+}
+
 /// A connection that `CLIENT LIST` tells from those of the server.
-pub(crate) async fn open(host: &Host) -> Result<Probe, moorline_layer::Trouble> {
+pub(crate) async fn open(host: &Host) -> Result<Probe, Trouble> {
     let mut probe = Probe::open(host).await?;
     // A user who may not name a connection goes without.
     probe.ask(&["CLIENT", "SETNAME", clients::OWN_NAME], ANSWER).await?;
@@ -73,7 +85,7 @@ pub(crate) async fn open(host: &Host) -> Result<Probe, moorline_layer::Trouble> 
 pub(crate) async fn info(
     probe: &mut Probe,
     section: &str,
-) -> Result<Option<Vec<(String, String)>>, moorline_layer::Trouble> {
+) -> Result<Option<Vec<(String, String)>>, Trouble> {
     let Some(text) = probe.ask(&["INFO", section], ANSWER).await?.text() else { return Ok(None) };
     let pair = |line: &str| {
         line.trim().split_once(':').map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -92,7 +104,7 @@ pub(crate) fn value<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a
 }
 
 /// Redis' clock, in seconds since 1970.
-pub(crate) async fn clock(probe: &mut Probe) -> Result<Option<f64>, moorline_layer::Trouble> {
+pub(crate) async fn clock(probe: &mut Probe) -> Result<Option<f64>, Trouble> {
     let reply = probe.ask(&["TIME"], ANSWER).await?;
     let [seconds, micros] = reply.parts() else { return Ok(None) };
     Ok(seconds.number().zip(micros.number()).map(|(seconds, micros)| seconds + micros / 1e6))

@@ -2,22 +2,16 @@
 
 use moorline_layer::{Host, Probe, Reply, Trouble};
 
-use super::{ANSWER, layer};
+use super::{ANSWER, of_hosts};
 use crate::finding::Outcome;
 use crate::subject::Subject;
 
 pub(crate) async fn agree(subject: &Subject) -> Outcome {
-    let layer = match layer(subject) {
-        Ok(layer) => layer,
-        Err(skipped) => return skipped,
-    };
-    let mut all = Outcome::skipped("The URL names no Sentinels.");
-    for host in &layer.options.hosts {
-        if let Some((sentinels, master)) = host.sentinels() {
-            all = all.and(ask_all(&sentinels, master).await);
-        }
-    }
-    all
+    of_hosts(subject, async |host, _| match host.sentinels() {
+        Some((sentinels, master)) => ask_all(&sentinels, master).await,
+        None => Outcome::skipped("The URL names no Sentinels."),
+    })
+    .await
 }
 
 async fn ask_all(sentinels: &[Host], master: &str) -> Outcome {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use moorline_layer::{Reply, Trouble};
 
-use super::{ANSWER, clock, denied, each_host, info, layer, open, own_key, value};
+use super::{ANSWER, clock, denied, each_host, info, layer, of_hosts, open, own_key, value};
 use crate::finding::Outcome;
 use crate::local::clock::{self as clocks, Around};
 use crate::subject::Subject;
@@ -82,7 +82,7 @@ pub(crate) async fn lets_wait(subject: &Subject) -> Outcome {
 
 pub(crate) async fn has_same_clock(subject: &Subject) -> Outcome {
     let now = subject.now;
-    each_host(subject, async move |mut probe, host, layer| {
+    each_host(subject, |mut probe, host, layer| async move {
         let before = now();
         let Some(theirs) = clock(&mut probe).await? else {
             return Ok(Outcome::skipped("This user may not ask for the time."));
@@ -134,12 +134,7 @@ pub(crate) async fn keeps_keys(subject: &Subject) -> Outcome {
 }
 
 pub(crate) async fn is_master(subject: &Subject) -> Outcome {
-    let layer = match layer(subject) {
-        Ok(layer) => layer,
-        Err(skipped) => return skipped,
-    };
-    let mut all = Outcome::skipped("No host is named.");
-    for host in &layer.options.hosts {
+    of_hosts(subject, async |host, _| {
         let looked = match open(host).await {
             Ok(mut probe) => role(&mut probe, &host.to_string()).await,
             Err(trouble) if trouble.why.contains("MASTERDOWN") => {
@@ -147,9 +142,9 @@ pub(crate) async fn is_master(subject: &Subject) -> Outcome {
             }
             Err(trouble) => Err(trouble),
         };
-        all = all.and(looked.unwrap_or_else(super::login::unreached));
-    }
-    all
+        looked.unwrap_or_else(super::login::unreached)
+    })
+    .await
 }
 
 async fn role(probe: &mut moorline_layer::Probe, host: &str) -> Result<Outcome, Trouble> {

@@ -3,6 +3,10 @@
 //! The Redis back ends call it for every message out and in. The prefix makes equal messages distinct members of a
 //! sorted set; it is outside the encryption, and readers drop it unread.
 
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
 use crate::codec::{Address, Entries, Fernet, Serializer};
 use crate::error::{DecodeError, Error};
 use crate::options::Options;
@@ -15,7 +19,8 @@ pub(crate) const ADDRESS: &str = "__asgi_channel__";
 #[derive(Debug)]
 pub(crate) struct Wire {
     serializer: Serializer,
-    fernet: Option<Fernet>,
+    /// The keys of this moment; none where messages are in the clear.
+    fernet: Option<RwLock<Arc<Fernet>>>,
     prefix_bytes: usize,
     ttl: Option<u64>,
 }
@@ -40,8 +45,23 @@ impl Wire {
     /// For the Pub/Sub layer: neither.
     pub(crate) fn pubsub(options: &Options) -> Result<Self, Error> {
         let keys = &options.symmetric_encryption_keys;
-        let fernet = if keys.is_empty() { None } else { Some(Fernet::new(keys)?) };
+        let fernet = match keys.is_empty() {
+            true => None,
+            false => Some(RwLock::new(Arc::new(Fernet::new(keys)?))),
+        };
         Ok(Self { serializer: options.serializer, fernet, prefix_bytes: 0, ttl: None })
+    }
+
+    /// Seals with the first of these keys from now on, and opens with any of them. There were keys before.
+    pub(crate) fn renew(&self, keys: &[String]) -> Result<(), Error> {
+        if let Some(fernet) = &self.fernet {
+            *fernet.write() = Arc::new(Fernet::new(keys)?);
+        }
+        Ok(())
+    }
+
+    fn fernet(&self) -> Option<Arc<Fernet>> {
+        self.fernet.as_ref().map(|fernet| Arc::clone(&fernet.read()))
     }
 
     /// Encodes the entries, so that a message that cannot be sent is refused before anything is.
@@ -70,7 +90,7 @@ impl Wire {
                 self.serializer.encode(&message)?
             }
         };
-        let body = match &self.fernet {
+        let body = match self.fernet() {
             Some(fernet) => fernet.seal(&body, now)?.into_bytes(),
             None => body,
         };
@@ -86,7 +106,7 @@ impl Wire {
     /// The map that the bytes hold, address and all.
     pub(crate) fn open(&self, bytes: &[u8], now: u64) -> Result<Map, DecodeError> {
         let body = bytes.get(self.prefix_bytes..).ok_or(DecodeError::CutShort)?;
-        let value = match &self.fernet {
+        let value = match self.fernet() {
             Some(fernet) => self.serializer.decode(&fernet.open(body, now, self.ttl)?)?,
             None => self.serializer.decode(body)?,
         };

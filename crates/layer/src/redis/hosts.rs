@@ -24,6 +24,11 @@ impl Hosts {
         Self { links: options.hosts.iter().map(link).collect(), turn: AtomicUsize::new(0) }
     }
 
+    /// From the next connection on, uses these hosts' logins; they are the same hosts otherwise.
+    pub(crate) fn renew(&self, hosts: &[crate::Host]) {
+        self.links.iter().zip(hosts).for_each(|(link, host)| link.renew(host));
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.links.len()
     }

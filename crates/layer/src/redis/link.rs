@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use parking_lot::Mutex;
 use redis::{Cmd, Pipeline, RedisError, Value};
 use tokio::sync::{Notify, watch};
 
@@ -27,7 +28,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The shared connection to one host.
 #[derive(Debug)]
 pub(crate) struct Link {
-    host: Host,
+    /// As the next connection dials it; its login may be replaced.
+    host: Mutex<Host>,
     name: String,
     state: watch::Sender<State>,
     /// Told when a reply shows that this connection is of no use any more.
@@ -47,7 +49,16 @@ enum State {
 impl Link {
     pub(crate) fn new(host: Host, patience: Duration, reporter: Reporter) -> Self {
         let (name, state) = (host.to_string(), watch::Sender::new(State::Connecting));
-        Self { host, name, state, broken: Notify::new(), patience, reporter }
+        Self { host: Mutex::new(host), name, state, broken: Notify::new(), patience, reporter }
+    }
+
+    fn host(&self) -> Host {
+        self.host.lock().clone()
+    }
+
+    /// From the next connection on, uses this host's login; the open one stays.
+    pub(crate) fn renew(&self, host: &Host) {
+        *self.host.lock() = host.clone();
     }
 
     /// The URL, its password masked.
@@ -188,7 +199,7 @@ impl Link {
 
     /// A connection of its own, for reads that block and for subscriptions. Nothing is logged here, since the shared one goes the same way.
     pub(crate) async fn open_own(&self) -> Result<OwnConnection, Failure> {
-        Ok(OwnConnection::new(connect(&self.host).await?))
+        Ok(OwnConnection::new(connect(&self.host()).await?))
     }
 
     /// Keeps the connection open until the task is aborted.
@@ -196,7 +207,7 @@ impl Link {
         let (mut attempt, mut epoch) = (0, 0);
         let mut told: Option<String> = None;
         loop {
-            match connect(&self.host).await {
+            match connect(&self.host()).await {
                 Ok(stream) => {
                     let line = Arc::new(Line::new(stream));
                     (attempt, told) = (0, None);

@@ -133,6 +133,10 @@ impl Redis {
         (&self.shared().hosts, &self.shared().options)
     }
 
+    pub(crate) fn parts(&self) -> (&Hosts, &Wire) {
+        (&self.shared().hosts, &self.shared().wire)
+    }
+
     pub(crate) fn reporter(&self) -> &Reporter {
         &self.shared().reporter
     }

@@ -99,6 +99,10 @@ impl RedisPubSub {
         (&self.shared().hosts, &self.shared().options)
     }
 
+    pub(crate) fn parts(&self) -> (&Hosts, &Wire) {
+        (&self.shared().hosts, &self.shared().wire)
+    }
+
     pub(crate) fn reporter(&self) -> &Reporter {
         &self.shared().reporter
     }

@@ -65,6 +65,10 @@ pub struct Outcome {
     pub unsettled: usize,
     /// Windows that did not have everything at the end.
     pub behind: usize,
+    /// How often the program itself stood still for two seconds or more; no server is charged with that.
+    pub standstills: u64,
+    /// The longest such pause, in seconds.
+    pub longest_standstill: f64,
     /// The most memory that the server was seen to use, where it could be seen.
     pub memory_bytes: Option<u64>,
     /// Processor time that the server took during the run, where it could be seen.
@@ -114,6 +118,8 @@ pub(super) fn of(plan: &Plan, clients: &[Client], meter: &Meter, lasted: Duratio
         faults: Vec::new(),
         unsettled: 0,
         behind: 0,
+        standstills: 0,
+        longest_standstill: 0.0,
         memory_bytes: loads().map(|load| load.memory_bytes).max(),
         cpu_seconds: cpu.map(|(first, last)| (last.cpu_seconds - first.cpu_seconds).max(0.0)),
         timeline,

@@ -5,6 +5,7 @@
 
 mod client;
 mod clients;
+mod listing;
 mod options;
 mod people;
 mod rooms;
@@ -15,9 +16,9 @@ mod tail;
 
 pub use client::{AdminAt, AdminClient};
 pub use clients::{ClientsCommand, ClientsListArgs, KickArgs, ShowClientArgs};
+pub use listing::{ListArgs, ShowArgs};
 pub use options::{AdminArgs, AdminConfig, SOCKET, SocketAt};
-pub use people::{PeopleListArgs, ShowPersonArgs};
-pub use rooms::{RoomsCommand, RoomsListArgs, ShowRoomArgs};
+pub use rooms::RoomsCommand;
 pub use send::SendArgs;
 pub use socket::AdminSocket;
 pub use tail::TailArgs;

@@ -2,61 +2,30 @@
 
 use std::io::Write;
 
-use clap::Args;
 use moorline_protocol::Presence;
 use moorline_protocol::admin::{UserDetail, UserLine, UserLines};
 
+use crate::admin::AdminClient;
 use crate::admin::clients::names;
-use crate::admin::shown::{clean, json, say, table};
-use crate::admin::{AdminAt, AdminClient};
+use crate::admin::listing::{ListArgs, ShowArgs, say_list};
+use crate::admin::shown::{clean, json, say};
 use crate::backup::moment;
 use crate::failure::Failure;
 use crate::settings::Environment;
 
-/// Which people, as typed.
-#[derive(Debug, Default, Clone, Args)]
-pub struct PeopleListArgs {
-    /// Begin after this id
-    #[arg(long, value_name = "ID")]
-    pub after: Option<String>,
-    /// At most so many, up to 1000 [default: 100]
-    #[arg(long, value_name = "NUMBER")]
-    pub limit: Option<u32>,
-    /// Which server.
-    #[command(flatten)]
-    pub at: AdminAt,
-}
-
-/// Which person, as typed.
-#[derive(Debug, Default, Clone, Args)]
-pub struct ShowPersonArgs {
-    /// The person's id
-    #[arg(value_name = "ID")]
-    pub id: String,
-    /// Which server.
-    #[command(flatten)]
-    pub at: AdminAt,
-}
-
 pub(crate) async fn list(
-    args: &PeopleListArgs,
+    args: &ListArgs,
     environment: &Environment,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let mut query = Vec::new();
-    query.extend(args.after.clone().map(|after| ("after", after)));
-    query.extend(args.limit.map(|limit| ("limit", limit.to_string())));
-    let users: UserLines = AdminClient::of(&args.at, environment)?.get(&["users"], &query).await?;
+    let client = AdminClient::of(&args.at, environment)?;
+    let users: UserLines = client.get(&["users"], &args.query()).await?;
     if args.at.json {
         return json(out, &users);
     }
     let heads = ["ID", "PRESENCE", "HERE", "ACCOUNT", "SEEN", "NAME"];
     let rows: Vec<_> = users.users.iter().map(row).collect();
-    say(out, &table(&heads, &rows))?;
-    match users.next {
-        Some(next) => say(out, &format!("and more: --after {next}\n")),
-        None => Ok(()),
-    }
+    say_list(out, &heads, &rows, users.next)
 }
 
 fn row(user: &UserLine) -> Vec<String> {
@@ -79,7 +48,7 @@ fn seen(ms: u64) -> String {
 }
 
 pub(crate) async fn show(
-    args: &ShowPersonArgs,
+    args: &ShowArgs,
     environment: &Environment,
     out: &mut impl Write,
 ) -> Result<(), Failure> {

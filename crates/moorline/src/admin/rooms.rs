@@ -2,12 +2,13 @@
 
 use std::io::Write;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use moorline_protocol::admin::{RoomDetail, RoomLine, RoomLines};
 
+use crate::admin::AdminClient;
 use crate::admin::clients::names;
-use crate::admin::shown::{clean, json, say, table};
-use crate::admin::{AdminAt, AdminClient};
+use crate::admin::listing::{ListArgs, ShowArgs, say_list};
+use crate::admin::shown::{clean, json, say};
 use crate::backup::moment;
 use crate::failure::Failure;
 use crate::settings::Environment;
@@ -16,34 +17,9 @@ use crate::settings::Environment;
 #[derive(Debug, Subcommand)]
 pub enum RoomsCommand {
     /// List rooms in the order of their ids
-    List(RoomsListArgs),
+    List(ListArgs),
     /// Show one room with its members
-    Show(ShowRoomArgs),
-}
-
-/// Which rooms, as typed.
-#[derive(Debug, Default, Clone, Args)]
-pub struct RoomsListArgs {
-    /// Begin after this id
-    #[arg(long, value_name = "ROOM")]
-    pub after: Option<String>,
-    /// At most so many, up to 1000 [default: 100]
-    #[arg(long, value_name = "NUMBER")]
-    pub limit: Option<u32>,
-    /// Which server.
-    #[command(flatten)]
-    pub at: AdminAt,
-}
-
-/// Which room, as typed.
-#[derive(Debug, Default, Clone, Args)]
-pub struct ShowRoomArgs {
-    /// The room's id
-    #[arg(value_name = "ROOM")]
-    pub id: String,
-    /// Which server.
-    #[command(flatten)]
-    pub at: AdminAt,
+    Show(ShowArgs),
 }
 
 pub(super) async fn run(
@@ -58,24 +34,18 @@ pub(super) async fn run(
 }
 
 async fn list(
-    args: &RoomsListArgs,
+    args: &ListArgs,
     environment: &Environment,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let mut query = Vec::new();
-    query.extend(args.after.clone().map(|after| ("after", after)));
-    query.extend(args.limit.map(|limit| ("limit", limit.to_string())));
-    let rooms: RoomLines = AdminClient::of(&args.at, environment)?.get(&["rooms"], &query).await?;
+    let client = AdminClient::of(&args.at, environment)?;
+    let rooms: RoomLines = client.get(&["rooms"], &args.query()).await?;
     if args.at.json {
         return json(out, &rooms);
     }
     let heads = ["ROOM", "KIND", "MEMBERS", "LIVE", "HEAD", "MESSAGES", "LAST", "NAME"];
     let rows: Vec<_> = rooms.rooms.iter().map(row).collect();
-    say(out, &table(&heads, &rows))?;
-    match rooms.next {
-        Some(next) => say(out, &format!("and more: --after {next}\n")),
-        None => Ok(()),
-    }
+    say_list(out, &heads, &rows, rooms.next)
 }
 
 fn row(room: &RoomLine) -> Vec<String> {
@@ -96,7 +66,7 @@ fn kind(room: &RoomLine) -> String {
 }
 
 async fn show(
-    args: &ShowRoomArgs,
+    args: &ShowArgs,
     environment: &Environment,
     out: &mut impl Write,
 ) -> Result<(), Failure> {

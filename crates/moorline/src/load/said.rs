@@ -48,6 +48,14 @@ pub(super) fn figures(name: &str, outcome: &Outcome) -> String {
         let _ = writeln!(text, "  fault {name}: {times} times, {bitten} connections met");
     }
     text += &ends(outcome);
+    if outcome.standstills > 0 {
+        let _ = writeln!(
+            text,
+            "  this machine did not let the soak run {} times, {:.1} s at most; what waited then is not held against \
+             the server",
+            outcome.standstills, outcome.longest_standstill
+        );
+    }
     if let (Some(memory), Some(cpu)) = (outcome.memory_bytes, outcome.cpu_seconds) {
         let _ = writeln!(
             text,

@@ -39,6 +39,8 @@ pub(super) struct Seen {
     /// Since when the server owes this connection what follows.
     pub(super) since: At,
     pub(super) resumed: Option<Resumed>,
+    /// How far the connection had come before its client sent another position: what follows here may be under way yet.
+    under_way: Vec<u64>,
 }
 
 /// One connection.
@@ -65,7 +67,33 @@ pub(super) struct Client {
 
 impl Seen {
     pub(super) fn new(epoch: u128, position: u64, since: At) -> Self {
-        Seen { epoch, position, ahead: BTreeSet::new(), since, resumed: None }
+        let (ahead, under_way) = (BTreeSet::new(), Vec::new());
+        Seen { epoch, position, ahead, since, resumed: None, under_way }
+    }
+
+    /// This takes the place of `former` while the connection was live.
+    pub(super) fn replaces(&mut self, former: Seen) {
+        if former.epoch != self.epoch {
+            return;
+        }
+        self.under_way = former.under_way;
+        self.under_way.push(former.ahead.last().copied().unwrap_or(former.position));
+        self.under_way.sort_unstable();
+        self.under_way.dedup();
+    }
+
+    /// Whether a seq goes on from where the connection was before the position whose answer is still to come: the server
+    /// sent it before it heard of the position.
+    fn was_under_way(&mut self, seq: u64) -> bool {
+        let Some(resumed) = &self.resumed else {
+            self.under_way = Vec::new();
+            return false;
+        };
+        if seq <= self.position + 1 && !resumed.wants_reset() {
+            return false;
+        }
+        let goes_on = self.under_way.iter_mut().find(|reached| **reached + 1 == seq);
+        goes_on.map(|reached| *reached = seq).is_some()
     }
 
     /// Takes in a seq; false if it had come before.
@@ -171,6 +199,10 @@ impl Checker {
         let skips = seen.epoch == epoch && seq > seen.position + 1;
         if seen.epoch != epoch {
             return self.foreign_epoch(conn, room, epoch, at);
+        }
+        if seen.was_under_way(seq) {
+            self.ranges.note(user, room, epoch, seq, at);
+            return self.saw(user, room, epoch, seq, at);
         }
         if !seen.take(seq) {
             self.report.counts.wire_repeats += 1;

@@ -41,6 +41,13 @@ impl Must {
     }
 }
 
+impl Resumed {
+    /// Whether only a reset answers it.
+    pub(super) fn wants_reset(&self) -> bool {
+        self.must.is_some()
+    }
+}
+
 impl Checker {
     /// `hello` was sent: its positions wait for the welcome.
     pub(super) fn hello(&mut self, conn: Conn, frame: &mut Frame, at: At) {
@@ -85,7 +92,12 @@ impl Checker {
     pub(super) fn resume_sent(&mut self, conn: Conn, frame: &mut Frame, at: At) {
         for (room, position) in frame.positions.take().unwrap_or_default() {
             let room = self.names.number(&room);
+            let former = self.connections.get_mut(&conn).and_then(|it| it.seen.remove(&room));
             self.resume(conn, room, &position, None, at, at);
+            let seen = self.connections.get_mut(&conn).and_then(|it| it.seen.get_mut(&room));
+            if let (Some(seen), Some(former)) = (seen, former) {
+                seen.replaces(former);
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 mod examined;
 mod front;
 mod local;
+mod readers;
 mod redis;
 #[path = "../running/mod.rs"]
 mod running;

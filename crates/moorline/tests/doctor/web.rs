@@ -72,6 +72,34 @@ fn pings_that_come_often_enough_hold_what_silence_would_lose() {
     assert!(told.contains("came through"), "{told}");
 }
 
+/// The same with a limit that proxies really have, and the server's own interval and two others.
+#[test]
+#[ignore = "takes two minutes: cargo xtask prove doctor"]
+fn a_proxy_that_ends_connections_after_thirty_seconds_is_found_with_its_limit() {
+    let [own, rare, often] = [&[][..], &["--ping-interval", "40"], &["--ping-interval", "12"]];
+    let found = [own, rare, often].map(|words| {
+        std::thread::spawn(move || {
+            let server = server(words);
+            let front = Front::start(server.address, Fault::Idle(Duration::from_secs(30)));
+            let doctor = through(&front).and(&["--idle", "60s"]);
+            (doctor.check("ML-WEB-008"), doctor.check("ML-WEB-009"))
+        })
+    });
+    let [own, rare, often] = found.map(|doctor| doctor.join().unwrap());
+    for ((exit, silence), status) in [(&own.0, "warn"), (&rare.0, "fail"), (&often.0, "pass")] {
+        assert_eq!((*exit, silence.status.as_str()), (i32::from(status == "fail"), status));
+        let told = &silence.told;
+        let seconds = told.split("dies after ").nth(1).and_then(|rest| rest.split(' ').next());
+        let seconds: u32 = seconds.unwrap().parse().unwrap();
+        assert!((30..=40).contains(&seconds), "{told}");
+        assert!(told.contains("without a close frame (FIN): not the server"), "{told}");
+    }
+    assert!(own.0.1.fix.contains("--ping-interval 15"), "{}", own.0.1.fix);
+    for ((exit, pings), status) in [(&own.1, "pass"), (&rare.1, "fail"), (&often.1, "pass")] {
+        assert_eq!((*exit, pings.status.as_str()), (i32::from(status == "fail"), status));
+    }
+}
+
 #[test]
 fn a_proxy_that_holds_streams_back_is_found() {
     let server = server(&[]);

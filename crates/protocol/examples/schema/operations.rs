@@ -146,14 +146,15 @@ pub(crate) fn describe(operation: Operation, to: Description<'_>) -> Description
             .body::<PostNotice>()
             .json::<NoticeShown>(200, "It is told, or was before.")
             .refuses(&[Code::NotFound, Code::TooDeep]),
-        Op::GetRetention => {
-            to.backend().json::<RoomRetention>(200, "How long.").refuses(&[Code::NotFound])
-        }
+        Op::GetRetention => to
+            .either()
+            .json::<RoomRetention>(200, "How long.")
+            .refuses(&[Code::NotFound]),
         Op::PutRetention => to
-            .backend()
+            .either()
             .body::<RoomRetention>()
             .json::<RoomRetention>(200, "From now on so long.")
-            .refuses(&[Code::NotFound]),
+            .refuses(&[Code::NotFound, Code::Forbidden, Code::BadOrigin]),
         Op::Search => to
             .either()
             .query_of::<SearchQuery>()

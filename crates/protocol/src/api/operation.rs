@@ -91,9 +91,9 @@ operations! {
     ListEvents = Get "/api/v1/rooms/{id}/events";
     /// Tells the people of a room, or one person, something that is not stored.
     PostNotice = Post "/api/v1/notices";
-    /// How long a room's events are kept.
+    /// How long a room's events are kept; for a backend, and for the room's members.
     GetRetention = Get "/api/v1/rooms/{id}/retention";
-    /// Says how long a room's events are kept; the same again changes nothing.
+    /// Says how long a room's events are kept, for a backend and for the room's owner; the same again changes nothing.
     PutRetention = Put "/api/v1/rooms/{id}/retention";
     /// Finds messages: for a backend in the name of `user`, for a signed-in person their own.
     Search = Get "/api/v1/search";

@@ -26,13 +26,14 @@ use crate::api::ApiKey;
 use crate::api::failure::{no_such_method, no_such_path};
 use crate::api::key;
 use crate::auth::Authenticator;
+use crate::live::Live;
 use crate::registry::Registry;
 
 /// The interface over a chat, before the server knows its connections.
 pub struct Admin {
     chat: Arc<Chat>,
     auth: Arc<Authenticator>,
-    token: Option<ApiKey>,
+    token: Option<Live<ApiKey>>,
 }
 
 /// What the handlers need.
@@ -42,14 +43,14 @@ struct Node {
     auth: Arc<Authenticator>,
     registry: Arc<Registry>,
     /// Of who comes over a network; none where they come over the node's own socket.
-    token: Option<ApiKey>,
+    token: Option<Live<ApiKey>>,
 }
 
 impl Admin {
     /// Over a chat and those who sign in to it; without a token there is nothing of it on the internal address.
     #[must_use]
-    pub fn new(chat: Arc<Chat>, auth: Arc<Authenticator>, token: Option<&str>) -> Self {
-        Self { chat, auth, token: token.map(ApiKey::new) }
+    pub fn new(chat: Arc<Chat>, auth: Arc<Authenticator>, token: Option<Live<ApiKey>>) -> Self {
+        Self { chat, auth, token }
     }
 
     /// Where what happens is told.
@@ -70,7 +71,7 @@ impl Admin {
         }
     }
 
-    fn node(&self, registry: &Arc<Registry>, token: Option<ApiKey>) -> Node {
+    fn node(&self, registry: &Arc<Registry>, token: Option<Live<ApiKey>>) -> Node {
         let (chat, auth) = (Arc::clone(&self.chat), Arc::clone(&self.auth));
         Node { chat, auth, registry: Arc::clone(registry), token }
     }
@@ -104,7 +105,7 @@ impl Node {
 async fn require(State(node): State<Node>, request: Request, next: Next) -> Response {
     let Some(token) = &node.token else { return next.run(request).await };
     match key::shown(request.headers()) {
-        Some(shown) if token.is(shown) => next.run(request).await,
+        Some(shown) if token.get().is(shown) => next.run(request).await,
         Some(_) => key::refused("This is not the admin token."),
         None => key::refused("Send the admin token as `Authorization: Bearer TOKEN`."),
     }

@@ -48,7 +48,8 @@ pub(super) async fn search(
     Ok(json(StatusCode::OK, &hits))
 }
 
-async fn signed_in(api: &Api, headers: &HeaderMap) -> Result<UserId, Failure> {
+/// Whoever the request's session says.
+pub(super) async fn signed_in(api: &Api, headers: &HeaderMap) -> Result<UserId, Failure> {
     let identity = api.sessions.by_request(headers).await?;
     let text = "Sign in first, or send the API key as `Authorization: Bearer KEY`.";
     let identity = identity.ok_or_else(|| Failure::new(ErrorCode::Unauthorized, text))?;

@@ -1,4 +1,4 @@
-//! The server API about what is kept: erasing a person, all that is known of one, how long a room's events are kept.
+//! The server API about what is kept of a person: erasing them, and all that is known of one. `retention` has rooms.
 
 use std::time::Duration;
 
@@ -8,19 +8,16 @@ use axum::response::Response;
 use futures_util::stream;
 use http::{HeaderValue, StatusCode, header};
 use moorline_chat::{Erased, Export, now_ms};
-use moorline_protocol::api::{ErasedPerson, RoomRetention};
-use moorline_protocol::{ErrorCode, RoomId, UserId};
-use moorline_store::{Error, SetRetention, Store};
+use moorline_protocol::api::ErasedPerson;
+use moorline_protocol::{ErrorCode, UserId};
+use moorline_store::{Error, Store};
 
-use super::body::JsonBody;
 use super::failure::{Failure, empty, json};
 use super::path::Path;
 use super::{Api, id};
 
 /// How long a request waits for the end of an erasing, which goes on without it: below every proxy's patience.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A century, so that no sum of times runs over.
-const MOST_SECONDS: u64 = 100 * 366 * 86_400;
 
 /// `DELETE /api/v1/users/{id}`: 200 once all is done, 202 while it goes on; asked again, it tells how it stands.
 pub(super) async fn erase(
@@ -75,32 +72,6 @@ pub(crate) async fn exported(store: &Store, user: &UserId) -> Result<Response, F
     let name = HeaderValue::from_static("attachment; filename=\"moorline-export.json\"");
     headers.insert(header::CONTENT_DISPOSITION, name);
     Ok(response)
-}
-
-/// `GET /api/v1/rooms/{id}/retention`.
-pub(super) async fn retention(
-    State(api): State<Api>,
-    Path(room): Path<String>,
-) -> Result<Response, Failure> {
-    let room: RoomId = id(&room)?;
-    let seconds = api.chat.store().retention(&room).await?;
-    Ok(json(StatusCode::OK, &RoomRetention { seconds }))
-}
-
-/// `PUT /api/v1/rooms/{id}/retention`: the same again changes nothing.
-pub(super) async fn set_retention(
-    State(api): State<Api>,
-    Path(room): Path<String>,
-    JsonBody(body): JsonBody<RoomRetention>,
-) -> Result<Response, Failure> {
-    let room: RoomId = id(&room)?;
-    let RoomRetention { seconds } = body;
-    if seconds.is_some_and(|seconds| seconds > MOST_SECONDS) {
-        let text = "`seconds` must be at most a century; 0 keeps the room's events for ever.";
-        return Err(Failure::new(ErrorCode::Invalid, text));
-    }
-    api.chat.store().set_retention(SetRetention { room, seconds }).await?;
-    Ok(json(StatusCode::OK, &body))
 }
 
 fn no_such_person() -> Failure {

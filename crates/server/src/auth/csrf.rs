@@ -23,17 +23,33 @@ pub(super) async fn guard(
 ) -> Response {
     let is_secure = request.extensions().get().is_some_and(|client: &ClientAddress| client.secure);
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if is_safe || may_change(&sign_in.origins, request.headers(), is_secure) {
-        return next.run(request).await;
+    let checked = match is_safe {
+        true => Ok(()),
+        false => check(&sign_in.origins, request.headers(), is_secure),
+    };
+    match checked {
+        Ok(()) => next.run(request).await,
+        Err(refused) => refused.into_response(),
     }
-    let text = match request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok()) {
+}
+
+/// Refuses a request that changes something and comes from a page that is not allowed.
+pub(crate) fn check(
+    origins: &Origins,
+    headers: &HeaderMap,
+    is_secure: bool,
+) -> Result<(), Failure> {
+    if may_change(origins, headers, is_secure) {
+        return Ok(());
+    }
+    let text = match headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()) {
         Some(origin) => format!(
             "Pages from {origin} may not do this. If this is the server's own address, start it with \
              --origin {origin}, or with --trusted-proxy for the proxy in front of it."
         ),
         None => "A request with a session cookie needs an Origin header.".to_owned(),
     };
-    Failure::new(ErrorCode::BadOrigin, text).into_response()
+    Err(Failure::new(ErrorCode::BadOrigin, text))
 }
 
 fn may_change(origins: &Origins, headers: &HeaderMap, is_secure: bool) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use moorline_protocol::ErrorCode;
 use tokio::time::Instant;
 
@@ -60,7 +60,9 @@ pub(super) async fn take(
     let Some(ByTicket { of, set_cookie }) = taken else {
         return Err(Refusal::new(StatusCode::UNAUTHORIZED, "ticket_refused", REFUSED));
     };
-    if set_cookie.is_none() && !shared.origins.is_own_page(headers, is_secure) {
+    let is_from_page =
+        shared.origins.is_own_page(headers, is_secure) || is_silent_on_page(headers, is_secure);
+    if set_cookie.is_none() && !is_from_page {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "bad_origin", OriginCheck::REFUSED));
     }
     let proof = match of {
@@ -68,4 +70,27 @@ pub(super) async fn take(
         TicketOf::Session(identity) => Proof::Session { identity, revocations },
     };
     Ok((Asker::Known(proof), set_cookie))
+}
+
+/// Over plain HTTP a browser says of an `EventSource` nothing about the page that it is of (Fetch Metadata, section 2: only
+/// trustworthy URLs). The cookie alone must do then: it is `SameSite=Strict`, and good only with a URL that no other page knows.
+fn is_silent_on_page(headers: &HeaderMap, is_secure: bool) -> bool {
+    !is_secure && !headers.contains_key(header::ORIGIN) && !headers.contains_key("sec-fetch-site")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_over_plain_http_may_a_request_say_nothing_of_its_page() {
+        let none = HeaderMap::new();
+        assert!(is_silent_on_page(&none, false));
+        assert!(!is_silent_on_page(&none, true));
+        for (name, value) in [("origin", "null"), ("sec-fetch-site", "cross-site")] {
+            let headers =
+                HeaderMap::from_iter([(name.parse().unwrap(), HeaderValue::from_static(value))]);
+            assert!(!is_silent_on_page(&headers, false), "{name}");
+        }
+    }
 }

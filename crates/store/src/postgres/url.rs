@@ -34,7 +34,7 @@ pub(super) enum Authorities {
 }
 
 /// A PostgreSQL database. Printing it shows everything but the password.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl {
     pub(super) config: Config,
     pub(super) trust: Trust,

@@ -109,6 +109,60 @@ fn i14_a_position_of_another_epoch_needs_a_reset() {
     breaks(Promise::I14, &resumed(json!({"epoch":"old","seq":2}), |_, _| {}));
 }
 
+/// Bob is live and asks for what follows an older position; two messages come meanwhile, and `answer` is what he gets.
+fn asks_again(answer: impl FnOnce(&mut Story, u64)) -> crate::soak::Verdict {
+    let mut story = Story::in_a_room();
+    let live = story.says("ann", 1, "while bob is live");
+    story.sent("bob", 1, json!({"type":"resume","positions":{"r":{"epoch":"e","seq":live - 1}}}));
+    for cid in ["x", "y"] {
+        let number = story.sends("ann", 1, cid, cid);
+        let seq = story.stores("ann", cid, cid);
+        story.event("ann", 1, seq).acks("ann", 1, number, seq);
+    }
+    answer(&mut story, live);
+    story.wait(60);
+    story.ends_as_it_is()
+}
+
+#[test]
+fn i8_what_was_under_way_before_a_position_was_heard_of_is_no_skip() {
+    let verdict = asks_again(|story, live| {
+        story.event("bob", 1, live + 1);
+        for seq in live..=live + 2 {
+            story.event("bob", 1, seq);
+        }
+    });
+    keeps(Promise::I8, &verdict);
+    passes(&verdict);
+}
+
+#[test]
+fn i8_going_on_where_a_connection_was_is_no_answer_to_an_older_position() {
+    let goes_on =
+        |story: &mut Story, live| _ = story.event("bob", 1, live + 1).event("bob", 1, live + 2);
+    breaks(Promise::I8, &asks_again(goes_on));
+}
+
+#[test]
+fn i8_an_answer_with_a_hole_is_found_beside_what_was_under_way() {
+    let hole = |story: &mut Story, live| {
+        story.event("bob", 1, live + 1).event("bob", 1, live).event("bob", 1, live + 2);
+    };
+    breaks(Promise::I7, &asks_again(hole));
+    let skip = |story: &mut Story, live| _ = story.event("bob", 1, live + 2);
+    breaks(Promise::I8, &asks_again(skip));
+}
+
+#[test]
+fn i8_an_event_that_skips_the_missed_ones_of_a_hello_is_found_though_the_welcome_told_its_head() {
+    let live = |story: &mut Story, _| {
+        let number = story.sends("ann", 1, "z", "z");
+        let seq = story.stores("ann", "z", "z");
+        story.event("ann", 1, seq).acks("ann", 1, number, seq).event("bob", 2, seq);
+    };
+    breaks(Promise::I8, &resumed(json!({"epoch":"e","seq":2}), live));
+}
+
 fn removal(story: &mut Story) -> u64 {
     story.sent("ann", 1, json!({"type":"remove","id":7,"room":"r","cid":"rm","users":["bob"]}));
     let changes = json!([{"user":"bob","change":"removed"}]);

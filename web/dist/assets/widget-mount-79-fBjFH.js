@@ -1,0 +1,1 @@
+export{t as mount}from"./widget-mount-B5X0xx8q.js";

@@ -1,1 +1,0 @@
-export{t as mount}from"./widget-mount-CpzXTYkr.js";
