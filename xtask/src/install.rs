@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::files;
+use crate::promtool;
 use crate::repository::Repository;
 
 /// Folders with a `package-lock.json`, the SDK first since the page is built with it.
@@ -43,6 +44,7 @@ const OLDEST_DJANGO: &str = "Django==4.2.30";
 /// Installs everything; what is there already costs nothing.
 pub(crate) fn everything(repository: &Repository) -> Result<()> {
     debian(repository)?;
+    promtool::fetch(repository)?;
     node(repository)?;
     NODE_FOLDERS.iter().try_for_each(|folder| node_packages(repository, folder))?;
     python(repository)?;
@@ -62,21 +64,26 @@ fn debian(repository: &Repository) -> Result<()> {
         return Ok(());
     }
     let apt = |args: &[&str]| {
-        let (program, before) =
-            if is_root(repository)? { ("apt-get", None) } else { ("sudo", Some("-n")) };
-        let words = before.map(|flag| [flag, "apt-get"]).into_iter().flatten();
-        repository
-            .command(program)
-            .args(words)
-            .args(args)
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .run()
+        apt(repository, args)
             .with_context(|| format!("install these by hand and try again: {}", missing.join(" ")))
     };
     apt(&["update", "-q"])?;
     let mut install = vec!["install", "-q", "-y", "--no-install-recommends"];
     install.extend(&missing);
     apt(&install)
+}
+
+/// `apt-get`, as root or by `sudo`.
+pub(crate) fn apt(repository: &Repository, args: &[&str]) -> Result<()> {
+    let (program, before) =
+        if is_root(repository)? { ("apt-get", None) } else { ("sudo", Some("-n")) };
+    let words = before.map(|flag| [flag, "apt-get"]).into_iter().flatten();
+    repository
+        .command(program)
+        .args(words)
+        .args(args)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .run()
 }
 
 fn is_root(repository: &Repository) -> Result<bool> {

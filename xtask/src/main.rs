@@ -11,6 +11,7 @@ mod docs;
 mod files;
 mod install;
 mod interop;
+mod promtool;
 mod prove;
 mod repository;
 #[cfg(test)]

@@ -5,17 +5,17 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::Instant;
 
 use moorline_protocol::{
-    Change, Epoch, Event, EventKind, Frame, Person, Position, RoomId, Seq, UserId,
+    Carries, Change, Epoch, Event, EventKind, Frame, Person, Position, RoomId, Seq, UserId,
 };
 use moorline_store::Head;
 use parking_lot::Mutex;
 
 use crate::listener::Listener;
 use crate::outbox::{Notice, Pushed};
+use crate::round::Round;
 use crate::tail::{Kept, Tail};
 use crate::typing::Typing;
 
@@ -225,46 +225,49 @@ impl Feed {
         None
     }
 
-    /// Delivers events of this room in the order of the log. Whoever is woken is left in `wakers`.
+    /// Delivers events of this room in the order of the log. Whoever is woken is left in the round.
     pub(crate) fn deliver(
         &self,
         events: &[Arc<Event>],
         name_of: &dyn Fn(&UserId) -> Option<Person>,
-        wakers: &mut Vec<Waker>,
+        round: &mut Round,
     ) -> Delivered {
         let mut state = self.state.lock();
         let mut frames: Vec<Kept> = Vec::with_capacity(events.len());
         for event in events {
             let Some((epoch, last)) = state.at else {
                 state.early = state.early.max(event.seq);
-                state.announce(&self.room, wakers, self);
+                state.announce(&self.room, round, self);
                 continue;
             };
             if event.epoch != epoch || event.seq <= last {
                 continue;
             }
             if event.seq > last.next() {
-                state.flush(&mut frames, self, wakers);
+                state.flush(&mut frames, self, round);
                 return Delivered::Hole(last);
             }
             state.at = Some((epoch, event.seq));
             state.typing.stopped(&event.from);
-            let frame = state.encode(event, name_of);
+            let frame = state.encode(event, name_of).carrying(match &event.kind {
+                EventKind::Message { .. } => Carries::NewMessage(round.since),
+                _ => Carries::Other,
+            });
             frames.push(Kept { seq: event.seq, id: event.id, frame });
             if let EventKind::Delete { .. } = &event.kind {
                 // An erased text is not kept for those who come later.
-                state.flush(&mut frames, self, wakers);
+                state.flush(&mut frames, self, round);
                 state.tail = Tail::default();
             }
             if let EventKind::Member { changes } = &event.kind {
                 // The one who goes gets this event and nothing above it.
-                state.flush(&mut frames, self, wakers);
+                state.flush(&mut frames, self, round);
                 for change in changes.iter().filter(|change| change.change != Change::Joined) {
                     state.remove_person(&change.user, self);
                 }
             }
         }
-        state.flush(&mut frames, self, wakers);
+        state.flush(&mut frames, self, round);
         Delivered::Done
     }
 
@@ -354,30 +357,32 @@ impl State {
     }
 
     /// Pushes frames to all listeners: one lock of each outbox, whatever the number of frames.
-    fn flush(&mut self, frames: &mut Vec<Kept>, feed: &Feed, wakers: &mut Vec<Waker>) {
+    fn flush(&mut self, frames: &mut Vec<Kept>, feed: &Feed, round: &mut Round) {
         let Some(first) = frames.first().map(|kept| kept.seq) else { return };
         let shared: Vec<Frame> = frames.iter().map(|kept| kept.frame.clone()).collect();
-        self.announce(&feed.room, wakers, feed);
+        self.announce(&feed.room, round, feed);
         self.entries.retain(|entry| {
             let (taken, waker) = entry.listener.outbox().push_all(&shared);
-            wakers.extend(waker);
+            round.wakers.extend(waker);
             if taken == shared.len() {
                 return true;
             }
             let from = Seq(first.0 + taken as u64);
             entry.listener.left(feed);
-            wakers.extend(entry.listener.notify(Notice::Behind { room: feed.room.clone(), from }));
+            round
+                .wakers
+                .extend(entry.listener.notify(Notice::Behind { room: feed.room.clone(), from }));
             false
         });
         frames.drain(..).for_each(|kept| self.tail.keep(kept));
     }
 
     /// Hands those who have not been told of the room over to their sessions.
-    fn announce(&mut self, room: &RoomId, wakers: &mut Vec<Waker>, feed: &Feed) {
+    fn announce(&mut self, room: &RoomId, round: &mut Round, feed: &Feed) {
         self.entries.retain(|entry| {
             if !entry.is_announced {
                 entry.listener.left(feed);
-                wakers.extend(entry.listener.notify(Notice::Added { room: room.clone() }));
+                round.wakers.extend(entry.listener.notify(Notice::Added { room: room.clone() }));
             }
             entry.is_announced
         });

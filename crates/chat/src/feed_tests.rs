@@ -1,6 +1,6 @@
 //! A feed's holes, repeats, tail, removals and slow readers.
 
-use std::task::Context;
+use std::task::{Context, Waker};
 
 use moorline_protocol::EventId;
 
@@ -45,7 +45,7 @@ fn warm_feed(head: u64) -> Arc<Feed> {
 }
 
 fn deliver(feed: &Feed, seqs: &[u64]) -> Delivered {
-    feed.deliver(&messages(seqs), &|_| None, &mut Vec::new())
+    feed.deliver(&messages(seqs), &|_| None, &mut Round::of(Instant::now()))
 }
 
 fn seen(listener: &Listener) -> Vec<u64> {
@@ -85,7 +85,10 @@ fn an_event_of_another_life_of_the_log_is_not_delivered() {
     let (feed, bob) = (warm_feed(2), listener(10_000));
     feed.enter(&bob, (EPOCH, Seq(2)));
     let foreign = Event { epoch: Epoch(8), ..(*message(3)).clone() };
-    assert_eq!(feed.deliver(&[Arc::new(foreign)], &|_| None, &mut Vec::new()), Delivered::Done);
+    assert_eq!(
+        feed.deliver(&[Arc::new(foreign)], &|_| None, &mut Round::of(Instant::now())),
+        Delivered::Done
+    );
     assert!(seen(&bob).is_empty());
     assert_eq!(feed.enter(&bob, (Epoch(8), Seq(2))), Entered::OtherEpoch);
 }
@@ -152,7 +155,11 @@ fn an_erased_text_does_not_stay_in_the_tail() {
     let (feed, bob) = (warm_feed(0), listener(10_000));
     deliver(&feed, &[1]);
     let kind = EventKind::Delete { message: message(1).id, of: Seq(1) };
-    feed.deliver(&[Arc::new(Event { kind, ..(*message(2)).clone() })], &|_| None, &mut Vec::new());
+    feed.deliver(
+        &[Arc::new(Event { kind, ..(*message(2)).clone() })],
+        &|_| None,
+        &mut Round::of(Instant::now()),
+    );
     assert_eq!(feed.enter(&bob, (EPOCH, Seq(0))), Entered::Behind(Seq(0)));
 }
 

@@ -7,12 +7,14 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use moorline_protocol::{
-    Epoch, Event, Frame, Person, Position, Reply, Reset, ResetReason, RoomId, Seq,
+    Carries, Epoch, Event, EventKind, Frame, Person, Position, Reply, Reset, ResetReason, RoomId,
+    Seq,
 };
 use moorline_store::{Error, Range, Resumed};
 
 use crate::Chat;
 use crate::feed::Entered;
+use crate::hub::Resumes;
 use crate::listener::Listener;
 
 /// Events read at once: a few milliseconds of work, so that 64 who catch up take turns.
@@ -91,6 +93,8 @@ impl Chat {
             return Ok(Some((page.epoch, page.head)));
         }
         let reached = page.events.last().map_or(cursor.1.max(page.head), |event| event.seq);
+        let wanted = cursor.1.next().max(page.first);
+        self.hub().counts().look_for_gap(room, Some(wanted), &page.events);
         queue(listener, page.events, &page.people);
         Ok(Some((page.epoch, reached)))
     }
@@ -139,7 +143,12 @@ impl Chat {
         from: &Position,
         (first, head): (Seq, Seq),
     ) -> bool {
-        from.seq.next() >= first && self.hub().resume(listener, room, from, head).is_some()
+        let is_enough =
+            from.seq.next() >= first && self.hub().resume(listener, room, from, head).is_some();
+        if is_enough {
+            Resumes::one(&self.hub().counts().resumes.memory);
+        }
+        is_enough
     }
 
     /// The same with what was read already.
@@ -151,18 +160,25 @@ impl Chat {
         from: &Position,
         resumed: Resumed,
     ) -> Option<(Cursor, usize)> {
+        let counts = self.hub().counts();
         match resumed {
             Resumed::Events { events, people, .. } => {
+                Resumes::one(&counts.resumes.store);
+                // Who has nothing yet may see the log from any event on.
+                let wanted = Some(from.seq.next()).filter(|_| from.seq.0 > 0);
+                counts.look_for_gap(room, wanted, &events);
                 let sent = events.len();
                 let reached = events.last().map_or(from.seq, |event| event.seq);
                 queue(listener, events, &people);
                 Some(((from.epoch, reached), sent))
             }
             Resumed::Reset { reason, epoch, first, head } => {
+                Resumes::one(&counts.resumes.reset);
                 queue_reset(listener, room, reason, Some((epoch, first, head)));
                 Some(((epoch, head), 0))
             }
             Resumed::Gone => {
+                Resumes::one(&counts.resumes.gone);
                 queue_reset(listener, room, ResetReason::Gone, None);
                 None
             }
@@ -177,7 +193,11 @@ fn queue(listener: &Listener, events: Vec<Event>, people: &[Person]) {
             event.people = people.to_vec();
         }
         // Made for one connection, so never deflated: that is done once for all, or not at all.
-        listener.outbox().reply(Frame::json(&event));
+        let carries = match &event.kind {
+            EventKind::Message { .. } => Carries::Message,
+            _ => Carries::Other,
+        };
+        listener.outbox().reply(Frame::json(&event).carrying(carries));
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod beside;
 mod bring;
+mod counts;
 mod elsewhere;
 mod guests;
 mod others;
@@ -16,7 +17,6 @@ mod presence;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use moorline_protocol::{
@@ -36,7 +36,10 @@ use crate::outbox::{Close, Notice};
 use crate::outlet::Outlet;
 use crate::people::People;
 use crate::recent::Recent;
+use crate::round::Round;
 use crate::tap::Tap;
+
+pub use counts::{Counts, Resumes};
 
 /// How long a feed without listeners is kept: those who come back after a cut find it warm.
 const KEPT: Duration = Duration::from_secs(60);
@@ -67,19 +70,6 @@ pub struct Hub {
     noticed: Mutex<Recent<Cid>>,
     /// Operators who watch.
     tap: Arc<Tap>,
-}
-
-/// What the hub did, for metrics.
-#[derive(Debug, Default)]
-pub struct Counts {
-    /// Ephemeral frames that a full outbox did not take.
-    pub dropped: AtomicU64,
-    /// Holes filled from the store.
-    pub filled: AtomicU64,
-    /// Events that were read for them.
-    pub read: AtomicU64,
-    /// Events published.
-    pub published: AtomicU64,
 }
 
 impl Hub {
@@ -207,7 +197,7 @@ impl Hub {
     /// Publishes one commit: events to the feeds in order, then receipts and revocations, then the replies. Wakes the
     /// connections last, so that an ack and the sender's own event go out in one write.
     pub async fn publish(&self, commit: Commit) {
-        let mut wakers = Vec::new();
+        let mut round = Round::of(commit.at.unwrap_or_else(Instant::now));
         for (room, events) in by_room(&commit.events) {
             let feed = self.feeds.lock().get(&room).cloned();
             let epoch = events.first().map(|event| event.epoch);
@@ -216,7 +206,7 @@ impl Hub {
             {
                 self.end_life(feed, "a room's log begins anew");
             }
-            self.bring(&room, &events, &mut wakers).await;
+            self.bring(&room, &events, &mut round).await;
         }
         commit.rooms.iter().for_each(|touched| self.touch(touched));
         for receipt in &commit.receipts {
@@ -225,7 +215,7 @@ impl Hub {
         for revoked in &commit.revoked {
             self.revoke(revoked);
         }
-        self.counts.published.fetch_add(commit.events.len() as u64, Ordering::Relaxed);
+        self.counts.published(commit.events.iter().map(AsRef::as_ref));
         if let Some(nodes) = &self.nodes {
             nodes.tell(&commit);
         }
@@ -233,7 +223,7 @@ impl Hub {
         let watched =
             self.tap.is_watched().then(|| (commit.events.clone(), commit.receipts.clone()));
         commit.answer();
-        wakers.into_iter().for_each(Waker::wake);
+        round.end();
         if let Some((events, receipts)) = watched {
             self.tap.tell_commit(&events, &receipts);
         }
@@ -243,9 +233,9 @@ impl Hub {
         &self,
         feed: &Arc<Feed>,
         events: &[Arc<Event>],
-        wakers: &mut Vec<Waker>,
+        round: &mut Round,
     ) -> Delivered {
-        feed.deliver(events, &|user| self.people.lock().person(user), wakers)
+        feed.deliver(events, &|user| self.people.lock().person(user), round)
     }
 
     /// Before a removal is delivered, its people are kept from entering with what they read earlier.
@@ -261,12 +251,12 @@ impl Hub {
     }
 
     /// After a membership event is delivered, the people concerned hear of the room's coming or going.
-    fn tell_memberships(&self, events: &[Arc<Event>], wakers: &mut Vec<Waker>) {
+    fn tell_memberships(&self, events: &[Arc<Event>], round: &mut Round) {
         for (event, user, change) in changes(events) {
             let room = &event.room;
             for listener in self.people.lock().listeners(user) {
                 if change == Change::Joined {
-                    wakers.extend(listener.notify(Notice::Added { room: room.clone() }));
+                    round.wakers.extend(listener.notify(Notice::Added { room: room.clone() }));
                 } else {
                     let what = RoomChangeKind::Gone { id: room.clone() };
                     listener

@@ -19,6 +19,7 @@ mod outbox;
 mod outlet;
 mod people;
 mod recent;
+mod round;
 mod rules;
 mod tail;
 mod tap;
@@ -46,7 +47,7 @@ pub use django::{
 pub use error::Error;
 pub use export::Export;
 pub use follow::{Cursor, Followed};
-pub use hub::{Counts, Hub};
+pub use hub::{Counts, Hub, Resumes};
 pub use leases::LeaseTimes;
 pub use listener::Listener;
 pub use nodes::HintCounts;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use moorline_protocol::{EventId, Frame, Seq};
+use moorline_protocol::{Carries, EventId, Frame, Seq};
 
 /// Events kept.
 const MOST: usize = 64;
@@ -25,7 +25,11 @@ pub(crate) struct Tail {
 
 impl Tail {
     /// Adds the event that follows the last one; the oldest go.
-    pub(crate) fn keep(&mut self, kept: Kept) {
+    pub(crate) fn keep(&mut self, mut kept: Kept) {
+        if let Carries::NewMessage(_) = kept.frame.carries() {
+            // To those who come later it is none.
+            kept.frame = kept.frame.carrying(Carries::Message);
+        }
         self.bytes += kept.frame.len();
         self.kept.push_back(kept);
         while self.kept.len() > MOST || self.bytes > MOST_BYTES {

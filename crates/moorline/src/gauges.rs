@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use moorline_chat::Chat;
-use moorline_server::Metrics;
+use moorline_chat::{Chat, Resumes};
+use moorline_server::{Metrics, encode_times};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
@@ -29,12 +30,27 @@ impl fmt::Debug for ChatNumbers {
 }
 
 impl ChatNumbers {
-    fn counters(&self) -> [(&'static str, &'static str, u64); 8] {
+    fn counters(&self) -> [(&'static str, &'static str, u64); 11] {
         let (store, hub) = (self.0.store().health(), self.0.hub().counts());
         let upkept = self.0.upkept();
         [
             ("store_commits", "Transactions committed by the store", store.commits),
             ("store_commands", "Commands answered by the store", store.commands),
+            (
+                "duplicates_dropped",
+                "Commands that came again, and got the first answer again",
+                store.repeated,
+            ),
+            (
+                "messages_accepted",
+                "Messages that this node stored",
+                hub.accepted.load(Ordering::Relaxed),
+            ),
+            (
+                "gap_detected",
+                "Holes in what was about to be handed out; never one where the store is sound",
+                hub.gaps.load(Ordering::Relaxed),
+            ),
             (
                 "events_published",
                 "Events given to live feeds",
@@ -111,6 +127,19 @@ impl ChatNumbers {
     }
 }
 
+/// What became of the positions with which clients came back.
+fn encode_resumes(chat: &Chat, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let Resumes { memory, store, reset, gone } = &chat.hub().counts().resumes;
+    let help = "Rooms in which a client came back with a position, by what it got";
+    let mut family = to.encode_descriptor("resumes", help, None, MetricType::Counter)?;
+    for (result, count) in [("memory", memory), ("store", store), ("reset", reset), ("gone", gone)]
+    {
+        let counter = ConstCounter::new(count.load(Ordering::Relaxed));
+        counter.encode(family.encode_family(&[("result", result)])?)?;
+    }
+    Ok(())
+}
+
 /// One line for each part in trouble; none while all is well.
 fn encode_troubles(chat: &Chat, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let help = "Parts that do not work as they should, and why";
@@ -130,7 +159,10 @@ impl Collector for ChatNumbers {
             let descriptor = to.encode_descriptor(name, help, None, counter.metric_type())?;
             counter.encode(descriptor)?;
         }
+        encode_resumes(&self.0, &mut to)?;
         encode_troubles(&self.0, &mut to)?;
+        let help = "How long a transaction of the store took, waiting for its turn included";
+        encode_times(&mut to, "store_commit_seconds", help, &self.0.store().commit_times())?;
         let layer = self.0.hub().hints().map(|(_, is_deaf)| {
             ("layer_up", "Whether the channel layer carries hints", f64::from(u8::from(!is_deaf)))
         });

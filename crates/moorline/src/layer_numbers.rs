@@ -24,7 +24,7 @@ impl Collector for LayerNumbers {
             ("layer_sent", "Messages put on the channel layer", counts.sent),
             ("layer_received", "Messages taken from the channel layer", counts.received),
             (
-                "layer_dropped_at_capacity",
+                "layer_capacity_drops",
                 "Messages dropped since a channel or a reader here was full",
                 counts.dropped_at_capacity,
             ),

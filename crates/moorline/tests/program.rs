@@ -91,7 +91,7 @@ fn the_metrics_hold_what_store_and_hub_count() {
     server.sign_up("ann");
     let metrics = server.get("/metrics").send().text;
     for name in [
-        "moorline_connections ",
+        "moorline_connections{",
         "moorline_store_writable 1",
         "moorline_store_commits_total ",
         "moorline_store_wal_bytes ",

@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -30,6 +31,18 @@ thread_local! {
 /// A scratch longer than this is given back, so that one large page does not stay in each thread.
 const SCRATCH_KEPT: usize = 64 * 1024;
 
+/// What a frame is to those who count deliveries; no client is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Carries {
+    /// Something else than a message of a room, or several.
+    #[default]
+    Other,
+    /// One message of a room's log, which may have been stored long ago.
+    Message,
+    /// One message that was stored, or heard of from another node, at this moment.
+    NewMessage(Instant),
+}
+
 /// One message to clients: the header of an unmasked WebSocket frame and the payload in one shared allocation.
 /// A clone is a reference. SSE and long-poll send the payload alone.
 #[derive(Clone)]
@@ -37,6 +50,7 @@ pub struct Frame {
     bytes: Arc<[u8]>,
     /// Room for the deflated form; none where it is never deflated. Empty inside where that form is not shorter.
     twin: Option<Arc<Twin>>,
+    carries: Carries,
 }
 
 type Twin = OnceLock<Option<Arc<[u8]>>>;
@@ -59,7 +73,7 @@ impl Frame {
             if buffer.capacity() > SCRATCH_KEPT {
                 *buffer = Vec::new();
             }
-            Self { bytes, twin: None }
+            Self { bytes, twin: None, carries: Carries::Other }
         })
     }
 
@@ -76,7 +90,7 @@ impl Frame {
     }
 
     fn raw(payload: &[u8], first: u8) -> Self {
-        Self { bytes: sealed(payload, first), twin: None }
+        Self { bytes: sealed(payload, first), twin: None, carries: Carries::Other }
     }
 
     /// Lets this frame be deflated, if its size is worth it. Only for what holds no secret: the length of a deflated text
@@ -86,6 +100,18 @@ impl Frame {
     pub fn deflatable(mut self) -> Self {
         self.twin = DEFLATED_BYTES.contains(&self.payload().len()).then(Arc::default);
         self
+    }
+
+    /// The same frame, counted as this.
+    #[must_use]
+    pub fn carrying(self, carries: Carries) -> Self {
+        Self { carries, ..self }
+    }
+
+    /// What it counts as.
+    #[must_use]
+    pub fn carries(&self) -> Carries {
+        self.carries
     }
 
     /// Whether it may be deflated and is worth it.

@@ -31,7 +31,7 @@ pub use command::{
 pub use domain::{DomainEvent, RoomFacts};
 pub use error::ErrorCode;
 pub use event::{Change, Event, EventKind, Mark, MemberChange};
-pub use frame::{DEFLATED_BYTES, Frame};
+pub use frame::{Carries, DEFLATED_BYTES, Frame};
 pub use ids::{Cid, Epoch, EventId, InvalidId, Position, RoomId, Seq, UserId};
 pub use limits::Limits;
 pub use positions::{NoPosition, Positions, Told};

@@ -112,10 +112,11 @@ fn messages(layer: ChannelLayer, name: String) -> BoxStream<'static, Message> {
 }
 
 async fn withdraw(layer: ChannelLayer, name: String) {
-    match tokio::time::timeout(WITHDRAWAL, layer.close_channel(&name)).await {
+    let channel = &*name;
+    match tokio::time::timeout(WITHDRAWAL, layer.close_channel(channel)).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a channel leaves its groups later"),
-        Err(_) => tracing::debug!("a channel leaves its groups later: the layer is slow"),
+        Ok(Err(error)) => tracing::debug!(channel, %error, "a channel leaves its groups later"),
+        Err(_) => tracing::debug!(channel, "a channel leaves its groups later: the layer is slow"),
     }
 }
 

@@ -3,23 +3,31 @@
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder,
+    NoLabelSet,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use moorline_protocol::CloseCode;
+use moorline_store::TimesRead;
+
 use crate::consumer::{Closed, Dispatched, Side};
+use crate::delivered::Delivered;
 use crate::transport::Transport;
 
 /// The transport's own metrics and the registry into which other parts put theirs.
 pub struct Metrics {
     registry: Mutex<Registry>,
-    pub(crate) connections: Gauge,
-    transports: Family<TransportLabels, Gauge>,
+    connections: Family<TransportLabels, Gauge>,
     pub(crate) closes: Family<CloseLabels, Counter>,
     pub(crate) durations: Histogram,
     pub(crate) ping_rtt: Histogram,
@@ -32,12 +40,37 @@ pub struct Metrics {
     frames_deflated: Counter,
     deflated_from_bytes: Counter,
     deflated_to_bytes: Counter,
+    pub(crate) delivered: Delivered,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct CloseLabels {
-    code: u16,
+    code: Code,
     side: Side,
+}
+
+/// A close code that this server sends or that RFC 6455 has for a peer; others, which a peer may choose freely, are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Code(Option<u16>);
+
+impl Code {
+    /// No code came with the close frame, and no close frame came at all.
+    const OF_PEERS: [u16; 2] = [1005, 1006];
+
+    fn of(code: CloseCode) -> Self {
+        let is_known = Self::OF_PEERS.contains(&code.0)
+            || CloseCode::ALL.iter().any(|(known, _)| *known == code);
+        Self(is_known.then_some(code.0))
+    }
+}
+
+impl EncodeLabelValue for Code {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        match self.0 {
+            Some(code) => EncodeLabelValue::encode(&code, encoder),
+            None => EncodeLabelValue::encode(&"other", encoder),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -68,8 +101,7 @@ impl Metrics {
     pub fn new() -> Self {
         let metrics = Self {
             registry: Mutex::new(Registry::with_prefix("moorline")),
-            connections: Gauge::default(),
-            transports: Family::default(),
+            connections: Family::default(),
             closes: Family::default(),
             durations: Histogram::new(exponential_buckets(0.1, 8.0, 8)),
             ping_rtt: Histogram::new(exponential_buckets(0.001, 4.0, 8)),
@@ -82,7 +114,10 @@ impl Metrics {
             frames_deflated: Counter::default(),
             deflated_from_bytes: Counter::default(),
             deflated_to_bytes: Counter::default(),
+            delivered: Delivered::default(),
         };
+        // So that nobody connected shows as 0, and not as nothing.
+        Transport::ALL.into_iter().for_each(|transport| drop(metrics.by_transport(transport)));
         metrics.register_all();
         metrics
     }
@@ -91,9 +126,9 @@ impl Metrics {
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         self.register(|to| {
             to.register("build", "This build", version);
-            to.register("connections", "Open connections", self.connections.clone());
-            let transports = self.transports.clone();
-            to.register("transport_connections", "Open connections by transport", transports);
+            let connections = self.connections.clone();
+            to.register("connections", "Open connections by transport", connections);
+            to.register_collector(Box::new(Deliveries(self.delivered.clone())));
             to.register("closes", "Closed connections by code and side", self.closes.clone());
             let durations = self.durations.clone();
             to.register("connection_duration_seconds", "Ages of closed connections", durations);
@@ -139,14 +174,14 @@ impl Metrics {
 
     /// The open connections of one transport.
     pub(crate) fn by_transport(&self, transport: Transport) -> Gauge {
-        self.transports.get_or_create_owned(&TransportLabels { transport: transport.word() })
+        self.connections.get_or_create_owned(&TransportLabels { transport: transport.word() })
     }
 
     pub(crate) fn closed(&self, closed: &Closed, age: Duration) {
-        let labels = CloseLabels { code: closed.code.0, side: closed.side };
+        let labels = CloseLabels { code: Code::of(closed.code), side: closed.side };
         self.closes.get_or_create(&labels).inc();
         self.durations.observe(age.as_secs_f64());
-        if closed.code == moorline_protocol::CloseCode::SLOW_READER {
+        if closed.code == CloseCode::SLOW_READER {
             self.slow_reader_closes.inc();
         }
     }
@@ -168,4 +203,35 @@ impl Metrics {
     pub(crate) fn refused(&self, reason: &'static str) {
         self.refused.get_or_create(&RefusedLabels { reason }).inc();
     }
+}
+
+/// What was handed to sockets, read at each scrape.
+#[derive(Debug)]
+struct Deliveries(Delivered);
+
+impl Collector for Deliveries {
+    fn encode(&self, mut to: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let messages = ConstCounter::new(self.0.messages());
+        let help = "Messages handed to sockets, each for every connection that it went to";
+        let descriptor =
+            to.encode_descriptor("messages_delivered", help, None, messages.metric_type())?;
+        messages.encode(descriptor)?;
+        let help = "From a message's commit, or from word of another node's, to its socket";
+        encode_times(&mut to, "delivery_seconds", help, &self.0.times())
+    }
+}
+
+/// Writes how long something took as a histogram.
+///
+/// # Errors
+/// Where the text cannot be written.
+pub fn encode_times(
+    to: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    times: &TimesRead,
+) -> Result<(), std::fmt::Error> {
+    let mut metric = to.encode_descriptor(name, help, None, MetricType::Histogram)?;
+    let (seconds, count) = (times.seconds(), times.count());
+    metric.encode_histogram::<NoLabelSet>(seconds, count, &times.buckets(), None)
 }

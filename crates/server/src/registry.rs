@@ -1,10 +1,14 @@
 //! All open connections of this server, so that a drain can tell each of them and wait for the last.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use tokio::sync::Notify;
 
 use crate::connection::{Connection, ConnectionId, Shared};
@@ -22,12 +26,20 @@ pub(crate) struct Registry {
 pub(crate) struct Registration {
     registry: Arc<Registry>,
     id: ConnectionId,
-    transport: Transport,
+    open: Gauge,
 }
 
 impl Registry {
     pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
         Self { connections: Mutex::default(), emptied: Notify::new(), metrics }
+    }
+
+    /// The same, and each scrape adds up what waits for them: nothing is counted on the way of a frame.
+    pub(crate) fn counting(metrics: Arc<Metrics>) -> Arc<Self> {
+        let registry = Arc::new(Self::new(metrics));
+        let queues = Box::new(Queues(Arc::downgrade(&registry)));
+        registry.metrics.register(|to| to.register_collector(queues));
+        registry
     }
 
     pub(crate) fn register(
@@ -37,9 +49,9 @@ impl Registry {
     ) -> Registration {
         let id = connection.id();
         self.connections.lock().insert(id, Arc::downgrade(connection.shared()));
-        self.metrics.connections.inc();
-        self.metrics.by_transport(transport).inc();
-        Registration { registry: Arc::clone(self), id, transport }
+        let open = self.metrics.by_transport(transport);
+        open.inc();
+        Registration { registry: Arc::clone(self), id, open }
     }
 
     /// All of them, the oldest first.
@@ -58,6 +70,12 @@ impl Registry {
 
     pub(crate) fn len(&self) -> usize {
         self.connections.lock().len()
+    }
+
+    /// Bytes that wait in the outboxes of all of them.
+    fn queued_bytes(&self) -> u64 {
+        let open: Vec<_> = self.connections.lock().values().filter_map(Weak::upgrade).collect();
+        open.into_iter().map(|shared| Connection::of(shared).outbox().queued_bytes() as u64).sum()
     }
 
     /// Tells every connection to end; each is given a random moment within `spread` to come back.
@@ -84,10 +102,32 @@ impl Drop for Registration {
     fn drop(&mut self) {
         let mut connections = self.registry.connections.lock();
         connections.remove(&self.id);
-        self.registry.metrics.connections.dec();
-        self.registry.metrics.by_transport(self.transport).dec();
+        self.open.dec();
         if connections.is_empty() {
             self.registry.emptied.notify_waiters();
         }
+    }
+}
+
+/// The outboxes of all open connections.
+struct Queues(Weak<Registry>);
+
+impl fmt::Debug for Queues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Queues")
+    }
+}
+
+impl Collector for Queues {
+    fn encode(&self, mut to: DescriptorEncoder<'_>) -> fmt::Result {
+        let bytes = self.0.upgrade().map_or(0, |registry| registry.queued_bytes());
+        let gauge = ConstGauge::new(bytes as f64);
+        let help = "Bytes that wait to be written to all connections";
+        gauge.encode(to.encode_descriptor(
+            "outbound_queue_bytes",
+            help,
+            None,
+            gauge.metric_type(),
+        )?)
     }
 }

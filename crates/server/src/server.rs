@@ -190,7 +190,7 @@ impl Server {
             router: self.router,
             routes: self.routes,
             health: Arc::new(self.health),
-            registry: Arc::new(Registry::new(Arc::clone(&metrics))),
+            registry: Registry::counting(Arc::clone(&metrics)),
             settings: Arc::new(Settings {
                 pace: self.config.pace,
                 max_age: self.config.websocket_timeout,

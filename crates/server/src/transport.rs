@@ -14,6 +14,9 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
+    /// Every one.
+    pub(crate) const ALL: [Self; 3] = [Self::WebSocket, Self::Stream, Self::Poll];
+
     /// The word in metrics.
     pub(crate) fn word(self) -> &'static str {
         match self {

@@ -354,4 +354,6 @@ pub struct Health {
     pub commits: u64,
     /// Commands answered since the start.
     pub commands: u64,
+    /// Those of them that had been carried out before, under the same cid, and got the first answer again.
+    pub repeated: u64,
 }

@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use moorline_protocol::{Event, RoomId, RoomKind, Seq, UserId};
 use tokio::sync::{mpsc, oneshot};
@@ -173,6 +174,8 @@ pub struct Commit {
     pub receipts: Vec<Receipt>,
     /// Sessions revoked.
     pub revoked: Vec<Revoked>,
+    /// When it was durable; absent where nothing was committed.
+    pub at: Option<Instant>,
     /// Rooms made. One whose commit was reported as failed and is stored all the same is not among them.
     pub made: Vec<MadeRoom>,
     pub(crate) replies: Vec<(oneshot::Sender<Outcome>, Outcome)>,

@@ -20,6 +20,7 @@ mod search;
 mod sqlite;
 mod store;
 mod ticket;
+mod times;
 mod upkeep;
 mod words;
 
@@ -45,6 +46,7 @@ pub use store::{
     DELETED_NAME, DELETED_USER, MAX_MEMBERS, MAX_ROOMS, SYSTEM_USER, Store, StoreConfig,
 };
 pub use ticket::{Holder, NewTicket, OPEN_TICKETS, TicketRow, USED_TICKETS, UseTicket};
+pub use times::{Times, TimesRead};
 pub use upkeep::{
     Erasing, LogCursor, LogPlace, Overdue, Profile, Prune, RoomNumber, SetRetention, UPKEEP_STEP,
 };

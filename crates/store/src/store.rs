@@ -15,7 +15,7 @@ use crate::{
     Error, ForWelcome, Head, Health, Hits, Invite, Join, Leave, LogCursor, LogPlace, Members,
     Migration, NewAccount, NewSession, Overdue, Page, Profile, Prune, Range, Read, Remove, Rename,
     Reply, Resumed, RoomCursor, RoomNumber, RoomOverview, Rooms, Search, Send, SessionId,
-    SessionRow, SetRetention, Since, Stored, TicketRow, User,
+    SessionRow, SetRetention, Since, Stored, TicketRow, TimesRead, User,
 };
 
 /// Rooms that a person can be in: what a room list and its sums can read within a few milliseconds.
@@ -202,6 +202,12 @@ impl Store {
     #[must_use]
     pub fn health(&self) -> Health {
         to_backend!(&self.0, backend => backend.health())
+    }
+
+    /// How long the transactions took that were committed since the start, waiting for their turn included.
+    #[must_use]
+    pub fn commit_times(&self) -> TimesRead {
+        to_backend!(&self.0, backend => backend.commit_times())
     }
 
     /// Commits what is queued, ends the threads and closes the file. Somebody must still be reading [`Commits`].

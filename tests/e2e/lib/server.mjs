@@ -111,7 +111,8 @@ export class Server {
   /** How many connections are open, as the server counts them. */
   async connections() {
     const text = await (await fetch(`${this.url}/metrics`)).text();
-    return Number(text.match(/^moorline_connections (\d+)/m)[1]);
+    const counts = [...text.matchAll(/^moorline_connections\{.*\} (\d+)/gm)];
+    return counts.reduce((sum, [, count]) => sum + Number(count), 0);
   }
 
   /** `kill -9`, and waits until it is gone. */

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use moorline_protocol::{Event, RoomId, Seq};
@@ -15,6 +14,7 @@ use super::Hub;
 use crate::feed::{Delivered, Feed};
 use crate::leases::Told;
 use crate::nodes::{News, RoomNews};
+use crate::round::Round;
 
 /// Events read at once to fill a hole.
 const FILL: usize = 500;
@@ -22,7 +22,7 @@ const FILL: usize = 500;
 impl Hub {
     /// Takes what another node told.
     pub(crate) async fn hear(&self, news: News) {
-        let mut wakers = Vec::new();
+        let mut round = Round::of(Instant::now());
         for RoomNews { room, members, mut events } in news.rooms {
             let feed = self.feeds.lock().get(&room).cloned();
             let last = feed.as_ref().and_then(|feed| feed.position());
@@ -39,7 +39,7 @@ impl Hub {
             {
                 feed.set_members(members);
             }
-            self.bring(&room, &events, &mut wakers).await;
+            self.bring(&room, &events, &mut round).await;
             self.close_the_erased(&events).await;
         }
         for marker in news.receipts {
@@ -62,25 +62,20 @@ impl Hub {
         for noticed in &news.notices {
             self.notice(noticed, Instant::now(), false);
         }
-        wakers.into_iter().for_each(Waker::wake);
+        round.end();
     }
 
     /// Brings events of one room to those who listen, and whatever waited for them.
-    pub(super) async fn bring(
-        &self,
-        room: &RoomId,
-        events: &[Arc<Event>],
-        wakers: &mut Vec<Waker>,
-    ) {
+    pub(super) async fn bring(&self, room: &RoomId, events: &[Arc<Event>], round: &mut Round) {
         self.bar_the_removed(events);
         let Some(feed) = self.feeds.lock().get(room).cloned() else {
-            return self.tell_memberships(events, wakers);
+            return self.tell_memberships(events, round);
         };
         if !self.bar_the_erased(&feed, events).await {
-            return self.tell_memberships(events, wakers);
+            return self.tell_memberships(events, round);
         }
         let mut last = feed.position();
-        if !self.bring_next(&feed, events, Instant::now(), wakers).await {
+        if !self.bring_next(&feed, events, Instant::now(), round).await {
             return;
         }
         loop {
@@ -91,7 +86,7 @@ impl Hub {
                 since = Instant::now();
                 last = feed.position();
             }
-            if !self.bring_next(&feed, &waiting, since, wakers).await {
+            if !self.bring_next(&feed, &waiting, since, round).await {
                 return;
             }
         }
@@ -103,18 +98,18 @@ impl Hub {
         feed: &Arc<Feed>,
         events: &[Arc<Event>],
         since: Instant,
-        wakers: &mut Vec<Waker>,
+        round: &mut Round,
     ) -> bool {
-        let Delivered::Hole(last) = self.deliver_known(feed, events, wakers) else {
-            self.tell_memberships(events, wakers);
+        let Delivered::Hole(last) = self.deliver_known(feed, events, round) else {
+            self.tell_memberships(events, round);
             return true;
         };
         let (known, ahead) = at(events, last);
-        self.tell_memberships(known, wakers);
+        self.tell_memberships(known, round);
         if self.nodes.is_some() && self.ahead.lock().hold(feed.room(), ahead, since) {
             return false;
         }
-        self.fill_up_to(feed, ahead, wakers).await;
+        self.fill_up_to(feed, ahead, round).await;
         true
     }
 
@@ -132,16 +127,16 @@ impl Hub {
     /// Reads from the store what was waited for in vain.
     pub(crate) async fn bring_overdue(&self, now: Instant) {
         let Some(then) = now.checked_sub(self.patience()) else { return };
-        let mut wakers = Vec::new();
+        let mut round = Round::of(now);
         let overdue = self.ahead.lock().overdue(then);
         for room in overdue {
             let waiting = self.ahead.lock().take(&room);
             let feed = self.feeds.lock().get(&room).cloned();
             if let (Some((_, events)), Some(feed)) = (waiting, feed) {
-                self.fill_up_to(&feed, &events, &mut wakers).await;
+                self.fill_up_to(&feed, &events, &mut round).await;
             }
         }
-        wakers.into_iter().for_each(Waker::wake);
+        round.end();
         let expected = self.ahead.lock().take_expected(then);
         for (room, head) in expected {
             let feed = self.feeds.lock().get(&room).cloned();
@@ -154,16 +149,16 @@ impl Hub {
 
     /// Delivers events that leave a hole, and first what is in it. Where the store cannot be read, nothing is delivered,
     /// and a later look closes the hole.
-    async fn fill_up_to(&self, feed: &Arc<Feed>, events: &[Arc<Event>], wakers: &mut Vec<Waker>) {
+    async fn fill_up_to(&self, feed: &Arc<Feed>, events: &[Arc<Event>], round: &mut Round) {
         let mut rest = events;
         loop {
-            let Delivered::Hole(last) = self.deliver_known(feed, rest, wakers) else {
-                return self.tell_memberships(rest, wakers);
+            let Delivered::Hole(last) = self.deliver_known(feed, rest, round) else {
+                return self.tell_memberships(rest, round);
             };
             let (known, ahead) = at(rest, last);
-            self.tell_memberships(known, wakers);
+            self.tell_memberships(known, round);
             rest = ahead;
-            if !self.fill(feed, last, wakers).await {
+            if !self.fill(feed, last, round).await {
                 self.haste.hurry();
                 return;
             }
@@ -174,12 +169,7 @@ impl Hub {
     }
 
     /// Reads what follows `after` from the store and delivers it. Answers whether it got on.
-    pub(super) async fn fill(
-        &self,
-        feed: &Arc<Feed>,
-        mut after: Seq,
-        wakers: &mut Vec<Waker>,
-    ) -> bool {
+    pub(super) async fn fill(&self, feed: &Arc<Feed>, mut after: Seq, round: &mut Round) -> bool {
         let mut got_on = false;
         loop {
             let page = match self.store.log(feed.room(), after, FILL).await {
@@ -203,8 +193,14 @@ impl Hub {
             if !self.bar_the_erased(feed, &events).await {
                 return false;
             }
-            self.deliver_known(feed, &events, wakers);
-            self.tell_memberships(&events, wakers);
+            let delivered = self.deliver_known(feed, &events, round);
+            self.tell_memberships(&events, round);
+            if let Delivered::Hole(last) = delivered {
+                let (_, above) = at(&events, last);
+                let instead = above.first().map_or(last, |event| event.seq);
+                self.counts.gap(feed.room(), last.next(), instead);
+                return false;
+            }
             self.close_the_erased(&events).await;
             got_on = true;
             if !page.more {

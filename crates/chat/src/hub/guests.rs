@@ -42,7 +42,8 @@ impl Hub {
     async fn look_again(&self, guest: &Arc<Listener>) {
         let guests = std::slice::from_ref(guest);
         if let Err(error) = self.sign_out_unproven(guest.user(), guests).await {
-            tracing::warn!(%error, "could not look at a proof again, the connection is closed");
+            let connection = format_args!("{:016x}", guest.connection());
+            tracing::warn!(%connection, %error, "could not look at a proof again, the connection is closed");
             sign_out(guest);
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::task::Waker;
+use std::time::Instant;
 
 use moorline_protocol::{Change, CloseCode, Event, PeopleList, Person, Reply, RoomId, UserId};
 use moorline_store::{DELETED_NAME, DELETED_USER, Revoked, TouchedRoom};
@@ -12,6 +12,7 @@ use super::presence::each_once;
 use super::{Hub, changes};
 use crate::feed::Feed;
 use crate::outbox::Close;
+use crate::round::Round;
 
 impl Hub {
     /// Something says that a room's log has reached `head`: delivers what is missing from the store. Whatever said it
@@ -19,11 +20,11 @@ impl Hub {
     pub async fn advance(&self, room: &RoomId) {
         let feed = self.feeds.lock().get(room).cloned();
         let Some(feed) = feed else { return };
-        let mut wakers = Vec::new();
+        let mut round = Round::of(Instant::now());
         if let Some(after) = feed.position() {
-            self.fill(&feed, after, &mut wakers).await;
+            self.fill(&feed, after, &mut round).await;
         }
-        wakers.into_iter().for_each(Waker::wake);
+        round.end();
     }
 
     /// The feed cannot go on, since the log has begun a new life or lost what the feed lacks: it is forgotten, and who

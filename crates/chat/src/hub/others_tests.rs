@@ -1,6 +1,6 @@
 //! What other nodes committed, a log's new life, and holes that can never be filled.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use moorline_protocol::{Cid, Epoch, Event, EventKind, RoomKind, Seq};
 use moorline_store::{ChangedRooms, Create, Head, Joined, Prune, Send, Store, StoreConfig, Stored};

@@ -315,6 +315,12 @@ impl Socket {
         tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("no {kind} came"))
     }
 
+    /// Closes it with this code.
+    pub async fn close(mut self, code: u16) {
+        let code = tokio_websockets::CloseCode::try_from(code).unwrap();
+        self.0.send(Message::close(Some(code), "")).await.unwrap();
+    }
+
     /// The code with which the server closes.
     pub async fn close_code(&mut self) -> u16 {
         let closed = async {

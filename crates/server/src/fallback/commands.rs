@@ -67,7 +67,7 @@ pub(super) async fn carry_out(
     let mut answers = Vec::with_capacity(begun.len());
     for (next, outbox) in begun {
         match next {
-            Next::Pending(mut pending) => drop(poll_fn(|cx| pending.poll(cx, &outbox)).await),
+            Next::Pending(mut pending) => drop(poll_fn(|cx| pending.poll(cx, &outbox, None)).await),
             Next::Typing(typing) => type_in(&shared, &user, &typing.room).await,
             Next::Nothing => {}
         }

@@ -74,17 +74,36 @@ pub(crate) async fn drive<C: Consumer>(mut consumer: C, opening: PollOpening) {
     let Waiting { mut page, answer, .. } = waiting;
     page.set_more(consumer.has_more());
     let closed = closed(&ending);
+    let is_left = matches!(ending, Ending::Left);
     if let Ending::Closed(close) = ending {
         // A refusal may be on its way out before it.
         let _ = take(&connection, &mut page, &mut Context::from_waker(std::task::Waker::noop()));
         page.end(close.code);
         settings.metrics.closed(&closed, began.elapsed());
         settings.tap.tell(connection.user().as_ref(), || seen::closed(&connection, &closed));
+        log_closed(&connection, &closed, began.elapsed());
+    }
+    if !is_left {
+        page.count(&settings.metrics.delivered);
     }
     let _ = answer.send(page);
     connection.outbox().shut();
-    disconnect(&mut consumer, &closed, settings.close_timeout).await;
+    disconnect(&mut consumer, &closed, &connection, settings.close_timeout).await;
     drop(registration);
+}
+
+/// A poll that is answered is a request; only one that the server ends is told, as a connection would be.
+fn log_closed(connection: &Connection, closed: &Closed, age: Duration) {
+    let user = connection.user();
+    tracing::info!(
+        connection = %connection.id(),
+        user = user.as_ref().map_or("-", |user| user.as_str()),
+        code = closed.code.0,
+        side = closed.side.as_str(),
+        reason = &*closed.reason,
+        age_s = age.as_secs(),
+        "poll disconnecting"
+    );
 }
 
 fn poll_turn<C: Consumer>(
@@ -175,13 +194,21 @@ fn closed(ending: &Ending) -> Closed {
     }
 }
 
-async fn disconnect<C: Consumer>(consumer: &mut C, closed: &Closed, limit: Duration) {
+async fn disconnect<C: Consumer>(
+    consumer: &mut C,
+    closed: &Closed,
+    connection: &Connection,
+    limit: Duration,
+) {
     let mut leaving = pin!(consumer.disconnect(closed));
     let guarded = poll_fn(|cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| leaving.as_mut().poll(cx)));
         polled.unwrap_or(Poll::Ready(()))
     });
     if timeout(limit, guarded).await.is_err() {
-        tracing::warn!("a consumer's disconnect took too long and was given up");
+        tracing::warn!(
+            connection = %connection.id(),
+            "a consumer's disconnect took too long and was given up"
+        );
     }
 }

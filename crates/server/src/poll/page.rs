@@ -8,6 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 use moorline_protocol::{CloseCode, Frame, Positions, RoomId, Told};
 
 use crate::api::failure::empty;
+use crate::delivered::Delivered;
 use crate::stream::goodbye;
 
 /// No further frame is put into an answer of so many bytes; as much as may wait for a WebSocket.
@@ -59,6 +60,12 @@ impl Page {
         self.bytes += frame.payload().len();
         self.frames.push(frame.clone());
         true
+    }
+
+    /// It is about to be answered: what it holds counts as handed over.
+    pub(crate) fn count(&self, delivered: &Delivered) {
+        let mut handing = delivered.hand();
+        self.frames.iter().for_each(|frame| handing.took(frame));
     }
 
     /// Whether the consumer has more to say to the next poll.

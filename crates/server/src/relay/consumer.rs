@@ -20,7 +20,7 @@ use super::counts::{Dropped, RelayCounts};
 use super::entry::{Entered, Proof, TOKEN_SUBPROTOCOL, names};
 use super::rule::FromBrowser;
 use crate::channel::Channel;
-use crate::connection::Connection;
+use crate::connection::{Connection, ConnectionId};
 use crate::consumer::{Accept, Closed, Consumer, Dispatched, Incoming, Refusal};
 use crate::scope::Scope;
 use crate::session::{Allowance, Renewal, Verdict, expiry};
@@ -54,6 +54,8 @@ struct Member {
     renewal: Option<Box<Renewal>>,
     /// Tells the worker that the socket is open; whatever else the worker is told waits for it.
     announcing: Option<JoinHandle<()>>,
+    /// Its name in the log, once it is open.
+    id: Option<ConnectionId>,
 }
 
 impl RelayConsumer {
@@ -104,6 +106,7 @@ impl Consumer for RelayConsumer {
             expires,
             renewal,
             announcing: None,
+            id: None,
         }));
         Ok(Accept::new().subprotocol(TOKEN_SUBPROTOCOL, scope))
     }
@@ -112,19 +115,27 @@ impl Consumer for RelayConsumer {
         let settings = &self.relay.settings;
         settings.counts.sockets.inc();
         let Some(member) = &mut self.member else { return Ok(()) };
+        member.id = Some(connection.id());
+        tracing::debug!(
+            connection = %connection.id(),
+            channel = member.channel.name(),
+            "relays by its channel"
+        );
         if let (Entered::Person(proof), Some(user)) = (&member.entered, &member.user) {
             let outbox = Arc::clone(connection.outbox());
             let guest = Listener::guest(user.clone(), proof.session.clone(), outbox);
             guest.came_with_token_of(proof.issued_ms);
+            guest.is_of(connection.id().0);
             settings.chat.guest_came(&guest, proof.revocations);
             member.guest = Some(guest);
         }
         if let FromBrowser::Inbox { channel, lifecycle: true } = &self.relay.rule.from_browser {
             let (layer, counts) = (settings.layer.clone(), Arc::clone(&settings.counts));
             let (inbox, message) = (channel.clone(), member.about(ASGI_CONNECT));
+            let id = member.id;
             member.announcing = Some(tokio::spawn(async move {
                 let sent = layer.send(&inbox, &message).await;
-                told_worker(&sent, &counts);
+                told_worker(&sent, &counts, id);
             }));
         }
         Ok(())
@@ -160,7 +171,7 @@ impl Consumer for RelayConsumer {
                 return Ok(());
             }
         };
-        if told_worker(&sent, counts) {
+        if told_worker(&sent, counts, member.id) {
             counts.from_browsers.inc();
         }
         Ok(())
@@ -225,7 +236,8 @@ impl Consumer for RelayConsumer {
             let message = member.about(ASGI_DISCONNECT);
             let message = message.with("code", i64::from(closed.code.0));
             let message = message.with("reason", closed.reason.as_ref());
-            told_worker(&member.channel.send(channel, &message).await, &settings.counts);
+            let sent = member.channel.send(channel, &message).await;
+            told_worker(&sent, &settings.counts, member.id);
         }
     }
 }
@@ -285,12 +297,13 @@ impl Member {
 }
 
 /// Whether the layer took what was for a worker or a group; else it is counted.
-fn told_worker(sent: &Result<(), Error>, counts: &RelayCounts) -> bool {
+fn told_worker(sent: &Result<(), Error>, counts: &RelayCounts, by: Option<ConnectionId>) -> bool {
     match sent {
         Ok(()) => return true,
         Err(Error::ChannelFull { .. }) => counts.dropped(Dropped::InboxFull),
         Err(error) => {
-            tracing::debug!(%error, "what a browser said is lost");
+            let connection = by.map(tracing::field::display);
+            tracing::debug!(connection, %error, "what a browser said is lost");
             counts.dropped(Dropped::Layer);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use moorline_chat::{Chat, Directory, Error, Grants, Outbox, check_positions, now_ms};
+use moorline_chat::{Chat, Directory, Error, Grants, Listener, Outbox, check_positions, now_ms};
 use moorline_protocol::{
     Browse, Command, ErrorCode, Frame, Limits, Members, MembersPage, Page, People, PeopleList,
     Person, Reply, Rooms, RoomsPage, Search, UserId,
@@ -12,6 +12,7 @@ use moorline_store::{Range, RoomCursor};
 use super::Live;
 use super::following::Follow;
 use super::pending::{Pending, refusal};
+use crate::connection::ConnectionId;
 use crate::search::search;
 
 /// Rooms in a page where the client names no number.
@@ -42,14 +43,19 @@ pub(crate) fn begin(
             None
         }
         Ok(Begun::Read(command)) => {
-            let job = read(chat.clone(), live.listener.user().clone(), id, *command);
+            let job = read(chat.clone(), live.listener.clone(), id, *command);
             Some(Pending::Reading(Box::pin(job)))
         }
         Err(error) => {
-            outbox.reply(refusal(id, &error).frame());
+            outbox.reply(refusal(id, &error, speaker(&live.listener)).frame());
             None
         }
     }
+}
+
+/// The connection that a listener is of; none where it is of a request without one.
+pub(super) fn speaker(listener: &Listener) -> Option<ConnectionId> {
+    Some(listener.connection()).filter(|number| *number != 0).map(ConnectionId)
 }
 
 enum Begun {
@@ -113,17 +119,18 @@ fn begin_durable(
 /// Carries out a command that only reads.
 async fn read(
     chat: Arc<Chat>,
-    user: UserId,
+    listener: Arc<Listener>,
     id: Option<u64>,
     command: Command,
 ) -> (Option<Reply>, Vec<Follow>) {
+    let user = listener.user();
     let answer = match command {
-        Command::History(history) => page(&chat, &user, id, history).await,
-        Command::Rooms(rooms) => own_rooms(&chat, &user, id, rooms).await,
-        Command::Browse(browse) => public_rooms(&chat, &user, id, browse).await,
-        Command::Members(members) => members_of(&chat, &user, id, members).await,
-        Command::People(people) => people_found(&chat, &user, id, people).await,
-        Command::Search(wanted) => hits(&chat, &user, id, wanted).await,
+        Command::History(history) => page(&chat, user, id, history).await,
+        Command::Rooms(rooms) => own_rooms(&chat, user, id, rooms).await,
+        Command::Browse(browse) => public_rooms(&chat, user, id, browse).await,
+        Command::Members(members) => members_of(&chat, user, id, members).await,
+        Command::People(people) => people_found(&chat, user, id, people).await,
+        Command::Search(wanted) => hits(&chat, user, id, wanted).await,
         Command::Resume(resume) => check_positions(&resume.positions).map(|()| {
             let follow =
                 resume.positions.into_iter().map(|(room, position)| Follow::resume(room, position));
@@ -131,7 +138,7 @@ async fn read(
         }),
         _ => Ok((Some(Reply::refusal(id, ErrorCode::UnknownType)), Vec::new())),
     };
-    answer.unwrap_or_else(|error| (Some(refusal(id, &error)), Vec::new()))
+    answer.unwrap_or_else(|error| (Some(refusal(id, &error, speaker(&listener))), Vec::new()))
 }
 
 async fn page(

@@ -14,6 +14,7 @@ use moorline_protocol::{
 };
 use moorline_store::{Error, ResumedRoom, ResumedSome};
 
+use super::commands::speaker;
 use super::pending::Job;
 
 /// One room and where it goes on from.
@@ -219,9 +220,9 @@ async fn follow_first(chat: Arc<Chat>, listener: Arc<Listener>, first: First) ->
         pursue(&chat, &listener, Follow::from_head(room, epoch, head), 0).await;
     }
     let has_more = match rest.told {
-        Told::Membership => insist(|| announce_rest(&chat, &listener, &known)).await > 0,
+        Told::Membership => insist(&listener, || announce_rest(&chat, &listener, &known)).await > 0,
         Told::Hello | Told::Welcome if rest.is_there => {
-            insist(|| enter_rest(&chat, &listener)).await;
+            insist(&listener, || enter_rest(&chat, &listener)).await;
             true
         }
         _ => false,
@@ -236,18 +237,22 @@ async fn follow_one(chat: Arc<Chat>, listener: Arc<Listener>, follow: Follow) ->
 }
 
 /// Tries until the store answers: a room is never given up silently.
-async fn insist<T: Default, F: Future<Output = Result<T, Error>>>(attempt: impl Fn() -> F) -> T {
+async fn insist<T: Default, F: Future<Output = Result<T, Error>>>(
+    listener: &Listener,
+    attempt: impl Fn() -> F,
+) -> T {
     loop {
         match attempt().await {
             Ok(sent) => return sent,
             Err(Error::NotFound) => return T::default(),
-            Err(error) => wait(&error).await,
+            Err(error) => wait(&error, listener).await,
         }
     }
 }
 
-async fn wait(error: &Error) {
-    tracing::warn!(%error, "could not follow a room, trying again");
+async fn wait(error: &Error, listener: &Listener) {
+    let connection = speaker(listener).map(tracing::field::display);
+    tracing::warn!(connection, %error, "could not follow a room, trying again");
     tokio::time::sleep(error.retry_after().unwrap_or(Duration::from_secs(1))).await;
 }
 
@@ -259,7 +264,7 @@ async fn pursue(chat: &Chat, listener: &Arc<Listener>, mut follow: Follow, budge
         match step(chat, listener, &mut follow, budget).await {
             Ok(Step::Sent(count)) => sent += count,
             Ok(Step::Done) | Err(Error::NotFound) => return sent,
-            Err(error) => wait(&error).await,
+            Err(error) => wait(&error, listener).await,
         }
     }
 }

@@ -135,7 +135,7 @@ pub(crate) async fn greet(
     if told == Told::Hello
         && let Err(error) = check_positions(&hello.resume)
     {
-        outbox.reply(refusal(id, &error).frame());
+        outbox.reply(refusal(id, &error, Some(connection.id())).frame());
         return Err(Close::new(CloseCode::BAD_CLIENT, "too many positions"));
     }
     let shown = Shown::new(&settings, hello.token.as_deref(), cookie)

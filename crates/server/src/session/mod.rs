@@ -202,7 +202,8 @@ impl ChatConsumer {
     /// Finishes what is in work, in the order in which it was begun.
     fn poll_pending(&mut self, cx: &mut Context<'_>, connection: &Connection) -> Result<(), Close> {
         while let Some(first) = self.pending.front_mut() {
-            let Poll::Ready(done) = first.poll(cx, connection.outbox()) else { return Ok(()) };
+            let by = Some(connection.id());
+            let Poll::Ready(done) = first.poll(cx, connection.outbox(), by) else { return Ok(()) };
             self.pending.pop_front();
             match done {
                 pending::Done::Answered => {}

@@ -10,6 +10,7 @@ use moorline_store::{Created, Stored};
 
 use super::following::Follow;
 use super::hello::Greeted;
+use crate::connection::ConnectionId;
 
 /// A boxed future: only commands that read need one, and only while they do.
 pub(crate) type Job<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -36,16 +37,24 @@ pub(crate) enum Done {
 
 impl Pending {
     /// Goes on; once finished, the answer is in the outbox.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<Done> {
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        outbox: &Outbox,
+        by: Option<ConnectionId>,
+    ) -> Poll<Done> {
         let reply = match self {
             Self::Stored { id, reply } => {
                 let Poll::Ready(stored) = Pin::new(reply).poll(cx) else { return Poll::Pending };
-                stored.map_or_else(|error| refusal(*id, &error.into()), |stored| ack(*id, stored))
+                stored
+                    .map_or_else(|error| refusal(*id, &error.into(), by), |stored| ack(*id, stored))
             }
             Self::Created { id, reply } => {
                 let Poll::Ready(created) = Pin::new(reply).poll(cx) else { return Poll::Pending };
-                created
-                    .map_or_else(|error| refusal(*id, &error.into()), |created| found(*id, created))
+                created.map_or_else(
+                    |error| refusal(*id, &error.into(), by),
+                    |created| found(*id, created),
+                )
             }
             Self::Reading(job) => {
                 let Poll::Ready((reply, follow)) = job.as_mut().poll(cx) else {
@@ -66,11 +75,13 @@ impl Pending {
     }
 }
 
-/// The one place where a failure becomes an answer, and where an unexpected one is logged.
-pub(crate) fn refusal(id: Option<u64>, error: &Error) -> Reply {
+/// The one place where a failure becomes an answer, and where an unexpected one is logged. `by` is the connection that
+/// asked; none where it was a request without one.
+pub(crate) fn refusal(id: Option<u64>, error: &Error, by: Option<ConnectionId>) -> Reply {
     let code = error.code();
     if code.is_retryable() {
-        tracing::warn!(%error, %code, "a command could not be carried out now");
+        let connection = by.map(tracing::field::display);
+        tracing::warn!(connection, %error, %code, "a command could not be carried out now");
     }
     let retry_after_ms = error.retry_after_ms().or_else(|| code.is_retryable().then_some(1_000));
     Reply::failure(id, code, error.text(), retry_after_ms)

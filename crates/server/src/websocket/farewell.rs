@@ -30,20 +30,28 @@ pub(super) async fn end<C: Consumer>(
 ) {
     Farewell::new(ending, link).say(link, connection).await;
     connection.outbox().shut();
-    disconnect(consumer, closed, link.settings().close_timeout).await;
+    disconnect(consumer, closed, connection, link.settings().close_timeout).await;
     if let Some(channel) = consumer.channel() {
         channel.close().await;
     }
 }
 
-async fn disconnect<C: Consumer>(consumer: &mut C, closed: &Closed, limit: Duration) {
+async fn disconnect<C: Consumer>(
+    consumer: &mut C,
+    closed: &Closed,
+    connection: &Connection,
+    limit: Duration,
+) {
     let mut leaving = pin!(consumer.disconnect(closed));
     let guarded = poll_fn(|cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| leaving.as_mut().poll(cx)));
         polled.unwrap_or(Poll::Ready(()))
     });
     if tokio::time::timeout(limit, guarded).await.is_err() {
-        tracing::warn!("a consumer's disconnect took too long and was given up");
+        tracing::warn!(
+            connection = %connection.id(),
+            "a consumer's disconnect took too long and was given up"
+        );
     }
 }
 

@@ -243,7 +243,7 @@ impl Link {
     ) -> Result<Flushed, Ending> {
         let flushed = self
             .writer
-            .poll_flush(cx, &mut self.socket, connection.outbox())
+            .poll_flush(cx, &mut self.socket, connection.outbox(), &self.settings.metrics.delivered)
             .map_err(|_| Ending::Gone("the socket broke"))?;
         match flushed {
             Flushed::Blocked { progress } if progress || self.stalled_since.is_none() => {

@@ -16,6 +16,7 @@ use tokio::io::AsyncWrite;
 
 use super::deflate::deflate;
 use super::socket::Socket;
+use crate::delivered::{Delivered, Handing};
 use crate::metrics::Metrics;
 use crate::stream::Events;
 
@@ -179,14 +180,17 @@ impl Writer {
         cx: &mut Context<'_>,
         socket: &mut Socket,
         outbox: &Outbox,
+        delivered: &Delivered,
     ) -> io::Result<Flushed> {
         let mut progress = false;
         loop {
             if self.unsent.is_some() && socket.poll_write_ready(cx)?.is_pending() {
                 return Ok(Flushed::Blocked { progress });
             }
-            let round =
-                BATCH.with_borrow_mut(|batch| self.flush_batch(cx, socket, outbox, batch))?;
+            let round = BATCH.with_borrow_mut(|batch| {
+                let drained = self.gather(cx, outbox, delivered, batch);
+                self.write(cx, socket, batch, drained)
+            })?;
             match round {
                 Round::Written(Drained::More) => progress = true,
                 Round::Written(Drained::Empty) => return Ok(Flushed::All),
@@ -201,24 +205,36 @@ impl Writer {
         }
     }
 
-    fn flush_batch(
+    /// Puts what goes into one write together. Says how much of its first piece is written, and what the outbox has left.
+    fn gather(
         &mut self,
         cx: &mut Context<'_>,
-        socket: &mut Socket,
         outbox: &Outbox,
+        delivered: &Delivered,
         batch: &mut Batch,
-    ) -> io::Result<Round> {
+    ) -> (usize, Drained) {
         batch.clear();
         let skip = self.gather_unsent(batch);
         let events = &mut self.events;
         let deflates = self.deflates.is_some();
+        let mut handing = delivered.hand();
         let drained = outbox.drain(cx, |frame| match events {
-            None => batch.take(frame, deflates),
-            Some(events) => batch.take_event(frame, events),
+            None => batch.take(frame, deflates, &mut handing),
+            Some(events) => batch.take_event(frame, events, &mut handing),
         });
         if let Some(metrics) = &self.deflates {
             batch.deflate(metrics);
         }
+        (skip, drained)
+    }
+
+    fn write(
+        &mut self,
+        cx: &mut Context<'_>,
+        socket: &mut Socket,
+        batch: &mut Batch,
+        (skip, drained): (usize, Drained),
+    ) -> io::Result<Round> {
         if batch.pieces.is_empty() {
             return Ok(Round::Written(drained));
         }
@@ -264,10 +280,11 @@ impl Batch {
     }
 
     /// Takes a frame from the outbox unless the batch is full. Nothing is deflated here, where the outbox is locked.
-    fn take(&mut self, frame: &Frame, deflates: bool) -> bool {
+    fn take(&mut self, frame: &Frame, deflates: bool, handing: &mut Handing<'_>) -> bool {
         if self.is_full() {
             return false;
         }
+        handing.took(frame);
         let form = if deflates && frame.is_deflatable() { Form::Deflated } else { Form::Whole };
         match frame.deflated() {
             None if form == Form::Deflated => self.share(Shared { frame: frame.clone(), form }),
@@ -293,11 +310,17 @@ impl Batch {
     }
 
     /// The same as an event of a stream; its bytes are those of all other sockets, between lines of its own.
-    fn take_event(&mut self, frame: &Frame, events: &mut Events) -> bool {
+    fn take_event(
+        &mut self,
+        frame: &Frame,
+        events: &mut Events,
+        handing: &mut Handing<'_>,
+    ) -> bool {
         if self.is_full() {
             return false;
         }
         if let Some(before) = events.before(frame.payload()) {
+            handing.took(frame);
             self.copy(&before);
             self.add(frame, Form::Bare);
             self.copy(Events::AFTER);

@@ -133,7 +133,7 @@ async fn a_message_over_the_limit_closes_with_1009() {
 async fn a_close_is_counted_by_code_and_side() {
     let site = Site::start().await;
     let mut socket = site.websocket("/echo").await;
-    assert!(site.metrics.render().contains("moorline_connections 1"));
+    assert!(site.metrics.render().contains("moorline_connections{transport=\"websocket\"} 1"));
     socket.close().await.unwrap();
     while let Ok(Some(Ok(_))) = timeout(SOON, socket.next()).await {}
     let closes = "moorline_closes_total{code=\"1000\",side=\"client\"} 1";

@@ -18,7 +18,7 @@ async fn health_and_metrics_are_answered() {
     assert!(site.answer(get("/livez")).await.ends_with("ok\n"));
     assert!(site.answer(get("/readyz")).await.contains("\"ready\":true"));
     let metrics = site.answer(get("/metrics")).await;
-    for name in ["moorline_connections ", "moorline_ping_rtt_seconds_count", "moorline_build_info"]
+    for name in ["moorline_connections{", "moorline_ping_rtt_seconds_count", "moorline_build_info"]
     {
         assert!(metrics.contains(name), "{name} in {metrics}");
     }

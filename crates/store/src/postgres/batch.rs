@@ -72,6 +72,8 @@ pub(super) struct Batch<'a> {
     pub(super) hasher: &'a Hasher,
     pub(super) writes: Writes,
     pub(super) commit: Commit,
+    /// Commands that had been carried out before.
+    pub(super) repeated: u64,
     touched: Vec<RoomId>,
     open: HashMap<RoomId, OpenMembership>,
 }
@@ -83,6 +85,7 @@ impl<'a> Batch<'a> {
             hasher,
             writes: Writes::default(),
             commit: Commit::default(),
+            repeated: 0,
             touched: Vec::new(),
             open: HashMap::new(),
         }
@@ -107,7 +110,11 @@ impl<'a> Batch<'a> {
             _ => Ok(Value::Done),
         };
         match done {
-            Ok(value) | Err(Stop::Repeated(value)) => Ok(value),
+            Ok(value) => Ok(value),
+            Err(Stop::Repeated(value)) => {
+                self.repeated += 1;
+                Ok(value)
+            }
             Err(Stop::Refused(error)) => Err(error),
         }
     }

@@ -74,6 +74,7 @@ pub(super) struct Lane {
 struct Made {
     commit: Commit,
     outcomes: Vec<Outcome>,
+    repeated: u64,
 }
 
 /// A connection and what is prepared on it.
@@ -150,12 +151,18 @@ impl Lane {
 
     fn transact(&mut self, runtime: &Runtime, work: &Work) -> Result<Made, Failure> {
         let was_failing = self.worker.failed_at.is_some();
+        let begun = Instant::now();
         let run = AssertUnwindSafe(|| runtime.block_on(self.worker.transact(work)));
-        let made = catch_unwind(run).unwrap_or_else(|_| {
+        let mut made = catch_unwind(run).unwrap_or_else(|_| {
             self.worker.link = None;
             Err(Failure::Odd("state: a command failed inside the store"))
         });
         let shared = &self.worker.tools.shared;
+        if let Ok(made) = &mut made {
+            let now = Instant::now();
+            shared.commit_times.add(now.duration_since(begun), 1);
+            made.commit.at = Some(now);
+        }
         match &made {
             Ok(_) if was_failing => shared.worked_again(&self.name),
             Ok(_) => {}
@@ -179,6 +186,7 @@ impl Lane {
         let shared = &self.worker.tools.shared;
         shared.commits.fetch_add(1, Ordering::Relaxed);
         shared.commands.fetch_add(jobs.len() as u64, Ordering::Relaxed);
+        shared.repeated.fetch_add(made.repeated, Ordering::Relaxed);
         let mut commit = made.commit;
         self.worker.tools.generation.seen().events(commit.events.iter().map(AsRef::as_ref));
         commit.replies = jobs.into_iter().map(|job| job.reply).zip(made.outcomes).collect();
@@ -307,7 +315,7 @@ impl Worker {
                 }
                 self.committing = Some(HashMap::new());
                 people.commit(work).await?;
-                Made { commit: people.commit, outcomes }
+                Made { commit: people.commit, outcomes, repeated: 0 }
             }
         };
         self.committing = None;
@@ -362,6 +370,6 @@ impl Rooms<'_> {
         let heads = batch.writes.rooms.iter().map(|(id, room)| (id.clone(), Seq(room.head_before)));
         *committing = Some(heads.collect());
         write::write(self.client, self.write, &batch.rows, &batch.writes).await?;
-        Ok(Made { commit: batch.commit, outcomes })
+        Ok(Made { commit: batch.commit, outcomes, repeated: batch.repeated })
     }
 }

@@ -60,7 +60,7 @@ use crate::upkeep::{CidCursor, CidTraces, Trace, Traces};
 use crate::{
     Account, Answer, Erasing, Error, Head, Health, Hits, LogCursor, LogPlace, Members, Overdue,
     Page, Profile, Range, Read, Reply, Resumed, RoomCursor, RoomNumber, RoomOverview, Rooms,
-    Search, SessionRow, Since, TicketRow, User,
+    Search, SessionRow, Since, TicketRow, TimesRead, User,
 };
 
 /// Handle of the back end.
@@ -130,6 +130,10 @@ impl Inner {
 impl Postgres {
     pub(crate) fn health(&self) -> Health {
         self.0.shared.health(self.0.queues().map(|queue| queue.len()).sum())
+    }
+
+    pub(crate) fn commit_times(&self) -> TimesRead {
+        self.0.shared.commit_times.read()
     }
 
     pub(crate) fn erased_among(&self, erased: &[String], mut people: Vec<UserId>) -> Vec<UserId> {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::Health;
+use crate::{Health, Times};
 
 /// Shared by the handles and the lanes.
 #[derive(Default)]
@@ -13,6 +13,8 @@ pub(super) struct Shared {
     failing: AtomicUsize,
     pub(super) commits: AtomicU64,
     pub(super) commands: AtomicU64,
+    pub(super) repeated: AtomicU64,
+    pub(super) commit_times: Times,
     last_error: Mutex<Option<String>>,
 }
 
@@ -48,6 +50,7 @@ impl Shared {
             queued,
             commits: self.commits.load(Ordering::Relaxed),
             commands: self.commands.load(Ordering::Relaxed),
+            repeated: self.repeated.load(Ordering::Relaxed),
             ..Health::default()
         }
     }

@@ -66,6 +66,8 @@ pub(super) struct Batch<'a> {
     pub(super) commit: Commit,
     pub(super) added_rows: u64,
     pub(super) last_row: i64,
+    /// Commands that had been carried out before.
+    pub(super) repeated: u64,
     dirty_rooms: Vec<RoomId>,
     dirty_members: Vec<(i64, i64)>,
     pub(super) open: HashMap<RoomId, OpenMembership>,
@@ -102,6 +104,7 @@ impl<'a> Batch<'a> {
             commit: Commit::default(),
             added_rows: 0,
             last_row: 0,
+            repeated: 0,
             dirty_rooms: Vec::new(),
             dirty_members: Vec::new(),
             open: HashMap::new(),
@@ -155,7 +158,11 @@ impl<'a> Batch<'a> {
             Command::Flush => Ok(Value::Done),
         };
         match done {
-            Ok(value) | Err(Stop::Repeated(value)) => Ok(Ok(value)),
+            Ok(value) => Ok(Ok(value)),
+            Err(Stop::Repeated(value)) => {
+                self.repeated += 1;
+                Ok(Ok(value))
+            }
             Err(Stop::Refused(error)) => Ok(Err(error)),
             Err(Stop::Failed(error)) => Err(error),
         }

@@ -54,7 +54,7 @@ use crate::fingerprint::Hasher;
 use crate::queue::{Full, Job};
 use crate::{
     Account, Answer, Commits, Error, ForWelcome, Head, Health, Hits, Members, Page, Range, Read,
-    Reply, Resumed, RoomCursor, Rooms, Search, SessionRow, StoreConfig, TicketRow, User,
+    Reply, Resumed, RoomCursor, Rooms, Search, SessionRow, StoreConfig, TicketRow, TimesRead, User,
 };
 
 /// Commits that may wait for their reader: while it is behind by so many transactions, the writer waits.
@@ -106,6 +106,10 @@ impl Sqlite {
 
     pub(crate) fn health(&self) -> Health {
         self.0.shared.health()
+    }
+
+    pub(crate) fn commit_times(&self) -> TimesRead {
+        self.0.shared.commit_times.read()
     }
 
     pub(crate) async fn close(self) {

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::Health;
 use crate::queue::Queue;
+use crate::{Health, Times};
 
 /// Bytes of a page: SQLite's default, and the frame of its log without the header.
 pub(super) const PAGE_BYTES: u64 = 4_096 + 24;
@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub(super) is_ended: AtomicBool,
     pub(super) commits: AtomicU64,
     pub(super) commands: AtomicU64,
+    pub(super) repeated: AtomicU64,
+    pub(super) commit_times: Times,
     pub(super) index_rows: AtomicU64,
     index_since: Mutex<Option<Instant>>,
     last_error: Mutex<Option<String>>,
@@ -43,6 +45,8 @@ impl Shared {
             is_ended: AtomicBool::new(false),
             commits: AtomicU64::new(0),
             commands: AtomicU64::new(0),
+            repeated: AtomicU64::new(0),
+            commit_times: Times::default(),
             index_rows: AtomicU64::new(0),
             index_since: Mutex::new(None),
             last_error: Mutex::new(None),
@@ -90,6 +94,7 @@ impl Shared {
             queued: self.queue.len(),
             commits: self.commits.load(Ordering::Relaxed),
             commands: self.commands.load(Ordering::Relaxed),
+            repeated: self.repeated.load(Ordering::Relaxed),
         }
     }
 

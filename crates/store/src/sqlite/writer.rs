@@ -107,6 +107,7 @@ struct Made {
     outcomes: Vec<Outcome>,
     rows: u64,
     last_row: i64,
+    repeated: u64,
 }
 
 /// The thread's state.
@@ -255,6 +256,7 @@ impl Writer {
         self.told_row = self.told_row.max(made.last_row);
         self.shared.commits.fetch_add(1, Ordering::Relaxed);
         self.shared.commands.fetch_add(jobs.len() as u64, Ordering::Relaxed);
+        self.shared.repeated.fetch_add(made.repeated, Ordering::Relaxed);
         self.index.added(made.last_row, made.rows, Instant::now());
         self.index.report(&self.shared);
         let mut commit = made.commit;
@@ -279,11 +281,16 @@ impl Writer {
 
     fn transact(&mut self, work: &Work) -> Result<Made, Failure> {
         let shared = Arc::clone(&self.shared);
+        let begun = Instant::now();
         let gate = shared.gate.lock();
         let done = catch_unwind(AssertUnwindSafe(|| self.attempt(work)));
         // The checkpointer may be waiting, and this thread would be back before it woke.
         MutexGuard::unlock_fair(gate);
-        done.unwrap_or(Err(Failure::Panicked))
+        let mut made = done.unwrap_or(Err(Failure::Panicked))?;
+        let now = Instant::now();
+        shared.commit_times.add(now.duration_since(begun), 1);
+        made.commit.at = Some(now);
+        Ok(made)
     }
 
     fn attempt(&mut self, work: &Work) -> Result<Made, Failure> {
@@ -315,8 +322,8 @@ impl Writer {
         db.prepare_cached("COMMIT")?.execute([])?;
         #[cfg(test)]
         super::faults::after_commit(&self.folder)?;
-        let (rows, last_row) = (batch.added_rows, batch.last_row);
-        Ok(Made { commit: batch.commit, outcomes, rows, last_row })
+        let (rows, last_row, repeated) = (batch.added_rows, batch.last_row, batch.repeated);
+        Ok(Made { commit: batch.commit, outcomes, rows, last_row, repeated })
     }
 
     /// Opens another handle after a failure.
