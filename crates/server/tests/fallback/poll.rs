@@ -115,7 +115,7 @@ async fn whoever_is_in_no_room_waits_and_is_told_of_the_first() {
 
 /// Until so many polls wait on the server.
 async fn waiting(server: &TestServer, count: usize) {
-    let line = format!("transport_connections{{transport=\"poll\"}} {count}");
+    let line = format!("moorline_connections{{transport=\"poll\"}} {count}");
     let until = Instant::now() + SOON;
     while !server.metrics.render().contains(&line) {
         assert!(Instant::now() < until, "{line} never came");

@@ -185,7 +185,7 @@ async fn whoever_leaves_is_gone_at_once() {
     let server = TestServer::start().await;
     let mut stream = Stream::of(&server, "ann", json!({})).await;
     stream.next("welcome").await;
-    let open = |metrics: &str| metrics.contains("transport_connections{transport=\"stream\"} 1");
+    let open = |metrics: &str| metrics.contains("moorline_connections{transport=\"stream\"} 1");
     assert!(open(&server.metrics.render()), "{}", server.metrics.render());
     drop(stream);
     let until = Instant::now() + SOON;
