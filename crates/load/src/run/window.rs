@@ -210,7 +210,8 @@ impl Window {
             let (room, message) =
                 self.client.messages.swap_remove(self.chance.random_range(0..own));
             self.client.queue(json!({"type":"delete","room":room,"message":message}));
-        } else if let Some(own) = self.own.as_mut().filter(|_| what < 12) {
+        } else if let Some(own) = self.own.as_mut().filter(|own| what < 12 || !own.is_in) {
+            // Who was taken out is taken in next, so that rooms mostly have all who talk in them.
             let kind = if own.is_in { "remove" } else { "invite" };
             own.is_in = !own.is_in;
             let command = json!({"type":kind,"room":own.room,"users":[own.guest]});
