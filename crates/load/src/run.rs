@@ -18,6 +18,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep};
 
 use self::fault::Fault;
@@ -154,7 +155,9 @@ impl Stand<'_> {
         let (meter, board, plan) = (Arc::clone(&self.meter), Arc::clone(&self.board), self.plan);
         let Gathered { windows, rooms } = gathered;
         let count = windows.len();
-        let beats = self.recorder.clone();
+        // A task of its own, which ends with this function: it stands still only if all of the program does.
+        let (mut beats, recorder) = (JoinSet::new(), self.recorder.clone());
+        beats.spawn(async move { recorder.beat_on().await });
         let doing = watch::Sender::new("talking");
         let (mut tickets, mut orders, mut talking) = (Vec::new(), Vec::new(), Vec::new());
         for window in windows {
@@ -181,7 +184,6 @@ impl Stand<'_> {
         let (lasted, unsettled, behind) = tokio::select! {
             done = whole => done?,
             () = watch_over(plan, &meter, &board, count, &doing, tell) => bail!("nobody watches"),
-            never = beats.beat_on() => match never {},
         };
         self.recorder.end()?;
         self.stage.send_replace(Stage::Leave);
