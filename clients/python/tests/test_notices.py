@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -15,27 +15,38 @@ from faulty import loses_answers
 from moorline_django import Refused, Unavailable, notify, token
 from server import Moorline
 
+READY = "ready"
+"""Said until it is heard."""
+
 
 @contextmanager
-def window(server: Moorline, user: str) -> Iterator[ClientConnection]:
-    """A connection of a person, welcomed."""
+def window(server: Moorline, user: str, room: str) -> Iterator[ClientConnection]:
+    """A connection of a person that hears what is said in a room: it does a moment after it was welcomed."""
     with connect(server.url.replace("http", "ws") + "/ws") as socket:
         socket.send(json.dumps({"type": "hello", "token": token(user)}))
         assert json.loads(socket.recv(timeout=20))["type"] == "welcome"
+        for _ in range(100):
+            notify(READY, room=room)
+            with suppress(TimeoutError):
+                while json.loads(socket.recv(timeout=0.2)).get("name") != READY:
+                    pass
+                break
+        else:
+            pytest.fail(f"{user} never hears what is said in {room}")
         yield socket
 
 
 def heard(socket: ClientConnection) -> dict[str, Any]:
-    """The next notice."""
+    """The next notice of a test."""
     while True:
         frame: dict[str, Any] = json.loads(socket.recv(timeout=20))
-        if frame.pop("type") == "notice":
+        if frame.pop("type") == "notice" and frame["name"] != READY:
             return frame
 
 
 def test_a_notice_reaches_a_room_or_one_person_and_nobody_else(configured: Moorline) -> None:
     room = configured.room("notices.one", "7", "8")
-    with window(configured, "7") as seven, window(configured, "8") as eight:
+    with window(configured, "7", room) as seven, window(configured, "8", room) as eight:
         shown = notify("order.paid", {"id": 4711, "lines": [1.5, "ü", None], "big": 2**60}, room=room)
         assert (shown.repeated, shown.everywhere) == (False, True)
         notify("logged.out", user=User(pk=7))
@@ -50,7 +61,7 @@ def test_a_notice_reaches_a_room_or_one_person_and_nobody_else(configured: Moorl
 
 def test_the_same_key_and_a_lost_answer_show_nothing_twice(configured: Moorline) -> None:
     room = configured.room("notices.key", "ann")
-    with window(configured, "ann") as ann:
+    with window(configured, "ann", room) as ann:
         assert not notify("first", room=room, key="key-1").repeated
         assert notify("first", room=room, key="key-1").repeated
         middle, lost = loses_answers(configured.port, 2)
@@ -64,7 +75,7 @@ def test_the_same_key_and_a_lost_answer_show_nothing_twice(configured: Moorline)
 
 def test_on_commit_it_goes_after_the_commit_and_not_after_a_rollback(configured: Moorline) -> None:
     room = configured.room("notices.commit", "ann")
-    with window(configured, "ann") as ann:
+    with window(configured, "ann", room) as ann:
         with pytest.raises(RuntimeError), transaction.atomic():  # noqa: PT012
             transaction.on_commit(lambda: notify("undone", room=room), robust=True)
             raise RuntimeError
@@ -81,7 +92,7 @@ def test_a_server_that_is_away_is_told_and_the_key_asks_again(own_server: Moorli
             notify("n", room="away", key="again")
         assert (away.value.key, away.value.answered) == ("again", False)
         own_server.start()
-        with window(own_server, "ann") as ann:
+        with window(own_server, "ann", "away") as ann:
             assert not notify("n", room="away", key=away.value.key).repeated
             assert heard(ann)["name"] == "n"
 
