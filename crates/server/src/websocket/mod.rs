@@ -1,10 +1,11 @@
 //! The WebSocket transport: a server-role frame loop of our own (RFC 6455).
 //!
 //! `extension` negotiates compression and `deflate` does it, message by message (RFC 7692). `header`, `utf8` and `decoder`
-//! read frames without a socket, `writer` writes them, `keepalive` has the rules of time,
+//! read frames without a socket, `writer` writes them in a `batch`, `keepalive` has the rules of time,
 //! `link` joins these to one socket, `driver` runs a consumer on a link, and `farewell` ends it. Event streams go over the
 //! same link, driver and writer: `stream` has what they frame otherwise.
 
+mod batch;
 mod decoder;
 #[cfg(test)]
 mod decoder_tests;
